@@ -1,0 +1,27 @@
+import abc
+from typing import Generic, TypeVar
+
+import equinox as eqx
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+
+_State = TypeVar("_State")
+
+
+class AbstractProblem(eqx.Module, Generic[_State]):
+    """An unrolled computation with parameters theta and a loss at every step: all that an estimator knows.
+
+    The meta-loss is the mean over an episode's steps of the expected loss.
+    """
+
+    @abc.abstractmethod
+    def horizon(self, key: PRNGKeyArray, meta_step: Int[Array, ""]) -> Int[Array, ""]:
+        """Steps in an episode that begins now. May be random, and may grow with the meta-step."""
+
+    @abc.abstractmethod
+    def init(self, theta: PyTree, key: PRNGKeyArray) -> _State:
+        """The state at the start of an episode."""
+
+    @abc.abstractmethod
+    def step(self, theta: PyTree, state: _State, key: PRNGKeyArray) -> tuple[_State, Float[Array, ""]]:
+        """Advances the state by one step and returns the loss there."""

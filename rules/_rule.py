@@ -1,0 +1,26 @@
+import abc
+from typing import Generic, TypeVar
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from ..models import Model
+
+
+_State = TypeVar("_State")
+
+
+class AbstractRule(eqx.Module, Generic[_State]):
+    """An optimiser that sees activity instead of gradients. Its float arrays are the meta-parameters.
+
+    `update` returns changes shaped like the model, to be added with `equinox.apply_updates`. Labels are not in its
+    signature: a rule is unsupervised by construction.
+    """
+
+    @abc.abstractmethod
+    def init(self, model: Model) -> _State:
+        """The rule's memory before the first step; None for a rule without one."""
+
+    @abc.abstractmethod
+    def update(self, model: Model, x: Float[Array, "batch input"], state: _State) -> tuple[Model, _State]:
+        """One application to a batch: the change of every weight, and the memory after it."""
