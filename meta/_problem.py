@@ -2,7 +2,9 @@ import abc
 from typing import Generic, TypeVar
 
 import equinox as eqx
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from ._length import Length
 
 
 _State = TypeVar("_State")
@@ -11,12 +13,11 @@ _State = TypeVar("_State")
 class AbstractProblem(eqx.Module, Generic[_State]):
     """An unrolled computation with parameters theta and a loss at every step: all that an estimator knows.
 
-    The meta-loss is the mean over an episode's steps of the expected loss.
+    The meta-loss is the mean over an episode's steps of the expected loss. Theta is any PyTree: its floating-point
+    arrays are learned. The state is a PyTree of arrays.
     """
 
-    @abc.abstractmethod
-    def horizon(self, key: PRNGKeyArray, meta_step: Int[Array, ""]) -> Int[Array, ""]:
-        """Steps in an episode that begins now. May be random, and may grow with the meta-step."""
+    horizon: eqx.AbstractVar[Length]  # steps in an episode; drawn anew as each begins
 
     @abc.abstractmethod
     def init(self, theta: PyTree, key: PRNGKeyArray) -> _State:

@@ -1,0 +1,56 @@
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict
+
+import rich.box
+import rich.console
+import rich.table
+
+from ._files import write_atomically
+
+
+_BOX = rich.box.SIMPLE_HEAD
+
+
+class Row(TypedDict):
+    """One line of a table of results. `accuracy` and `stderr` lie between 0 and 1; counts are of examples."""
+
+    encoder: str
+    task: str
+    readout: str
+    accuracy: float
+    stderr: float
+    seeds: int
+    labelled: int
+    unlabelled: int
+    steps: int
+    seconds: float
+
+
+def print_table(
+    rows: Sequence[Row], title: str, *, json_file: str | Path | None = None, console: rich.console.Console | None = None
+) -> None:
+    """Prints results, and writes the same rows to `json_file` if one is given. Raises `BadInput` if that can't be."""
+    console = console or rich.console.Console()
+    if not console.is_terminal:  # Then nothing sets a width, and the table takes the one that it needs.
+        console = rich.console.Console(file=console.file, width=200)
+    gap = (0, int(console.width > 100), 0, 0)  # With the usual names it fits a terminal of 80 columns.
+    table = rich.table.Table(title=title, caption="± is the standard error over seeds", box=_BOX, padding=gap)
+    table.title_justify = table.caption_justify = "left"
+    for name in ("encoder", "task", "readout"):
+        table.add_column(name, overflow="fold", vertical="bottom")
+    for name in ("accuracy\n%", "seeds", "labelled", "un-\nlabelled", "steps", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        score = f"{100 * row['accuracy']:.1f} ± {100 * row['stderr']:.1f}"
+        counts = [f"{row[name]:,}" for name in ("seeds", "labelled", "unlabelled", "steps")]
+        table.add_row(row["encoder"], row["task"], row["readout"], score, *counts, f"{row['seconds']:.1f}")
+    console.print(table)
+    if json_file is not None:
+        write_rows(json_file, rows)
+
+
+def write_rows(path: str | Path, rows: Sequence[Row]) -> None:
+    """Writes results as JSON, whole or not at all. Raises `BadInput` where that can't be."""
+    write_atomically(Path(path), json.dumps(list(rows), indent=1) + "\n")

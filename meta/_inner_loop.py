@@ -1,0 +1,65 @@
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from ..models import Model, MultiLayerPerceptron
+from ..rules import AbstractRule
+from ..tasks import AbstractTasks
+from ._length import Length
+from ._objective import AbstractObjective
+from ._problem import AbstractProblem
+
+
+class Learner(eqx.Module):
+    """A base model in the middle of its unsupervised training."""
+
+    task: PyTree
+    model: Model
+    memory: PyTree  # the rule's
+
+
+@final
+class InnerLoop(AbstractProblem[Learner]):
+    """A rule trains a base model on unlabelled batches of a task; a few-shot problem scores it now and then.
+
+    A step of the problem is `updates` applications of the rule and one score after them, so that `horizon` counts
+    scores. Theta is the rule.
+    """
+
+    tasks: AbstractTasks
+    architecture: MultiLayerPerceptron
+    objective: AbstractObjective
+    horizon: Length
+    updates: int = eqx.field(static=True, default=1)
+
+    def init(self, theta: AbstractRule, key: PRNGKeyArray) -> Learner:
+        task_key, model_key = jr.split(key)
+        model = self.architecture(self.tasks.inputs, model_key)
+        return Learner(self.tasks.sample(task_key), model, theta.init(model))
+
+    def step(self, theta: AbstractRule, state: Learner, key: PRNGKeyArray) -> tuple[Learner, Float[Array, ""]]:
+        episode_key, *batch_keys = jr.split(key, self.updates + 1)
+        model, memory = state.model, state.memory
+        for batch_key in batch_keys:
+            updates, memory = theta.update(model, self.tasks.batch(state.task, batch_key), memory)
+            model = eqx.apply_updates(model, updates)
+        loss = self.objective(model, self.tasks.episode(state.task, episode_key))
+        return Learner(state.task, model, memory), loss
+
+
+@eqx.filter_jit
+def rollout_loss(
+    problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray, runs: int, steps: int
+) -> Float[Array, ""]:
+    """The mean loss over `steps` steps of `runs` fresh runs: to validate theta on problems of one's choice."""
+
+    def one(key: PRNGKeyArray) -> Float[Array, ""]:
+        start_key, step_key = jr.split(key)
+        state = problem.init(theta, start_key)
+        _, losses = jax.lax.scan(lambda s, k: problem.step(theta, s, k), state, jr.split(step_key, steps))
+        return losses.mean()
+
+    return jax.vmap(one)(jr.split(key, runs)).mean()

@@ -1,0 +1,81 @@
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from ._problem import AbstractProblem
+from .estimators import AbstractEstimator
+
+
+class MetaState(eqx.Module):
+    """All that changes while a rule is meta-trained, and so exactly what a checkpoint holds.
+
+    `average` is the exponential moving average of theta, for evaluation. `estimators` holds one state per problem.
+    """
+
+    theta: PyTree
+    optimiser: optax.OptState
+    estimators: tuple[PyTree, ...]
+    average: PyTree
+    step: Int[Array, ""]
+
+
+@final
+class MetaLearner(eqx.Module):
+    """The outer loop: an estimate of the meta-gradient, then an optax step.
+
+    Several problems (shapes of the base model, say) take turns; each keeps its own running episodes and its own
+    compiled step. `averaging` is the share of the average that one step keeps.
+    """
+
+    problems: tuple[AbstractProblem, ...]
+    estimator: AbstractEstimator
+    optimiser: optax.GradientTransformation = eqx.field(static=True)
+    averaging: float = eqx.field(static=True, default=0.98)
+
+    def init(self, theta: PyTree, key: PRNGKeyArray) -> MetaState:
+        """The state before the first step. Raises `BadInput` if the estimator does not suit a problem."""
+        estimators = tuple(
+            self.estimator.init(problem, theta, jr.fold_in(key, index)) for index, problem in enumerate(self.problems)
+        )
+        optimiser = self.optimiser.init(eqx.filter(theta, eqx.is_inexact_array))
+        return MetaState(theta, optimiser, estimators, theta, jnp.zeros((), jnp.int32))
+
+    def step(self, state: MetaState, key: PRNGKeyArray) -> tuple[MetaState, dict[str, Float[Array, ""]]]:
+        """One meta-step with the problem whose turn it is, and what there is to log of it.
+
+        `key` is the root key: what a step draws depends on it and on the step's number alone.
+        """
+        turn = int(state.step) % len(self.problems)
+        estimators, rest = state.estimators, eqx.tree_at(lambda it: it.estimators, state, ())
+        learner = eqx.tree_at(lambda it: it.problems, self, (self.problems[turn],))
+        rest, estimated, metrics = _step(learner, rest, estimators[turn], key)
+        estimators = (*estimators[:turn], estimated, *estimators[turn + 1 :])
+        return eqx.tree_at(lambda it: it.estimators, rest, estimators), metrics
+
+
+@eqx.filter_jit
+def _step(
+    learner: MetaLearner, state: MetaState, estimator: PyTree, key: PRNGKeyArray
+) -> tuple[MetaState, PyTree, dict[str, Array]]:
+    key = jr.fold_in(key, state.step)
+    estimate, estimator = learner.estimator.estimate(learner.problems[0], state.theta, estimator, key)
+    learned, fixed = eqx.partition(state.theta, eqx.is_inexact_array)
+    updates, optimiser = learner.optimiser.update(estimate.grad, state.optimiser, learned)
+    moved = eqx.apply_updates(learned, updates)
+    # Without a finite particle there is nothing to step on: theta and the optimiser's memory stay.
+    moved, optimiser = jax.tree.map(
+        lambda new, old: jnp.where(estimate.usable, new, old), (moved, optimiser), (learned, state.optimiser)
+    )
+    average = jax.tree.map(
+        lambda mean, new: learner.averaging * mean + (1 - learner.averaging) * new,
+        eqx.filter(state.average, eqx.is_inexact_array),
+        moved,
+    )
+    metrics = {"meta_loss": estimate.loss, **estimate.diagnostics}
+    theta, average = eqx.combine(moved, fixed), eqx.combine(average, fixed)
+    return MetaState(theta, optimiser, (), average, state.step + 1), estimator, metrics

@@ -1,0 +1,96 @@
+from typing import ClassVar, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from ...tasks import BadInput
+from .._length import as_length, Length
+from .._problem import AbstractProblem
+from ._differentiable import check_differentiable
+from ._flat import ravel
+from ._mean import plain_mean
+from ._moments import Moments
+from ._particles import AbstractParticles, Plan
+from ._population import Luck, Population
+from ._run import Outcome
+from ._shaping import Unshaped
+from ._unroll import Stretch, unroll
+
+
+def clip_by_norm(
+    vector: Float[Array, " parameter"], limit: float | None
+) -> tuple[Float[Array, " parameter"], Float[Array, ""]]:
+    """Shortens a vector to a length of `limit` where it is longer. Also says whether it was, as 0 or 1."""
+    if limit is None:
+        return vector, jnp.zeros(())
+    norm = jnp.linalg.norm(vector)
+    clipped = norm > limit
+    return jnp.where(clipped, limit / jnp.where(clipped, norm, 1), 1) * vector, clipped.astype(float)
+
+
+class AbstractBackprop(AbstractParticles):
+    """Particles that differentiate their window in reverse. A particle's gradient is cut to a norm of `clip`."""
+
+    population: eqx.AbstractVar[Population]
+    window: eqx.AbstractVar[Length | None]
+    clip: eqx.AbstractVar[float | None]
+    remat: ClassVar[int]  # levels of rematerialisation
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(self.population, self.window, Unshaped())
+
+    def check(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
+        check_differentiable(problem, theta, key, reverse=True)
+
+    def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> PyTree:
+        return problem.init(theta, jr.fold_in(luck.shared, 0))
+
+    def advance(
+        self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch
+    ) -> tuple[PyTree, Outcome]:
+        vector, rebuild, _ = ravel(theta)
+
+        def objective(flat):
+            unrolled = unroll(problem, rebuild(flat), carried, stretch, self.remat)
+            return stretch.scale * unrolled.total, unrolled
+
+        gradient, unrolled = jax.grad(objective, has_aux=True)(vector)
+        gradient, clipped = clip_by_norm(gradient, self.clip)
+        return unrolled.state, Outcome(unrolled.total, jnp.ones(()), gradient, {"clipped": clipped})
+
+    def contribution(self, theta: PyTree, outcome: Outcome) -> Float[Array, " parameter"]:
+        return outcome.recipe
+
+    def combine(
+        self, halves: tuple[Moments, Moments]
+    ) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"], dict[str, Float[Array, ""]]]:
+        return plain_mean(halves)
+
+
+@final
+class TruncatedBackprop(AbstractBackprop):
+    """Truncated backpropagation through time: what theta does within a window, and nothing that it did before.
+
+    Biased, unless the window is the whole episode. Each step's intermediates are computed again on the way back, so
+    that memory grows by one inner state a step.
+    """
+
+    population: Population = Population()
+    window: Length = eqx.field(converter=as_length, default=Length(10))
+    clip: float | None = 1.0
+
+    remat = 1
+
+    def __check_init__(self):
+        check_backprop(self.population, self.clip)
+
+
+def check_backprop(population: Population, clip: float | None) -> None:
+    if population.per_task != 1:
+        raise BadInput("Backpropagation has no noise: give it more tasks instead of more particles per task.")
+    if clip is not None and clip <= 0:
+        raise BadInput(f"A gradient is clipped to a norm above zero; got {clip} (None for no clipping).")

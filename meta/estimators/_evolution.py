@@ -1,0 +1,146 @@
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from ...tasks import BadInput
+from .._length import as_length, Length
+from ._noise import Noise
+from ._persistent import AbstractPersistent, Draw
+from ._population import Population
+from ._shaping import AbstractShaping, Unshaped
+
+
+_Pair = tuple[Float[Array, " parameter"], Float[Array, " parameter"]]
+
+
+@final
+class AntitheticES(AbstractPersistent):
+    """Truncated evolution strategies: fresh noise in every window, both twins from one state.
+
+    Biased like truncated backpropagation, whose smoothed gradient it estimates; the state that goes on is that of the
+    positive twin (arXiv 1810.10180). No inner gradient is taken and chaos does no harm.
+    """
+
+    population: Population = Population(per_task=8)
+    window: Length = eqx.field(converter=as_length, default=Length(10))
+    noise: Noise = Noise()
+    shaping: AbstractShaping = Unshaped()
+
+    joined = True
+
+    @property
+    def remembers(self) -> bool:
+        return False
+
+    def perturb(self, draw: Draw, credit: Float[Array, " parameter"] | None, window: Int[Array, ""]) -> _Pair:
+        noise = draw(window)
+        return noise, noise
+
+
+@final
+class FullES(AbstractPersistent):
+    """Evolution strategies over whole episodes (arXiv 1703.03864). Unbiased for the smoothed loss."""
+
+    population: Population = Population(per_task=8)
+    noise: Noise = Noise()
+    shaping: AbstractShaping = Unshaped()
+
+    window: None = eqx.field(static=True, init=False, default=None)
+
+    joined = False
+
+    @property
+    def remembers(self) -> bool:
+        return False
+
+    def perturb(self, draw: Draw, credit: Float[Array, " parameter"] | None, window: Int[Array, ""]) -> _Pair:
+        noise = draw(window)
+        return noise, noise
+
+
+@final
+class PES(AbstractPersistent):
+    """Persistent evolution strategies: fresh noise in every window, credited with all before (arXiv 2112.13835).
+
+    Unbiased for the loss smoothed in every window apart. The sum of an episode's noise is stored for each particle, or
+    with `regenerate` drawn again from its key: slower in proportion to the windows of an episode, no memory.
+    """
+
+    population: Population = Population(per_task=8)
+    window: Length = eqx.field(converter=as_length, default=Length(10))
+    noise: Noise = Noise()
+    shaping: AbstractShaping = Unshaped()
+    regenerate: bool = eqx.field(static=True, default=False)
+
+    joined = False
+
+    @property
+    def remembers(self) -> bool:
+        return not self.regenerate
+
+    def perturb(self, draw: Draw, credit: Float[Array, " parameter"] | None, window: Int[Array, ""]) -> _Pair:
+        return _accumulate(draw, credit, window, 1)
+
+
+@final
+class NRES(AbstractPersistent):
+    """Noise-reuse evolution strategies, or ES-Single: one noise for the whole of an episode (arXiv 2304.12180).
+
+    Unbiased for the smoothed loss, with a variance that does not grow with the number of windows. Only a key is stored.
+    """
+
+    population: Population = Population(per_task=8)
+    window: Length = eqx.field(converter=as_length, default=Length(10))
+    noise: Noise = Noise()
+    shaping: AbstractShaping = Unshaped()
+
+    joined = False
+
+    @property
+    def remembers(self) -> bool:
+        return False
+
+    def perturb(self, draw: Draw, credit: Float[Array, " parameter"] | None, window: Int[Array, ""]) -> _Pair:
+        noise = draw(jnp.zeros_like(window))
+        return noise, noise
+
+
+@final
+class GPES(AbstractPersistent):
+    """Generalised persistent evolution strategies: fresh noise `every` so many windows (arXiv 2304.12180).
+
+    Unbiased. With 1 it is PES, with an episode's number of windows or more NRES. `regenerate` as for PES.
+
+    Raises `BadInput` for `every` below 1.
+    """
+
+    population: Population = Population(per_task=8)
+    window: Length = eqx.field(converter=as_length, default=Length(10))
+    noise: Noise = Noise()
+    shaping: AbstractShaping = Unshaped()
+    every: int = eqx.field(static=True, default=4)
+    regenerate: bool = eqx.field(static=True, default=False)
+
+    joined = False
+
+    def __check_init__(self):
+        if self.every < 1:
+            raise BadInput(f"GPES draws fresh noise every 1 or more windows; got every={self.every}.")
+
+    @property
+    def remembers(self) -> bool:
+        return not self.regenerate
+
+    def perturb(self, draw: Draw, credit: Float[Array, " parameter"] | None, window: Int[Array, ""]) -> _Pair:
+        return _accumulate(draw, credit, window, self.every)
+
+
+def _accumulate(draw: Draw, credit: Float[Array, " parameter"] | None, window: Int[Array, ""], every: int) -> _Pair:
+    """Applies the newest noise and credits all so far."""
+    noise = draw(window // every)
+    if credit is not None:
+        return noise, jnp.where(window % every == 0, credit + noise, credit)
+    return noise, jax.lax.fori_loop(0, window // every, lambda i, total: total + draw(i), noise)

@@ -1,0 +1,164 @@
+from collections.abc import Callable
+from typing import Any, final
+
+import equinox as eqx
+import evosax.algorithms
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from evosax.algorithms.base import EvolutionaryAlgorithm
+from evosax.algorithms.population_based.base import PopulationBasedAlgorithm
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from ...tasks import BadInput
+from .._problem import AbstractProblem
+from ._estimate import AbstractEstimator, Estimate
+from ._flat import ravel
+from ._population import Luck, Population
+from ._unroll import choose, Stretch, unroll
+
+
+@final
+class SearchState(eqx.Module):
+    """An evosax algorithm's own state, and the point that its coordinates are measured from."""
+
+    algorithm: PyTree
+    origin: Float[Array, " parameter"]
+    meta_step: Int[Array, ""]
+
+
+@final
+class EvosaxSearch(AbstractEstimator[SearchState]):
+    """Any algorithm of evosax as the outer search, with its own fitness shaping: no gradient is estimated.
+
+    The algorithm asks for `members` variants of theta, each is scored by its mean loss over the whole episodes of
+    `tasks` tasks, the same for all, and the algorithm is told. `grad` is the old mean minus the new one (for algorithms
+    that keep a population and no mean: theta minus the best of the population), to be used with `optax.sgd(1.0)`; its
+    variance is not known. `scale` is the size of one unit of the algorithm's coordinates, whose deviation starts at
+    1 by default. `algorithm` is called with `population_size` and `solution`: a class of `evosax.algorithms`, or one
+    with settings, such as `functools.partial(Open_ES, optimizer=optax.adam(0.1))`.
+
+    Raises `BadInput` for an odd or too small population, a scale that is not above zero, or an algorithm that keeps
+    several means or counts windows of its own.
+    """
+
+    algorithm: Callable[..., EvolutionaryAlgorithm] = eqx.field(static=True, default=evosax.algorithms.SNES)
+    members: int = eqx.field(static=True, default=32)
+    tasks: int = eqx.field(static=True, default=4)
+    chunk: int | None = eqx.field(static=True, default=None)
+    scale: float = 0.1
+
+    def __check_init__(self):
+        if self.members < 2 or self.members % 2:
+            raise BadInput(f"An evosax population has an even number of members, 2 or more; got {self.members}.")
+        if self.tasks < 1 or (self.chunk is not None and self.chunk < 1):
+            raise BadInput(f"A search needs 1 or more tasks and members at a time; got {self.tasks} and {self.chunk}.")
+        if isinstance(self.scale, float | int) and not self.scale > 0:
+            raise BadInput(f"A noise scale must be a number above zero; got {self.scale}.")
+        if getattr(self.algorithm, "func", self.algorithm) in _UNSUITED:
+            raise BadInput(
+                "This evosax algorithm keeps several means or counts windows of its own, so it can't be the outer "
+                "search over whole episodes; take another, or the estimators pes and nres."
+            )
+
+    def init(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> SearchState:
+        vector, _, _ = ravel(theta)
+        if vector.size == 0:
+            raise BadInput("There is nothing to learn: theta holds no floating-point array.")
+        algorithm, params = self._algorithm(vector)
+        meta_step = jnp.zeros((), jnp.int32)
+        args = (jnp.zeros_like(vector),)
+        if isinstance(algorithm, PopulationBasedAlgorithm):
+            members = jr.normal(jr.fold_in(key, 3), (self.members, vector.size), vector.dtype).at[0].set(0)
+            fitness, _ = _mend(self._score(problem, theta, vector, members, self._luck(key, meta_step)))
+            args = members, fitness
+        state: Any = algorithm.init(jr.fold_in(key, 4), *args, params)
+        return SearchState(jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), state), vector, meta_step)
+
+    def estimate(
+        self, problem: AbstractProblem, theta: PyTree, state: SearchState, key: PRNGKeyArray
+    ) -> tuple[Estimate, SearchState]:
+        vector, _, unravel = ravel(theta)
+        algorithm, params = self._algorithm(vector)
+        before: Any = state.algorithm
+        by_mean = not isinstance(algorithm, PopulationBasedAlgorithm)
+        if by_mean:
+            before = before.replace(mean=((vector - state.origin) / self.scale).astype(before.mean.dtype))
+        members, after = algorithm.ask(jr.fold_in(key, 3), before, params)
+        raw = self._score(problem, theta, state.origin, members, self._luck(key, state.meta_step))
+        fitness, finite = _mend(raw)
+        after, _ = algorithm.tell(jr.fold_in(key, 4), members, fitness, after, params)
+        after = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), after, state.algorithm)
+        after = choose(finite.any(), after, jax.tree.map(lambda x, old: jnp.asarray(x, old.dtype), before, after))
+        new = after.mean if by_mean else after.population[jnp.argmin(after.fitness)]
+        target = (state.origin + self.scale * new).astype(vector.dtype)
+        grad = jnp.where(finite.any(), vector - target, 0)
+        diagnostics = {
+            "nonfinite": 1 - finite.mean(),
+            "gradient_norm": jnp.linalg.norm(grad),
+            "signal_to_noise": jnp.zeros(()),
+            "best_loss": fitness.min(),
+        }
+        loss = jnp.where(finite, raw, 0).sum() / jnp.maximum(finite.sum(), 1)
+        loss = jnp.where(finite.any(), loss, jnp.inf)
+        estimate = Estimate(unravel(grad), unravel(jnp.full_like(grad, jnp.inf)), loss, diagnostics)
+        return estimate, SearchState(after, state.origin, state.meta_step + 1)
+
+    def _algorithm(self, vector: Float[Array, " parameter"]) -> tuple[EvolutionaryAlgorithm, Any]:
+        with jax.ensure_compile_time_eval():  # it keeps arrays, which must not belong to a trace
+            solution = jnp.asarray(np.zeros(vector.shape, vector.dtype))
+            algorithm = self.algorithm(population_size=self.members, solution=solution)
+            return algorithm, algorithm.default_params
+
+    def _luck(self, key: PRNGKeyArray, meta_step: Int[Array, ""]) -> Luck:
+        return Population(self.tasks).luck(key, meta_step)
+
+    def _score(
+        self,
+        problem: AbstractProblem,
+        theta: PyTree,
+        origin: Float[Array, " parameter"],
+        members: Float[Array, "member parameter"],
+        luck: Luck,
+    ) -> Float[Array, " member"]:
+        """Every member's mean loss over whole episodes of the same tasks."""
+        _, rebuild, _ = ravel(theta)
+        horizon = problem.horizon
+        length = jax.vmap(lambda l: horizon.sample(jr.fold_in(l.shared, 1), l.meta_step))(luck)
+
+        def episode(theta: PyTree, luck: Luck, length: Int[Array, ""]) -> Float[Array, ""]:
+            state = problem.init(theta, jr.fold_in(luck.shared, 0))
+            stretch = Stretch(
+                key=jr.fold_in(luck.shared, 2),
+                steps=steps,
+                remaining=length,
+                scale=1 / length,
+                windows=jnp.zeros_like(length),
+                maximum=horizon.maximum,
+                skips=not horizon.fixed,
+                masks=not horizon.fixed,
+            )
+            return stretch.scale * unroll(problem, theta, state, stretch).total
+
+        def score(member: Float[Array, " parameter"]) -> Float[Array, ""]:
+            variant = rebuild((origin + self.scale * member).astype(origin.dtype))
+            return jax.vmap(lambda luck, length: episode(variant, luck, length))(luck, length).mean()
+
+        steps = length.max()
+        return jax.lax.map(score, members, batch_size=min(self.chunk or self.members, self.members))
+
+
+_UNSUITED = (
+    evosax.algorithms.NoiseReuseES,
+    evosax.algorithms.PersistentES,
+    evosax.algorithms.SV_CMA_ES,
+    evosax.algorithms.SV_Open_ES,
+)
+
+
+def _mend(fitness: Float[Array, " member"]) -> tuple[Float[Array, " member"], Array]:
+    """Gives members whose runs diverged the worst loss among the others."""
+    finite = jnp.isfinite(fitness)
+    worst = jnp.where(finite, fitness, -jnp.inf).max()
+    return jnp.where(finite, fitness, jnp.where(finite.any(), worst, 0)), finite

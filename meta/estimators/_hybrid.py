@@ -1,0 +1,134 @@
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from ...tasks import BadInput
+from .._problem import AbstractProblem
+from ._backprop import clip_by_norm
+from ._differentiable import check_differentiable
+from ._evolution import AntitheticES
+from ._flat import ravel
+from ._moments import Moments
+from ._particles import AbstractParticles, Plan
+from ._persistent import AbstractPersistent, Twins
+from ._population import Luck
+from ._run import Outcome
+from ._shaping import Unshaped
+from ._unroll import Stretch, unroll
+
+
+_FLOOR = 1e-8
+
+
+@final
+class Hybrid(AbstractParticles):
+    """Backpropagation and an evolution strategy, combined for every parameter by inverse variance (arXiv 1810.10180).
+
+    Both look at the same perturbed runs: the mean of the twins' gradients is the reparameterised gradient of the
+    smoothed loss, the difference of their losses gives the evolution strategy's. Where inner loops are chaotic the
+    first has a huge variance and the second takes over.
+
+    With `evolution` an `AntitheticES` this is the published form. Its weights are estimated on the samples that they
+    weigh, which biases it slightly; with `independent` the weights of even groups come from odd ones and the other way
+    round, and nothing is biased that its halves do not bias. A particle whose gradient is not finite gives backprop no
+    weight. `clip` cuts a particle's reparameterised gradient to this norm (None: not at all).
+
+    Raises `BadInput` if there are too few particles to know a variance, or the evolution strategy's losses are shaped.
+    """
+
+    evolution: AbstractPersistent = AntitheticES()
+    independent: bool = eqx.field(static=True, default=False)
+    clip: float | None = None
+
+    def __check_init__(self):
+        groups, _ = self.plan.population.grid
+        if groups < (4 if self.independent else 2):
+            raise BadInput(
+                f"A hybrid weighs by variance: it needs 2 tasks or more (4 with independent weights); got {groups}."
+            )
+        if not isinstance(self.plan.shaping, Unshaped):
+            raise BadInput("A hybrid can't use shaped differences of loss: their size is not that of a gradient.")
+
+    @property
+    def plan(self) -> Plan:
+        return self.evolution.plan
+
+    def check(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
+        check_differentiable(problem, theta, key, reverse=True)
+
+    def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> Twins:
+        return self.evolution.start(problem, theta, luck)
+
+    def advance(
+        self, problem: AbstractProblem, theta: PyTree, carried: Twins, stretch: Stretch
+    ) -> tuple[Twins, Outcome]:
+        vector, rebuild, _ = ravel(theta)
+        applied, credited = self.evolution.window_noise(theta, carried, stretch)
+        applied *= self.evolution.noise.deviation(theta, carried.factor)
+
+        def side(sign, key, state):
+            def objective(flat):
+                unrolled = unroll(problem, rebuild(flat + sign * applied), state, eqx.tree_at(_key, stretch, key), 1)
+                return stretch.scale * unrolled.total, unrolled
+
+            return jax.grad(objective, has_aux=True)(vector)
+
+        gradients, unrolled = self.evolution.both(side, stretch.key, carried.states)
+        gradient = gradients.mean(0)
+        exploded = ~jnp.isfinite(gradient).all()
+        gradient, clipped = clip_by_norm(jnp.where(exploded, 0, gradient), self.clip)
+        carried, outcome = self.evolution.outcome(carried, credited, unrolled, stretch)
+        recipe = outcome.recipe, gradient, exploded.astype(gradient.dtype)[None]
+        return carried, Outcome(outcome.loss, outcome.signal, recipe, {"clipped": clipped})
+
+    def contribution(self, theta: PyTree, outcome: Outcome) -> dict[str, Float[Array, " ?parameter"]]:
+        recipe, gradient, exploded = outcome.recipe
+        evolution = self.evolution.contribution(theta, eqx.tree_at(lambda o: o.recipe, outcome, recipe))
+        return {"backprop": gradient, "evolution": evolution, "both": gradient + evolution, "exploded": exploded}
+
+    def combine(
+        self, halves: tuple[Moments, Moments]
+    ) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"], dict[str, Float[Array, ""]]]:
+        together = halves[0].merge(halves[1])
+        calm = together.mean["exploded"] == 0
+        if self.independent:
+            weights = [jnp.where(calm, _weight(half), 0) for half in reversed(halves)]
+            shares = [half.count / jnp.maximum(together.count, 1) for half in halves]
+            parts = [_combine(half, weight) for half, weight in zip(halves, weights)]
+            gradient = sum((share * part[0] for share, part in zip(shares, parts)), 0.0)
+            variance = sum((jnp.where(share > 0, share**2 * part[1], 0) for share, part in zip(shares, parts)), 0.0)
+            weight = (weights[0] + weights[1]) / 2
+        else:
+            weight = jnp.where(calm, _weight(together), 0)
+            gradient, variance = _combine(together, weight)
+        diagnostics = {
+            "backprop_weight": weight.mean(),
+            "evolution_weight": 1 - weight.mean(),
+            "exploded": together.mean["exploded"][0],
+        }
+        return jnp.asarray(gradient), jnp.asarray(variance), diagnostics
+
+
+def _weight(moments: Moments) -> Float[Array, " parameter"]:
+    """Backpropagation's share, by inverse variance; even where too few samples are left to tell."""
+    variance = moments.variance
+    backprop, evolution = variance["backprop"] + _FLOOR, variance["evolution"] + _FLOOR
+    return jnp.where(jnp.isfinite(backprop + evolution), evolution / (backprop + evolution), 0.5)
+
+
+def _combine(
+    moments: Moments, weight: Float[Array, " parameter"]
+) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"]]:
+    mean, variance = moments.mean, moments.variance_of_mean
+    gradient = weight * mean["backprop"] + (1 - weight) * mean["evolution"]
+    a, b = variance["backprop"], variance["evolution"]
+    covariance = (variance["both"] - a - b) / 2
+    total = weight**2 * a + (1 - weight) ** 2 * b + 2 * weight * (1 - weight) * covariance
+    return gradient, jnp.where(moments.count > 1, jnp.maximum(total, 0), jnp.inf)
+
+
+def _key(stretch: Stretch) -> PRNGKeyArray:
+    return stretch.key

@@ -1,0 +1,11 @@
+from jaxtyping import Array, Float
+
+from ._moments import Moments
+
+
+def plain_mean(
+    halves: tuple[Moments, Moments],
+) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"], dict[str, Float[Array, ""]]]:
+    """All groups weigh the same."""
+    moments = halves[0].merge(halves[1])
+    return moments.mean, moments.variance_of_mean, {}

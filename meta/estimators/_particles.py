@@ -1,0 +1,189 @@
+import abc
+from dataclasses import replace
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
+
+from ...tasks import BadInput
+from .._length import Length
+from .._problem import AbstractProblem
+from ._estimate import AbstractEstimator, Estimate
+from ._flat import ravel
+from ._moments import Moments
+from ._population import Luck, Population
+from ._run import Outcome, ParticlesState, Run
+from ._shaping import AbstractShaping
+from ._sweep import sweep
+from ._unroll import choose, Stretch
+
+
+@final
+class Plan(eqx.Module):
+    """What all estimators with particles have in common."""
+
+    population: Population
+    window: Length | None  # steps between two meta-steps; None means whole episodes
+    shaping: AbstractShaping
+
+
+class AbstractParticles(AbstractEstimator[ParticlesState]):
+    """An estimator whose particles each advance their own run by a window and average what they find.
+
+    All that particles have in common is written here, once. Every meta-step each particle takes one window of its
+    episode; one whose episode is over, or whose loss is no longer finite, begins anew before the next. Particles with
+    a loss or a contribution that is not finite are counted and left out of the mean. `start` and `advance` speak of
+    ONE particle.
+    """
+
+    @property
+    @abc.abstractmethod
+    def plan(self) -> Plan:
+        """The particles and their windows."""
+
+    @abc.abstractmethod
+    def check(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
+        """Raises `BadInput` if this estimator can't work on the problem."""
+
+    @abc.abstractmethod
+    def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> PyTree:
+        """What a particle carries when its episode begins."""
+
+    @abc.abstractmethod
+    def advance(
+        self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch
+    ) -> tuple[PyTree, Outcome]:
+        """Takes one window: what the particle carries after it, and what it found."""
+
+    @abc.abstractmethod
+    def contribution(self, theta: PyTree, outcome: Outcome) -> PyTree[Float[Array, " parameter"]]:
+        """A particle's estimates of the gradient, as vectors."""
+
+    @abc.abstractmethod
+    def combine(
+        self, halves: tuple[Moments, Moments]
+    ) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"], dict[str, Float[Array, ""]]]:
+        """The gradient, its variance and diagnostics, from the moments of the even and of the odd groups."""
+
+    def init(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> ParticlesState:
+        if self.plan.window is not None and self.plan.window.maximum > problem.horizon.maximum:
+            raise BadInput(
+                f"A window of up to {self.plan.window.maximum} steps is longer than the longest episode "
+                f"({problem.horizon.maximum} steps): shorten the window or lengthen the episode."
+            )
+        self.check(problem, theta, key)
+        meta_step = jnp.zeros((), jnp.int32)
+        luck = self.plan.population.luck(key, meta_step)
+        length = jax.vmap(lambda l: problem.horizon.sample(jr.fold_in(l.shared, 1), l.meta_step))(luck)
+        if self.plan.population.stagger and self.plan.window is not None:
+            window = self.plan.window.sample(jr.fold_in(key, 0), meta_step)
+            groups, members = self.plan.population.grid
+            place = jnp.arange(self.plan.population.count) // members + 1
+            windows = -(-length // window)
+            length = jnp.minimum(length, window * -(-place * windows // groups))
+        carried = jax.vmap(lambda l: self.start(problem, theta, l))(luck)
+        zero = jnp.zeros(self.plan.population.count, jnp.int32)
+        return ParticlesState(Run(carried, zero, length, zero), meta_step)
+
+    def estimate(
+        self, problem: AbstractProblem, theta: PyTree, state: ParticlesState, key: PRNGKeyArray
+    ) -> tuple[Estimate, ParticlesState]:
+        luck = self.plan.population.luck(key, state.meta_step)
+        runs = jax.vmap(lambda run, l: _renew(problem, run, l))(state.runs, luck)
+        remaining = runs.length - runs.age
+        horizon = problem.horizon
+        window = horizon if self.plan.window is None else self.plan.window
+        if self.plan.window is None:
+            steps = remaining.max()
+            windows = jnp.ones_like(runs.length)
+        else:
+            steps = self.plan.window.sample(jr.fold_in(key, 0), state.meta_step)
+            windows = -(-runs.length // steps)
+        even = window.fixed and horizon.fixed and horizon.maximum % window.maximum == 0
+
+        def step(run: Run, luck: Luck, scale: Float[Array, ""]) -> tuple[Run, Outcome]:
+            stretch = Stretch(
+                key=jr.fold_in(luck.shared, 2),
+                steps=steps,
+                remaining=run.length - run.age,
+                scale=scale,
+                windows=run.windows,
+                maximum=window.maximum,
+                skips=not window.fixed,
+                masks=not even,
+            )
+            fresh = self.start(problem, theta, luck)
+            carried, outcome = self.advance(problem, theta, choose(run.age == 0, fresh, run.carried), stretch)
+            # A run that is no longer finite has nothing left to say.
+            age = jnp.where(jnp.isfinite(outcome.loss), run.age + stretch.live, run.length)
+            return Run(carried, age, run.length, run.windows + 1), outcome
+
+        def shape(outcomes: Outcome) -> Outcome:
+            return replace(outcomes, signal=self.plan.shaping(outcomes.signal))
+
+        def contribute(outcomes: Outcome) -> tuple[Bool[Array, " particle"], PyTree]:
+            vectors = jax.vmap(lambda outcome: self.contribution(theta, outcome))(outcomes)
+            finite = jnp.isfinite(outcomes.loss) & jnp.isfinite(outcomes.signal)
+            for vector in jax.tree.leaves(vectors):
+                finite &= jnp.isfinite(vector).all(1)
+            return finite, vectors
+
+        def apart(some):
+            runs, outcomes = jax.vmap(step)(*some)
+            finite, vectors = contribute(shape(outcomes))
+            return (runs, replace(outcomes, recipe=None), finite), vectors, finite
+
+        def first(some):
+            runs, outcomes = jax.vmap(step)(*some)
+            return (runs, outcomes), None, jnp.ones(outcomes.loss.shape, bool)
+
+        def second(outcomes):
+            finite, vectors = contribute(outcomes)
+            return finite, vectors, finite
+
+        particles = runs, luck, windows / runs.length
+        if self.plan.shaping.together:
+            (runs, outcomes), _ = sweep(first, particles, self.plan.population)
+            finite, halves = sweep(second, shape(outcomes), self.plan.population)
+        else:
+            (runs, outcomes, finite), halves = sweep(apart, particles, self.plan.population)
+        estimate = self._summary(theta, outcomes, finite, jnp.minimum(steps, remaining), halves)
+        return estimate, ParticlesState(runs, state.meta_step + 1)
+
+    def _summary(self, theta, outcomes, finite, live, halves) -> Estimate:
+        grad, variance, diagnostics = self.combine(halves)
+        _, _, unravel = ravel(theta)
+        norm = jnp.linalg.norm(grad)
+        noise = jnp.sqrt(variance.sum())
+        steps = jnp.where(finite, live, 0).sum()
+        loss = jnp.where(finite, outcomes.loss, 0).sum()
+        means = {
+            name: jnp.where(finite, values, 0).sum() / jnp.maximum(finite.sum(), 1)
+            for name, values in outcomes.diagnostics.items()
+        }
+        general = {
+            "nonfinite": 1 - finite.mean(),
+            "gradient_norm": norm,
+            "signal_to_noise": jnp.where(noise > 0, norm / jnp.where(noise > 0, noise, 1), jnp.inf),
+        }
+        return Estimate(
+            unravel(grad),
+            unravel(variance),
+            jnp.where(steps > 0, loss / jnp.maximum(steps, 1), jnp.inf),
+            general | means | diagnostics,
+        )
+
+
+def _renew(problem: AbstractProblem, run: Run, luck: Luck) -> Run:
+    """Sets the clock of a run whose episode is over to the beginning of another."""
+    over = run.age >= run.length
+    length = problem.horizon.sample(jr.fold_in(luck.shared, 1), luck.meta_step)
+    return Run(
+        run.carried,
+        age=jnp.where(over, 0, run.age),
+        length=jnp.where(over, length, run.length),
+        windows=jnp.where(over, 0, run.windows),
+    )

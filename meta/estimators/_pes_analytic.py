@@ -1,0 +1,69 @@
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from .._problem import AbstractProblem
+from ._differentiable import check_differentiable
+from ._evolution import PES
+from ._flat import ravel
+from ._mean import plain_mean
+from ._moments import Moments
+from ._particles import AbstractParticles, Plan
+from ._persistent import Twins
+from ._population import Luck
+from ._run import Outcome
+from ._shaping import Unshaped
+from ._unroll import Stretch, unroll
+
+
+@final
+class PESAnalytic(AbstractParticles):
+    """PES with the analytic gradient of its own window as control variate (arXiv 2112.13835).
+
+    A third run without noise is differentiated within the window; what that gradient explains is not left to noise.
+    Unbiased where the loss is quadratic in theta; else an error of the order of the squared noise scale, because the
+    analytic part is not smoothed. `pes.shaping` is not used.
+    """
+
+    pes: PES = PES()
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(self.pes.population, self.pes.window, Unshaped())
+
+    def check(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
+        check_differentiable(problem, theta, key, reverse=True)
+
+    def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> tuple[Twins, PyTree]:
+        return self.pes.start(problem, theta, luck), problem.init(theta, jr.fold_in(luck.shared, 0))
+
+    def advance(
+        self, problem: AbstractProblem, theta: PyTree, carried: tuple[Twins, PyTree], stretch: Stretch
+    ) -> tuple[tuple[Twins, PyTree], Outcome]:
+        twins, state = carried
+        vector, rebuild, _ = ravel(theta)
+
+        def objective(flat):
+            unrolled = unroll(problem, rebuild(flat), state, stretch, 1)
+            return stretch.scale * unrolled.total, unrolled
+
+        gradient, unrolled = jax.grad(objective, has_aux=True)(vector)
+        noise, _ = self.pes.window_noise(theta, twins, stretch)
+        explained = noise * self.pes.noise.deviation(theta, twins.factor) @ gradient
+        twins, outcome = self.pes.advance(problem, theta, twins, stretch)
+        recipe = outcome.recipe, noise, gradient
+        return (twins, unrolled.state), Outcome(unrolled.total, outcome.signal - explained, recipe, {})
+
+    def contribution(self, theta: PyTree, outcome: Outcome) -> Float[Array, " parameter"]:
+        recipe, noise, gradient = outcome.recipe
+        persistent = self.pes.contribution(theta, eqx.tree_at(lambda o: o.recipe, outcome, recipe))
+        factor = recipe[0].factor
+        return gradient + persistent - outcome.signal * noise / self.pes.noise.deviation(theta, factor)
+
+    def combine(
+        self, halves: tuple[Moments, Moments]
+    ) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"], dict[str, Float[Array, ""]]]:
+        return plain_mean(halves)

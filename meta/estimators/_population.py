@@ -1,0 +1,77 @@
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Int, PRNGKeyArray
+
+from ...tasks import BadInput
+
+
+class Luck(eqx.Module):
+    """The keys of one particle at one meta-step, derived from its global index alone."""
+
+    shared: PRNGKeyArray  # the same for all particles of a task: its data and starting points
+    own: PRNGKeyArray  # this particle's noise
+    meta_step: Int[Array, ""]
+
+
+@final
+class Population(eqx.Module):
+    """How many runs there are, and how they share the machine.
+
+    There are `tasks` x `per_task` particles; those of one task meet the same data and differ in noise (an antithetic
+    pair is one particle). `chunk` particles are computed at a time, None for all at once: fewer need less memory and
+    give the same numbers. With `stagger` the first episodes are cut short at different windows, so that
+    the particles stand at different places of their episodes ever after.
+
+    Raises `BadInput` for a number below 1 or a chunk that does not divide the particles evenly.
+    """
+
+    tasks: int = eqx.field(static=True, default=8)
+    per_task: int = eqx.field(static=True, default=1)
+    chunk: int | None = eqx.field(static=True, default=None)
+    stagger: bool = eqx.field(static=True, default=True)
+
+    def __check_init__(self):
+        if self.tasks < 1 or self.per_task < 1:
+            raise BadInput(
+                f"A population needs 1 or more tasks and particles per task; got {self.tasks} and {self.per_task}."
+            )
+        if self.chunk is not None:
+            groups, members = self.grid
+            block = self.block
+            if self.chunk < 1 or groups % block[0] or members % block[1] or block[0] * block[1] != self.chunk:
+                raise BadInput(
+                    f"A chunk of {self.chunk} does not split {self.tasks} tasks with {self.per_task} particles each "
+                    "evenly: take a divisor of the particles per task, or a multiple of them that divides the total."
+                )
+
+    @property
+    def count(self) -> int:
+        """Particles in all."""
+        return self.tasks * self.per_task
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Independent groups, and members in each: tasks and their particles, or one task's particles by themselves."""
+        return (self.tasks, self.per_task) if self.tasks > 1 else (self.per_task, 1)
+
+    @property
+    def block(self) -> tuple[int, int]:
+        """Groups and members computed at a time."""
+        groups, members = self.grid
+        if self.chunk is None:
+            return groups, members
+        return max(1, self.chunk // members), max(1, min(self.chunk, members))
+
+    def luck(self, key: PRNGKeyArray, meta_step: Int[Array, ""]) -> Luck:
+        """Every particle's keys at this meta-step, stacked along the first axis."""
+        shared, own = jr.fold_in(key, 1), jr.fold_in(key, 2)
+        index = jnp.arange(self.count)
+        return Luck(
+            jax.vmap(lambda i: jr.fold_in(shared, i // self.per_task))(index),
+            jax.vmap(lambda i: jr.fold_in(own, i))(index),
+            jnp.broadcast_to(meta_step, (self.count,)),
+        )

@@ -1,0 +1,77 @@
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PyTree
+
+from ._moments import Moments
+from ._population import Population
+
+
+def sweep(
+    advance: Callable[[Any], Any], particles: PyTree, population: Population
+) -> tuple[PyTree, tuple[Moments, Moments]]:
+    """Applies `advance` to all particles, a chunk at a time, and averages what they contribute.
+
+    `advance` takes a chunk of particles and returns `(outputs, contributions, counted)`, each with the chunk's axis
+    first. Outputs are kept for every particle. Contributions, where counted, are averaged within each group, and the
+    moments of the groups' means are returned for even and for odd groups: nothing else of them is kept.
+    """
+    groups, _ = population.grid
+    some_groups, some_members = population.block
+
+    def within(sums, some):
+        outputs, contributions, counted = advance(jax.tree.map(_join, some))
+        counted = counted.reshape(some_groups, some_members)
+
+        def add(total, x):
+            x = x.reshape(some_groups, some_members, *x.shape[1:])
+            return total + jnp.where(counted[..., None], x, 0).sum(1)
+
+        total, count = sums
+        total = jax.tree.map(add, total, contributions)
+        outputs = jax.tree.map(lambda x: x.reshape(some_groups, some_members, *x.shape[1:]), outputs)
+        return (total, count + counted.sum(1)), outputs
+
+    def across(halves, some):
+        some, odd = some
+        (total, count), outputs = _scan(within, (nothing, jnp.zeros(some_groups, int)), some)
+        means = jax.tree.map(lambda x: x / jnp.maximum(count, 1)[:, None].astype(x.dtype), total)
+        there = (count > 0) & ~odd, (count > 0) & odd
+        return tuple(half.merge(Moments.of(means, mask)) for half, mask in zip(halves, there)), outputs
+
+    split = jax.tree.map(lambda x: _split(x, population), particles)
+    shapes = jax.eval_shape(lambda some: advance(jax.tree.map(lambda x: _join(x[0, 0]), some))[1], split)
+    nothing = jax.tree.map(lambda x: jnp.zeros((some_groups, *x.shape[1:]), x.dtype), shapes)
+    empty = Moments.of(nothing, jnp.zeros(some_groups, bool))
+    odd = jnp.arange(groups).reshape(some_groups, -1).T % 2 == 1
+    halves, outputs = _scan(across, (empty, empty), (split, odd))
+    return jax.tree.map(lambda x: _unsplit(x, population), outputs), halves
+
+
+def _scan(body: Callable, carry: PyTree, xs: PyTree) -> tuple[PyTree, PyTree]:
+    """A scan, without the loop where there is but one turn."""
+    if jax.tree.leaves(xs)[0].shape[0] > 1:
+        return jax.lax.scan(body, carry, xs)
+    carry, outputs = body(carry, jax.tree.map(lambda x: x[0], xs))
+    return carry, jax.tree.map(lambda x: x[None], outputs)
+
+
+def _join(x: Array) -> Array:
+    return x.reshape(-1, *x.shape[2:])
+
+
+def _split(x: Array, population: Population) -> Array:
+    """[particle, ...] to [turn, turn, group, member, ...].
+
+    Strided, so that particles that are spread over devices stay spread within every chunk.
+    """
+    groups, members = population.grid
+    some_groups, some_members = population.block
+    x = x.reshape(some_groups, groups // some_groups, some_members, members // some_members, *x.shape[1:])
+    return jnp.moveaxis(x, (1, 3), (0, 1))
+
+
+def _unsplit(x: Array, population: Population) -> Array:
+    return jnp.moveaxis(x, (0, 1), (1, 3)).reshape(population.count, *x.shape[4:])

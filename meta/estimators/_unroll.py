@@ -1,0 +1,91 @@
+import math
+from collections.abc import Callable
+from typing import final, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+
+from .._problem import AbstractProblem
+
+
+_Tree = TypeVar("_Tree")
+
+
+@final
+class Stretch(eqx.Module):
+    """The steps that one particle takes in one window.
+
+    Every particle scans over `maximum` steps. Those from `steps` on are skipped for all; those from `remaining` on lie
+    beyond this particle's episode and leave no trace. `scale` is number of windows / number of steps of the particle's
+    episode: the mean over an episode's windows of `scale` x their summed losses is its mean step loss.
+    """
+
+    key: PRNGKeyArray
+    steps: Int[Array, ""]
+    remaining: Int[Array, ""]
+    scale: Float[Array, ""]
+    windows: Int[Array, ""]  # windows of this episode that lie behind
+    maximum: int = eqx.field(static=True)
+    skips: bool = eqx.field(static=True)  # whether `steps` can be below `maximum`
+    masks: bool = eqx.field(static=True)  # whether `remaining` can be below `steps`
+
+    @property
+    def live(self) -> Int[Array, ""]:
+        """Steps that this particle really takes."""
+        return jnp.minimum(self.steps, self.remaining)
+
+
+class Unrolled(eqx.Module):
+    """Where a stretch led: the state after it, the sum of its losses and the last of them."""
+
+    state: PyTree
+    total: Float[Array, ""]
+    last: Float[Array, ""]
+
+
+def choose(condition: Bool[Array, ""], yes: _Tree, no: _Tree) -> _Tree:
+    """One of two trees of arrays, by `where`."""
+    return jax.tree.map(lambda y, n: jnp.where(condition, y, n), yes, no)
+
+
+def unroll(problem: AbstractProblem, theta: PyTree, state: PyTree, stretch: Stretch, remat: int = 0) -> Unrolled:
+    """Takes a stretch of steps.
+
+    For reverse differentiation: with `remat=1` the memory is one state for each step, and everything else of a step is
+    computed twice; with `remat=2` it is a state for each of about 2 sqrt(steps), computed three times.
+    """
+
+    def step(unrolled: Unrolled, index: Int[Array, ""]) -> Unrolled:
+        state, loss = problem.step(theta, unrolled.state, jr.fold_in(stretch.key, index))
+        loss = loss.astype(unrolled.total.dtype)
+        after = Unrolled(state, unrolled.total + loss, loss)
+        return choose(index < stretch.remaining, after, unrolled) if stretch.masks else after
+
+    def turn(unrolled: Unrolled, index: Int[Array, ""]) -> tuple[Unrolled, None]:
+        if not stretch.skips:
+            return step(unrolled, index), None
+        return jax.lax.cond(index < stretch.steps, step, lambda u, _: u, unrolled, index), None
+
+    zero = jnp.zeros(())
+    start = Unrolled(state, zero, zero)
+    if remat == 0:
+        return _scan(turn, start, jnp.arange(stretch.maximum))
+    inner = jax.checkpoint(turn, prevent_cse=False)
+    if remat == 1:
+        return _scan(inner, start, jnp.arange(stretch.maximum))
+    width = math.isqrt(stretch.maximum)
+    whole = stretch.maximum - stretch.maximum % width
+
+    @jax.checkpoint
+    def block(unrolled: Unrolled, indices: Int[Array, " step"]) -> tuple[Unrolled, None]:
+        return _scan(inner, unrolled, indices), None
+
+    middle = _scan(block, start, jnp.arange(whole).reshape(-1, width))
+    return _scan(inner, middle, jnp.arange(whole, stretch.maximum))
+
+
+def _scan(body: Callable, carry: Unrolled, xs: Array) -> Unrolled:
+    return jax.lax.scan(body, carry, xs)[0] if xs.shape[0] else carry

@@ -1,0 +1,112 @@
+import abc
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ._linear import fan_in_normal, Linear
+
+
+def batch_norm(
+    values: Float[Array, "first second channel"], offset: Float[Array, " channel"]
+) -> Float[Array, "first second channel"]:
+    """Standardises every channel over both leading axes, with the statistics at hand, and adds an offset."""
+    centred = values - values.mean((0, 1))
+    return centred * jax.lax.rsqrt((centred**2).mean((0, 1)) + 1e-3) + offset
+
+
+@final
+class Convolution(eqx.Module):
+    """A cross-correlation along the second axis with zero padding.
+
+    Written as a matrix product over shifted copies: the gradient of a convolution primitive inside a scan is many
+    times slower on a CPU.
+    """
+
+    weight: Float[Array, "width input output"]
+    bias: Float[Array, " output"]
+
+    @classmethod
+    def create(cls, shape: tuple[int, int, int], key: PRNGKeyArray) -> "Convolution":
+        return cls(fan_in_normal(key, shape), jnp.zeros(shape[-1]))
+
+    def __call__(self, values: Float[Array, "first second input"]) -> Float[Array, "first second output"]:
+        width, inputs, outputs = self.weight.shape
+        length, margin = values.shape[1], (width - 1) // 2
+        padded = jnp.pad(values, ((0, 0), (margin, margin), (0, 0)))
+        shifted = jnp.concatenate([padded[:, j : j + length] for j in range(width)], axis=-1)
+        return shifted @ self.weight.reshape(width * inputs, outputs) + self.bias
+
+
+class AbstractBlock(eqx.Module):
+    """A stage of a per-neuron network: the same small computation for every unit and example."""
+
+    @abc.abstractmethod
+    def __call__(self, values: Float[Array, "unit batch input"]) -> Float[Array, "unit batch output"]:
+        """Maps the channels of every unit and example."""
+
+
+@final
+class BatchMixing(AbstractBlock):
+    """Convolution along the batch, batch normalisation, ReLU. Width 1 lets no example see another one."""
+
+    convolution: Convolution
+    offset: Float[Array, " output"]
+
+    @classmethod
+    def create(cls, shape: tuple[int, int, int], key: PRNGKeyArray) -> "BatchMixing":
+        return cls(Convolution.create(shape, key), jnp.zeros(shape[-1]))
+
+    def __call__(self, values: Float[Array, "unit batch input"]) -> Float[Array, "unit batch output"]:
+        return jax.nn.relu(batch_norm(self.convolution(values), self.offset))
+
+
+@final
+class NeighbourMixing(AbstractBlock):
+    """Two convolutions along the units, added to what goes in: neighbours in index exchange their states."""
+
+    first: BatchMixing
+    second: BatchMixing
+
+    @classmethod
+    def create(cls, channels: int, key: PRNGKeyArray) -> "NeighbourMixing":
+        first, second = jr.split(key)
+        shape = (3, channels, channels)
+        return cls(BatchMixing.create(shape, first), BatchMixing.create(shape, second))
+
+    def __call__(self, values: Float[Array, "unit batch channel"]) -> Float[Array, "unit batch channel"]:
+        mixed = self.second(self.first(values.swapaxes(0, 1)))
+        return values + mixed.swapaxes(0, 1)
+
+
+@final
+class DenseUnitMixing(AbstractBlock):
+    """A convolution along the batch whose channels are the units: it fits one number of units only."""
+
+    block: BatchMixing
+
+    @classmethod
+    def create(cls, units: int, key: PRNGKeyArray) -> "DenseUnitMixing":
+        return cls(BatchMixing.create((3, units, units), key))
+
+    def __call__(self, values: Float[Array, "unit batch channel"]) -> Float[Array, "unit batch channel"]:
+        return self.block(values.transpose(2, 1, 0)).transpose(2, 1, 0)
+
+
+@final
+class PooledMixing(AbstractBlock):
+    """Every unit hears the mean state of its population on the same example: it fits any number of units."""
+
+    linear: Linear
+    offset: Float[Array, " channel"]
+
+    @classmethod
+    def create(cls, channels: int, key: PRNGKeyArray) -> "PooledMixing":
+        return cls(Linear.create(channels, channels, key), jnp.zeros(channels))
+
+    def __call__(self, values: Float[Array, "unit batch channel"]) -> Float[Array, "unit batch channel"]:
+        pooled = self.linear(values.mean(0, keepdims=True))
+        return values + jax.nn.relu(batch_norm(pooled, self.offset))

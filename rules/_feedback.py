@@ -1,0 +1,38 @@
+import abc
+from typing import final
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from ..models import AbstractLayer
+
+
+class AbstractFeedback(eqx.Module):
+    """The way of an error signal down through a layer."""
+
+    @abc.abstractmethod
+    def __call__(
+        self, layer: AbstractLayer, signal: Float[Array, "post batch channel"]
+    ) -> Float[Array, "pre batch channel"]:
+        """Carries the signal from the layer's outputs to its inputs."""
+
+
+@final
+class SeparateWeights(AbstractFeedback):
+    """Feedback weights of their own, which learn beside the forward ones."""
+
+    def __call__(
+        self, layer: AbstractLayer, signal: Float[Array, "post batch channel"]
+    ) -> Float[Array, "pre batch channel"]:
+        return layer.descend(signal)
+
+
+@final
+class TransposedWeights(AbstractFeedback):
+    """The transpose of the forward weights, as backpropagation has it."""
+
+    def __call__(
+        self, layer: AbstractLayer, signal: Float[Array, "post batch channel"]
+    ) -> Float[Array, "pre batch channel"]:
+        forward = [synapse.w for synapse in layer.synapses]
+        return eqx.tree_at(lambda it: [synapse.v for synapse in it.synapses], layer, forward).descend(signal)

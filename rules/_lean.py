@@ -1,0 +1,58 @@
+import math
+
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import PRNGKeyArray
+
+from ._blocks import BatchMixing, Convolution, PooledMixing
+from ._change import BiasChange, WeightChange
+from ._features import Activation, Bias, ErrorSignal, PreActivation, UnitIdentity, WeightStatistics
+from ._feedback import SeparateWeights
+from ._learned_rule import LearnedRule
+from ._linear import Linear
+from ._networks import TopErrorNetwork, UpdateNetwork
+from ._released import all_terms
+
+
+def lean(
+    key: PRNGKeyArray,
+    *,
+    hidden: int = 16,
+    signal: int = 8,
+    readout: int = 2,
+    width: int = 1,
+    step_size: float = 0.03,
+) -> LearnedRule:
+    """A small relative of the released rule whose meta-parameters fit any width and depth of the base model.
+
+    Units hear the mean state of their population instead of their neighbours' states, `width` examples of the batch
+    mix in a convolution (1: none), terms are brought close to unit RMS before they are merged, and the step size is
+    learned. `hidden`, `signal` and `readout` are channel counts.
+    """
+    keys = iter(jr.split(key, 10))
+    top = TopErrorNetwork(
+        (
+            BatchMixing.create((width, 1, hidden), next(keys)),
+            PooledMixing.create(hidden, next(keys)),
+            BatchMixing.create((width, hidden, hidden), next(keys)),
+        ),
+        Convolution.create((width, hidden, signal), next(keys)),
+    )
+    plain = (WeightStatistics(), Bias())
+    standardised = (Activation(), PreActivation(), UnitIdentity(), ErrorSignal())
+    widths = [sum(feature.channels(signal) for feature in group) for group in (plain, standardised)]
+    blocks = (
+        BatchMixing.create((width, sum(widths), hidden), next(keys)),
+        PooledMixing.create(hidden, next(keys)),
+        BatchMixing.create((width, hidden, hidden), next(keys)),
+    )
+    return LearnedRule(
+        top=top,
+        network=UpdateNetwork(plain, standardised, jnp.zeros(widths[1]), blocks),
+        outgoing=Linear.create(hidden, signal, next(keys)),
+        weight_change=WeightChange.create(all_terms(hidden, readout, next(keys)), epsilon=0.01),
+        feedback_change=None,
+        bias_change=BiasChange(Linear.create(hidden, 1, next(keys))),
+        log_step_size=jnp.asarray(math.log(step_size)),
+        feedback=SeparateWeights(),
+    )

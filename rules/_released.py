@@ -1,0 +1,107 @@
+import math
+
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import PRNGKeyArray
+
+from ._blocks import BatchMixing, Convolution, DenseUnitMixing, NeighbourMixing
+from ._change import BiasChange, WeightChange
+from ._features import Activation, Bias, ErrorSignal, PreActivation, UnitIdentity, WeightStatistics
+from ._feedback import SeparateWeights
+from ._lateral_terms import (
+    LowerLateral,
+    SquaredLowerLateral,
+    SquaredUpperLateral,
+    UpperLateral,
+    UpperPositive,
+)
+from ._learned_rule import LearnedRule
+from ._linear import Linear, LowRank
+from ._networks import TopErrorNetwork, UpdateNetwork
+from ._terms import (
+    AbstractTerm,
+    Decorrelation,
+    FirstOrder,
+    Hebbian,
+    LargeWeightDecay,
+    RadialBasis,
+    WeightDecay,
+    ZerothOrder,
+)
+
+
+def all_terms(hidden: int, channels: int, key: PRNGKeyArray) -> tuple[AbstractTerm, ...]:
+    """The twelve terms of arXiv 1804.00222, in the order of the released code's coefficients.
+
+    `hidden` is the width of the hidden states, `channels` the number of products that a readout averages.
+    """
+    keys = iter(jr.split(key, 8))
+
+    def low_rank() -> LowRank:
+        return LowRank.create(hidden, channels, next(keys))
+
+    return (
+        ZerothOrder(low_rank()),
+        FirstOrder(low_rank()),
+        Decorrelation(),
+        Hebbian(),
+        LargeWeightDecay(),
+        LowerLateral(low_rank()),
+        UpperPositive(Linear.create(hidden, channels, next(keys))),
+        UpperLateral(low_rank()),
+        RadialBasis(low_rank()),
+        SquaredLowerLateral(low_rank()),
+        SquaredUpperLateral(low_rank()),
+        WeightDecay(),
+    )
+
+
+def released(
+    outputs: int,
+    key: PRNGKeyArray,
+    *,
+    hidden: int = 64,
+    signal: int = 32,
+    readout: int = 4,
+    top_hidden: int = 64,
+    separate_feedback_change: bool = False,
+    step_size: float = 1e-4,
+) -> LearnedRule:
+    """The rule as released with arXiv 1804.00222, with the released initial values.
+
+    Its top error network mixes `outputs` units densely, so it fits base models with that many features only.
+    `hidden`, `signal`, `readout` and `top_hidden` are channel counts; the step size is a constant.
+    """
+    keys = iter(jr.split(key, 12))
+    top = TopErrorNetwork(
+        (
+            BatchMixing.create((5, 1, top_hidden), next(keys)),
+            DenseUnitMixing.create(outputs, next(keys)),
+            DenseUnitMixing.create(outputs, next(keys)),
+            BatchMixing.create((3, top_hidden, top_hidden), next(keys)),
+            BatchMixing.create((3, top_hidden, top_hidden), next(keys)),
+        ),
+        Convolution.create((3, top_hidden, signal), next(keys)),
+    )
+    plain = (WeightStatistics(), Bias())
+    standardised = (Activation(), PreActivation(), UnitIdentity(), ErrorSignal())
+    widths = [sum(feature.channels(signal) for feature in group) for group in (plain, standardised)]
+    blocks = (
+        BatchMixing.create((3, sum(widths), hidden), next(keys)),
+        NeighbourMixing.create(hidden, next(keys)),
+        BatchMixing.create((3, hidden, hidden), next(keys)),
+        NeighbourMixing.create(hidden, next(keys)),
+    )
+    forward, backward, outgoing, bias = jr.split(next(keys), 4)
+    return LearnedRule(
+        top=top,
+        network=UpdateNetwork(plain, standardised, jnp.zeros(widths[1]), blocks),
+        outgoing=Linear.create(hidden, signal, outgoing),
+        weight_change=WeightChange.create(all_terms(hidden, readout, forward)),
+        feedback_change=(
+            WeightChange.create(all_terms(hidden, readout, backward)) if separate_feedback_change else None
+        ),
+        bias_change=BiasChange(Linear.create(hidden, 1, bias)),
+        log_step_size=math.log(step_size),
+        feedback=SeparateWeights(),
+    )

@@ -1,0 +1,120 @@
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from ._blocks import BatchMixing, Convolution, DenseUnitMixing, NeighbourMixing
+from ._change import BiasChange, WeightChange
+from ._features import Activation, Bias, ErrorSignal, PreActivation, UnitIdentity, WeightStatistics
+from ._feedback import SeparateWeights
+from ._lateral_terms import (
+    LowerLateral,
+    SquaredLowerLateral,
+    SquaredUpperLateral,
+    UpperLateral,
+    UpperPositive,
+)
+from ._learned_rule import LearnedRule
+from ._linear import Linear, LowRank
+from ._networks import TopErrorNetwork, UpdateNetwork
+from ._terms import (
+    Decorrelation,
+    FirstOrder,
+    Hebbian,
+    LargeWeightDecay,
+    RadialBasis,
+    WeightDecay,
+    ZerothOrder,
+)
+
+
+_SCOPE = "MoreLocalWeightUpdateProcess/"
+
+
+def released_from_variables(
+    variables: Mapping[str, np.ndarray | Array], *, log_step_size: float = float(np.log(1e-4))
+) -> LearnedRule:
+    """The rule whose TensorFlow variables, as the code released with arXiv 1804.00222 names them, are given.
+
+    Names start with `MoreLocalWeightUpdateProcess/`; others, and the moving averages (which that code never reads),
+    are left alone. Feedback weights get a change of their own where the variables have one. The arrays keep their
+    precision. Raises `KeyError` naming the first variable that is missing.
+    """
+    read = _Reader(variables)
+    top = "compute_top_delta/"
+    first, last = "ConcatUnitConv/", "ConcatUnitConv_1/"
+    separate = _SCOPE + "backward_weight_readout_coeffs/w" in variables
+    return LearnedRule(
+        top=TopErrorNetwork(
+            (
+                read.block(top + "conv_1d", top + "batch_norm"),
+                DenseUnitMixing(read.block(top + "conv_1d_1", top + "batch_norm_1")),
+                DenseUnitMixing(read.block(top + "conv_1d_2", top + "batch_norm_2")),
+                read.block(top + "conv_1d_3", top + "batch_norm_3"),
+                read.block(top + "conv_1d_4", top + "batch_norm_4"),
+            ),
+            read.convolution(top + "conv_1d_5"),
+        ),
+        network=UpdateNetwork(
+            (WeightStatistics(), Bias()),
+            (Activation(), PreActivation(), UnitIdentity(), ErrorSignal()),
+            read("batch_norm/beta").reshape(-1),
+            (
+                read.block("conv_1d", "batch_norm_1"),
+                read.neighbours(first),
+                read.block("conv_1d_1", "batch_norm_2"),
+                read.neighbours(last),
+            ),
+        ),
+        outgoing=read.linear("linear"),
+        weight_change=read.change("forward"),
+        feedback_change=read.change("backward") if separate else None,
+        bias_change=BiasChange(read.linear("bias_readout")),
+        log_step_size=log_step_size,
+        feedback=SeparateWeights(),
+    )
+
+
+class _Reader:
+    def __init__(self, variables: Mapping[str, np.ndarray | Array]):
+        self.variables = variables
+
+    def __call__(self, name: str) -> Array:
+        return jnp.asarray(self.variables[_SCOPE + name])
+
+    def linear(self, name: str) -> Linear:
+        return Linear(self(name + "/w"), self(name + "/b"))
+
+    def convolution(self, name: str) -> Convolution:
+        return Convolution(self(name + "/w"), self(name + "/b"))
+
+    def block(self, convolution: str, norm: str) -> BatchMixing:
+        return BatchMixing(self.convolution(convolution), self(norm + "/beta").reshape(-1))
+
+    def neighbours(self, scope: str) -> NeighbourMixing:
+        return NeighbourMixing(
+            self.block(scope + "conv_1d", scope + "batch_norm"),
+            self.block(scope + "conv_1d_1", scope + "batch_norm_1"),
+        )
+
+    def change(self, prefix: str) -> WeightChange:
+        def low_rank(name: str) -> LowRank:
+            return LowRank(self.linear(f"{prefix}{name}_top/linear"), self.linear(f"{prefix}{name}_bottom/linear"))
+
+        terms = (
+            ZerothOrder(low_rank("weight_readout_0")),
+            FirstOrder(low_rank("weight_readout_1")),
+            Decorrelation(),
+            Hebbian(),
+            LargeWeightDecay(),
+            LowerLateral(low_rank("lin_lower_symm")),
+            UpperPositive(self.linear(f"{prefix}lin_upper_psd_top/linear")),
+            UpperLateral(low_rank("lin_upper_symm")),
+            RadialBasis(low_rank("weight_readout_rbf")),
+            SquaredLowerLateral(low_rank("sqr_lower_symm")),
+            SquaredUpperLateral(low_rank("sqr_upper_symm")),
+            WeightDecay(),
+        )
+        coefficients = f"{prefix}_weight_readout_coeffs/"
+        return WeightChange(terms, self(coefficients + "w")[:, 0], self(coefficients + "b")[0])

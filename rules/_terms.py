@@ -1,0 +1,88 @@
+import abc
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ._linear import LowRank
+from ._site import Site, standardise
+
+
+class AbstractTerm(eqx.Module):
+    """One reason for a weight to change. A rule adds up many; leaving one out of the tuple is its ablation.
+
+    The formulas are those of the code released with arXiv 1804.00222.
+    """
+
+    @abc.abstractmethod
+    def __call__(self, site: Site) -> Float[Array, "pre post"]:
+        """The change that the term asks for; the rule subtracts it."""
+
+
+@final
+class WeightDecay(AbstractTerm):
+    """The weight itself."""
+
+    def __call__(self, site: Site) -> Float[Array, "pre post"]:
+        return site.weights
+
+
+@final
+class LargeWeightDecay(AbstractTerm):
+    """The weight's square, with its sign: acts on large weights."""
+
+    def __call__(self, site: Site) -> Float[Array, "pre post"]:
+        return site.weights * jnp.abs(site.weights)
+
+
+@final
+class Decorrelation(AbstractTerm):
+    """Moves a unit's weights against those of the units that it is correlated with."""
+
+    def __call__(self, site: Site) -> Float[Array, "pre post"]:
+        y = standardise(site.activity.y)
+        batch, post = y.shape
+        correlation = y.T @ y / (batch * post**0.5)
+        pushed = site.weights @ correlation
+        return pushed * jax.lax.rsqrt((pushed**2).mean() + 1e-8)
+
+
+@final
+class Hebbian(AbstractTerm):
+    """The correlation between pre- and post-synaptic activity, strengthened."""
+
+    def __call__(self, site: Site) -> Float[Array, "pre post"]:
+        x, y = standardise(site.activity.x), standardise(site.activity.y)
+        return -x.T @ y / x.shape[0]
+
+
+@final
+class ZerothOrder(AbstractTerm):
+    """A product of what the two units' hidden states say, whatever the weight is."""
+
+    readout: LowRank
+
+    def __call__(self, site: Site) -> Float[Array, "pre post"]:
+        return self.readout(site.upper, site.lower)
+
+
+@final
+class FirstOrder(AbstractTerm):
+    """The same product, in proportion to the weight."""
+
+    readout: LowRank
+
+    def __call__(self, site: Site) -> Float[Array, "pre post"]:
+        return site.weights * self.readout(site.upper, site.lower)
+
+
+@final
+class RadialBasis(AbstractTerm):
+    """The same product, where the weight is small."""
+
+    readout: LowRank
+
+    def __call__(self, site: Site) -> Float[Array, "pre post"]:
+        return jnp.exp(-(site.weights**2)) * self.readout(site.upper, site.lower)

@@ -1,0 +1,98 @@
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from ._affine import Affine
+from ._augmentation import AbstractAugmentation
+from ._bad_input import BadInput
+from ._image_pool import ImagePool
+from ._light import Contrast, Noise, Shade
+from ._stroke import Blur, Thicken
+from ._tasks import AbstractTasks, Episode
+
+
+class ImageTask(eqx.Module):
+    """A task on images: its classes, its order of the pixels, and its style. Small: the images stay in the pool."""
+
+    classes: Int[Array, " way"]
+    permutation: Int[Array, " input"]
+    styles: PyTree
+
+
+@final
+class ImageTasks(AbstractTasks[ImageTask]):
+    """Tasks of `ways` classes from one source of a pool, with a random order of the pixels and a style of their own.
+
+    A batch holds independent examples of the task's classes; an episode has `shots` examples per class to fit a readout
+    on and `shots` others to score it. Its targets are the one-hot classes and, if `regression`, the coefficients of the
+    augmentation. All of it is drawn on the device (arXiv 1804.00222, section 4.2). Raises `BadInput` where a source has
+    fewer classes than `ways`.
+    """
+
+    pool: ImagePool
+    augmentation: tuple[AbstractAugmentation, ...] = (Affine(), Thicken(), Blur(), Shade(), Contrast(), Noise())
+    ways: int = eqx.field(static=True, default=10)
+    shots: int = eqx.field(static=True, default=5)
+    batch_size: int = eqx.field(static=True, default=32)
+    permuted: bool = eqx.field(static=True, default=True)
+    regression: bool = eqx.field(static=True, default=True)
+
+    def __check_init__(self):
+        if self.ways < 2 or self.shots < 1 or self.batch_size < 2:
+            raise BadInput("Tasks need at least two classes, one example per class, and batches of two.")
+        fewest = int(np.asarray(self.pool.classes).min())
+        if fewest < self.ways:
+            raise BadInput(f"Tasks of {self.ways} classes can't be drawn from a source that has {fewest}; ask for fewer ways.")
+
+    @property
+    def inputs(self) -> int:
+        return int(np.prod(self.pool.images.shape[1:]))
+
+    @property
+    def targets(self) -> int:
+        """Columns of an episode's targets."""
+        return self.ways + self.regression * sum(part.coefficients for part in self.augmentation)
+
+    def sample(self, key: PRNGKeyArray) -> ImageTask:
+        class_key, permutation_key, style_key = jax.random.split(key, 3)
+        order = jnp.arange(self.inputs)
+        return ImageTask(
+            classes=self.pool.draw_classes(self.ways, class_key),
+            permutation=jax.random.permutation(permutation_key, order) if self.permuted else order,
+            styles=tuple(
+                part.draw(self.pool.images.shape[-1], jax.random.fold_in(style_key, place))
+                for place, part in enumerate(self.augmentation)
+            ),
+        )
+
+    def batch(self, task: ImageTask, key: PRNGKeyArray) -> Float[Array, "batch input"]:
+        class_key, image_key, look_key = jax.random.split(key, 3)
+        way = jax.random.randint(class_key, (self.batch_size,), 0, self.ways)
+        return self._look(task, self.pool.draw_images(task.classes[way], image_key), look_key)[0]
+
+    def episode(self, task: ImageTask, key: PRNGKeyArray) -> Episode:
+        image_key, look_key = jax.random.split(key)
+        indices = self.pool.draw_distinct(task.classes, 2 * self.shots, image_key)
+        # Support and query alternate along the ring of a class, so neither is a contiguous part of it.
+        indices = jnp.concatenate([indices[:, 0::2].ravel(), indices[:, 1::2].ravel()])
+        x, coefficients = self._look(task, indices, look_key)
+        labels = jnp.repeat(jnp.eye(self.ways, dtype=x.dtype), self.shots, axis=0)
+        y = jnp.concatenate([jnp.tile(labels, (2, 1)), coefficients if self.regression else coefficients[:, :0]], 1)
+        half = self.ways * self.shots
+        return Episode(x[:half], y[:half], x[half:], y[half:])
+
+    def _look(
+        self, task: ImageTask, indices: Int[Array, " example"], key: PRNGKeyArray
+    ) -> tuple[Float[Array, "example input"], Float[Array, "example coefficient"]]:
+        images = self.pool.images[indices].astype(jnp.float32) / 255
+        coefficients = [jnp.zeros((len(indices), 0), images.dtype)]
+        for place, (part, style) in enumerate(zip(self.augmentation, task.styles)):
+            images, own = part(images, style, jax.random.fold_in(key, place))
+            coefficients.append(own)
+        x = jnp.moveaxis(images, 1, 3).reshape(len(indices), -1)
+        x = x.at[:, task.permutation].get(mode="promise_in_bounds", unique_indices=True) if self.permuted else x
+        return x, jnp.concatenate(coefficients, 1)

@@ -1,0 +1,43 @@
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float64, UInt8
+
+from ._data_set import DataSet
+
+
+def resize(
+    images: np.ndarray, side: int
+) -> UInt8[np.ndarray, "example side side"] | UInt8[np.ndarray, "example side side 3"]:
+    """Square images at another size: each new pixel is the mean over its area, or, in growing, bilinear."""
+    native = images.shape[1]
+    if native == side:
+        return images
+    weights = (_area if side < native else _bilinear)(native, side).astype(np.float32)
+    colours = images.shape[3:]
+    resized = np.empty((len(images), side, side, *colours), np.uint8)
+    for start in range(0, len(images), 4096):  # a few megabytes of floats at a time
+        chunk = images[start : start + 4096].astype(np.float32)
+        rows = np.matmul(weights, chunk.reshape(len(chunk), native, -1)).reshape(len(chunk), side, native, *colours)
+        both = np.matmul(weights, rows) if colours else np.matmul(rows, weights.T)
+        resized[start : start + 4096] = np.clip(np.rint(both), 0, 255)
+    return resized
+
+
+def resized(data_set: DataSet, side: int) -> DataSet:
+    """The same data set with images of another size."""
+    train_x, test_x = resize(data_set.train_x, side), resize(data_set.test_x, side)
+    return dataclasses.replace(data_set, train_x=train_x, test_x=test_x)
+
+
+def _area(native: int, side: int) -> Float64[np.ndarray, "side native"]:
+    edges = np.arange(side + 1) * native / side
+    low, high = edges[:-1, None], edges[1:, None]
+    pixel = np.arange(native)
+    overlap = np.minimum(high, pixel + 1) - np.maximum(low, pixel)
+    return np.maximum(overlap, 0) * side / native
+
+
+def _bilinear(native: int, side: int) -> Float64[np.ndarray, "side native"]:
+    centres = np.clip((np.arange(side) + 0.5) * native / side - 0.5, 0, native - 1)
+    return np.maximum(1 - np.abs(centres[:, None] - np.arange(native)), 0)

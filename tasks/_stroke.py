@@ -1,0 +1,58 @@
+from typing import final
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ._augmentation import AbstractAugmentation, sometimes
+
+
+@final
+class Thicken(AbstractAugmentation):
+    """Spreads what is bright to the four neighbours, by a share that the task draws: thin strokes become broad ones."""
+
+    probability: float = 0.5
+
+    @property
+    def coefficients(self) -> int:
+        return 0
+
+    def draw(self, side: int, key: PRNGKeyArray) -> Float[Array, ""]:
+        strength_key, chance_key = jax.random.split(key)
+        return sometimes(self.probability, jax.random.uniform(strength_key), chance_key)
+
+    def __call__(
+        self, images: Float[Array, "example channel side side"], style: Float[Array, ""], key: PRNGKeyArray
+    ) -> tuple[Float[Array, "example channel side side"], Float[Array, "example 0"]]:
+        none = jnp.zeros((images.shape[0], 0), images.dtype)
+        padded = jnp.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
+        rows = jnp.maximum(padded[:, :, :-2, 1:-1], padded[:, :, 2:, 1:-1])
+        columns = jnp.maximum(padded[:, :, 1:-1, :-2], padded[:, :, 1:-1, 2:])
+        return jnp.maximum(images, style * jnp.maximum(rows, columns)), none
+
+
+@final
+class Blur(AbstractAugmentation):
+    """Smooths by a Gaussian whose width the task draws; what lies outside the image counts as zero."""
+
+    width: float = 0.06
+    """Largest deviation, of the side."""
+    probability: float = 0.5
+
+    @property
+    def coefficients(self) -> int:
+        return 0
+
+    def draw(self, side: int, key: PRNGKeyArray) -> Float[Array, "side side"]:
+        width_key, chance_key = jax.random.split(key)
+        width = self.width * side * sometimes(self.probability, jax.random.uniform(width_key), chance_key)
+        distance = jnp.arange(side)[:, None] - jnp.arange(side)
+        weights = jnp.exp(-0.5 * (distance / jnp.maximum(width, 1e-3)) ** 2)
+        middle = weights[side // 2].sum()
+        return weights / middle
+
+    def __call__(
+        self, images: Float[Array, "example channel side side"], style: Float[Array, "side side"], key: PRNGKeyArray
+    ) -> tuple[Float[Array, "example channel side side"], Float[Array, "example 0"]]:
+        none = jnp.zeros((images.shape[0], 0), images.dtype)
+        return jnp.minimum(style @ (images @ style.T), 1), none
