@@ -1,6 +1,8 @@
 """How a rule is learned: problem, objective, estimators of the meta-gradient, outer step."""
 
+from ._inner_loop import InnerLoop as InnerLoop, Learner as Learner, rollout_loss as rollout_loss
 from ._length import as_length as as_length, Length as Length
+from ._meta_learner import MetaLearner as MetaLearner, MetaState as MetaState
 from ._objective import (
     AbstractObjective as AbstractObjective,
     AbstractScore as AbstractScore,
@@ -11,3 +13,4 @@ from ._objective import (
     Squared as Squared,
 )
 from ._problem import AbstractProblem as AbstractProblem
+from ._toys import ChaoticSchedule as ChaoticSchedule, Drift as Drift, InfluenceBalancing as InfluenceBalancing

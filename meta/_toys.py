@@ -10,10 +10,10 @@ from ._problem import AbstractProblem
 
 
 @final
-class InfluenceBalancing(AbstractProblem[Float[Array, "unit"]]):
+class InfluenceBalancing(AbstractProblem[Float[Array, " unit"]]):
     """A linear system in which theta first raises the loss's unit and much later lowers it more.
 
-    State s <- A s + (theta, .., theta, -theta, .., -theta) with A = (I + shift) / 2 and 23 units; loss (s[0] - 1)^2 / 2.
+    State s <- A s + (theta, .., theta, -theta, .., -theta), A = (I + shift) / 2, 23 units; loss (s[0] - 1)^2 / 2.
     The long-run loss is 18 (theta + 1/6)^2. Windows of up to 100 steps push theta the wrong way (arXiv 1702.05043).
     """
 
@@ -21,12 +21,12 @@ class InfluenceBalancing(AbstractProblem[Float[Array, "unit"]]):
     units: int = 23
     positive: int = 10
 
-    def init(self, theta: Float[Array, ""], key: PRNGKeyArray) -> Float[Array, "unit"]:
+    def init(self, theta: Float[Array, ""], key: PRNGKeyArray) -> Float[Array, " unit"]:
         return jnp.ones(self.units, theta.dtype)
 
     def step(
-        self, theta: Float[Array, ""], state: Float[Array, "unit"], key: PRNGKeyArray
-    ) -> tuple[Float[Array, "unit"], Float[Array, ""]]:
+        self, theta: Float[Array, ""], state: Float[Array, " unit"], key: PRNGKeyArray
+    ) -> tuple[Float[Array, " unit"], Float[Array, ""]]:
         sign = jnp.where(jnp.arange(self.units) < self.positive, 1, -1)
         state = (state + jnp.append(state[1:], 0)) / 2 + sign * theta
         return state, 0.5 * (state[0] - 1) ** 2

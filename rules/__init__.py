@@ -34,6 +34,7 @@ from ._feedback import (
     SeparateWeights as SeparateWeights,
     TransposedWeights as TransposedWeights,
 )
+from ._fit import fit as fit
 from ._lateral_terms import (
     LowerLateral as LowerLateral,
     SquaredLowerLateral as SquaredLowerLateral,

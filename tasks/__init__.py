@@ -7,10 +7,10 @@ from ._data_set import as_inputs as as_inputs, DataSet as DataSet
 from ._embedded import Embedded as Embedded, embedded as embedded
 from ._from_arrays import from_arrays as from_arrays
 from ._glyphs import Glyphs as Glyphs, glyphs as glyphs
-from ._image_pool import ImagePool as ImagePool, join as join
 from ._image_tasks import ImageTask as ImageTask, ImageTasks as ImageTasks
 from ._light import Contrast as Contrast, Noise as Noise, Shade as Shade
 from ._load import Known as Known, known as known, load as load
+from ._pool import join as join, Pool as Pool
 from ._readouts import (
     logistic_accuracy as logistic_accuracy,
     logistic_scores as logistic_scores,
@@ -23,3 +23,5 @@ from ._silhouettes import silhouettes as silhouettes
 from ._split import few_shot_indices as few_shot_indices
 from ._stroke import Blur as Blur, Thicken as Thicken
 from ._tasks import AbstractTasks as AbstractTasks, Episode as Episode
+from ._tfds import prepare as prepare
+from ._vector_tasks import VectorTask as VectorTask, VectorTasks as VectorTasks

@@ -11,9 +11,8 @@ from ._augmentation import AbstractAugmentation, sometimes
 class Affine(AbstractAugmentation):
     """Shifts, rotates, scales and shears. Strengths are the deviations of a uniform law, for the strongest task.
 
-    The map is applied as two shears with scaling, one along rows and one along columns, each a product with weights that
-    fall off linearly with distance: the images are only multiplied and added, never gathered, which is several times
-    faster inside a compiled scan.
+    The map is applied as two shears with scaling, one along rows and one along columns, each a product with weights
+    that fall off linearly with distance: images are only multiplied and added, never gathered.
     """
 
     shift: float = 0.08

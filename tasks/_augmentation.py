@@ -10,7 +10,7 @@ _Style = TypeVar("_Style")
 
 
 class AbstractAugmentation(eqx.Module, Generic[_Style]):
-    """One way to vary images. A task draws its style, how strongly and in what manner, once; an example its coefficients."""
+    """One way to vary images: a task draws once how strongly and in what manner, an example draws its coefficients."""
 
     @property
     @abc.abstractmethod

@@ -31,7 +31,8 @@ def choose_characters(fonts: Sequence[Font], minimum: int) -> str:
     looks = [_looks(font, [*_FORBIDDEN, *candidates]) for font in reference]
     digits = len(_FORBIDDEN)
     digit_like = np.max([own @ own[:digits].T for own in looks], axis=0).max(1) > 0.87
-    alike = sum(own @ own.T for own in looks) > 0.88 * sum(np.outer(own.any(1), own.any(1)) for own in looks)
+    held_by_both = np.sum([np.outer(own.any(1), own.any(1)) for own in looks], axis=0)
+    alike = np.sum([own @ own.T for own in looks], axis=0) > 0.88 * held_by_both
     kept: list[int] = []
     for place in range(digits, digits + len(candidates)):
         if not digit_like[place] and not alike[place, kept].any():

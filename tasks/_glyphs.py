@@ -37,7 +37,7 @@ def glyphs(side: int = 14, fonts: str | Path | None = None) -> Glyphs:
     training = [entry for entry in classes if not is_validation(entry[0])]
     validation = [entry for entry in classes if is_validation(entry[0])]
     if len(training) < 10 or len(validation) < 2:
-        raise BadInput(f"The fonts in {fonts} share too few characters: {len(classes)} of them; add fonts of wider coverage.")
+        raise BadInput(f"The fonts in {fonts} share only {len(classes)} characters; add fonts of wider coverage.")
     return Glyphs(_data_set(name, training), _data_set(f"{name}-validation", validation))
 
 

@@ -9,8 +9,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from ._affine import Affine
 from ._augmentation import AbstractAugmentation
 from ._bad_input import BadInput
-from ._image_pool import ImagePool
+from ._class_index import check_ways
 from ._light import Contrast, Noise, Shade
+from ._pool import Pool
 from ._stroke import Blur, Thicken
 from ._tasks import AbstractTasks, Episode
 
@@ -33,7 +34,7 @@ class ImageTasks(AbstractTasks[ImageTask]):
     fewer classes than `ways`.
     """
 
-    pool: ImagePool
+    pool: Pool
     augmentation: tuple[AbstractAugmentation, ...] = (Affine(), Thicken(), Blur(), Shade(), Contrast(), Noise())
     ways: int = eqx.field(static=True, default=10)
     shots: int = eqx.field(static=True, default=5)
@@ -42,15 +43,13 @@ class ImageTasks(AbstractTasks[ImageTask]):
     regression: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self):
-        if self.ways < 2 or self.shots < 1 or self.batch_size < 2:
-            raise BadInput("Tasks need at least two classes, one example per class, and batches of two.")
-        fewest = int(np.asarray(self.pool.classes).min())
-        if fewest < self.ways:
-            raise BadInput(f"Tasks of {self.ways} classes can't be drawn from a source that has {fewest}; ask for fewer ways.")
+        check_ways(self.pool.index, self.ways, self.shots, self.batch_size)
+        if self.pool.examples.ndim != 4:
+            raise BadInput("These data are vectors, not images: draw them by VectorTasks.")
 
     @property
     def inputs(self) -> int:
-        return int(np.prod(self.pool.images.shape[1:]))
+        return int(np.prod(self.pool.examples.shape[1:]))
 
     @property
     def targets(self) -> int:
@@ -61,10 +60,10 @@ class ImageTasks(AbstractTasks[ImageTask]):
         class_key, permutation_key, style_key = jax.random.split(key, 3)
         order = jnp.arange(self.inputs)
         return ImageTask(
-            classes=self.pool.draw_classes(self.ways, class_key),
+            classes=self.pool.index.draw_classes(self.ways, class_key),
             permutation=jax.random.permutation(permutation_key, order) if self.permuted else order,
             styles=tuple(
-                part.draw(self.pool.images.shape[-1], jax.random.fold_in(style_key, place))
+                part.draw(self.pool.examples.shape[-1], jax.random.fold_in(style_key, place))
                 for place, part in enumerate(self.augmentation)
             ),
         )
@@ -72,13 +71,11 @@ class ImageTasks(AbstractTasks[ImageTask]):
     def batch(self, task: ImageTask, key: PRNGKeyArray) -> Float[Array, "batch input"]:
         class_key, image_key, look_key = jax.random.split(key, 3)
         way = jax.random.randint(class_key, (self.batch_size,), 0, self.ways)
-        return self._look(task, self.pool.draw_images(task.classes[way], image_key), look_key)[0]
+        return self._look(task, self.pool.index.draw_examples(task.classes[way], image_key), look_key)[0]
 
     def episode(self, task: ImageTask, key: PRNGKeyArray) -> Episode:
         image_key, look_key = jax.random.split(key)
-        indices = self.pool.draw_distinct(task.classes, 2 * self.shots, image_key)
-        # Support and query alternate along the ring of a class, so neither is a contiguous part of it.
-        indices = jnp.concatenate([indices[:, 0::2].ravel(), indices[:, 1::2].ravel()])
+        indices = jnp.concatenate(self.pool.index.draw_episode(task.classes, self.shots, image_key))
         x, coefficients = self._look(task, indices, look_key)
         labels = jnp.repeat(jnp.eye(self.ways, dtype=x.dtype), self.shots, axis=0)
         y = jnp.concatenate([jnp.tile(labels, (2, 1)), coefficients if self.regression else coefficients[:, :0]], 1)
@@ -88,7 +85,7 @@ class ImageTasks(AbstractTasks[ImageTask]):
     def _look(
         self, task: ImageTask, indices: Int[Array, " example"], key: PRNGKeyArray
     ) -> tuple[Float[Array, "example input"], Float[Array, "example coefficient"]]:
-        images = self.pool.images[indices].astype(jnp.float32) / 255
+        images = self.pool.examples[indices].astype(jnp.float32) / 255
         coefficients = [jnp.zeros((len(indices), 0), images.dtype)]
         for place, (part, style) in enumerate(zip(self.augmentation, task.styles)):
             images, own = part(images, style, jax.random.fold_in(key, place))

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ PENALTIES = tuple(10.0**power for power in range(-4, 4))
 """Ridge penalties to choose among, relative to the support set's mean variance along its principal axes."""
 
 _VARIANCE = 32.0
+_Parameters = tuple[Float[Array, "axis target"], Float[Array, " target"]]
 
 
 def ridge_accuracy(
@@ -91,8 +94,9 @@ def logistic_scores(
         return jax.nn.log_softmax(examples @ (stretch * weights) + bias)
 
     def loss(parameters):
-        entropy = -(support_targets * log_probabilities(*parameters, support)).sum()
-        return entropy + 0.5 / inverse_penalty * ((stretch * parameters[0]) ** 2).sum()
+        weights, bias = parameters
+        entropy = -(support_targets * log_probabilities(weights, bias, support)).sum()
+        return entropy + 0.5 / inverse_penalty * ((stretch * weights) ** 2).sum()
 
     classes = support_targets.shape[1]
     start = jnp.zeros((deviation.shape[0], classes), support.dtype), jnp.zeros((classes,), support.dtype)
@@ -119,19 +123,20 @@ def _principal(support: Float[Array, "support feature"], query: Float[Array, "qu
     return _Principal(basis, variance, along * jnp.where(present, jax.lax.rsqrt(jnp.where(present, variance, 1)), 0))
 
 
-def _minimise(loss, start, steps: int = 100, tolerance: float = 1e-3):
+def _minimise(loss: Callable[[_Parameters], Array], start: _Parameters) -> _Parameters:
+    """L-BFGS until the gradient's norm is below 1e-3, or for 100 steps."""
     solver = optax.lbfgs()
     value_and_grad = optax.value_and_grad_from_state(loss)
 
     def unfinished(carry):
-        _, state, size = carry
-        count = optax.tree_utils.tree_get(state, "count")
-        return (count == 0) | ((count < steps) & (size > tolerance))
+        _, _, count, size = carry
+        return (count < 100) & (size > 1e-3)
 
     def step(carry):
-        parameters, state, _ = carry
+        parameters, state, count, _ = carry
         value, grad = value_and_grad(parameters, state=state)
         updates, state = solver.update(grad, state, parameters, value=value, grad=grad, value_fn=loss)
-        return optax.apply_updates(parameters, updates), state, optax.tree_utils.tree_norm(grad)
+        return eqx.apply_updates(parameters, updates), state, count + 1, optax.tree_utils.tree_norm(grad)
 
-    return jax.lax.while_loop(unfinished, step, (start, solver.init(start), jnp.full_like(start[0][0, 0], jnp.inf)))[0]
+    size = jnp.full_like(start[0][0, 0], jnp.inf)
+    return jax.lax.while_loop(unfinished, step, (start, solver.init(start), 0, size))[0]

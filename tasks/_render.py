@@ -17,7 +17,7 @@ def render(font: Font, character: str, side: int) -> UInt8[np.ndarray, "{side} {
     width, height = mask.size
     if not width or not height:
         return np.zeros((side, side), np.uint8)
-    ink = Image.frombytes("L", (width, height), bytes(mask))
+    ink = Image.frombytes("L", (width, height), bytes(mask))  # pyright: ignore[reportArgumentType] (it is bytes-like)
     box = ink.getbbox()
     if box is None:
         return np.zeros((side, side), np.uint8)

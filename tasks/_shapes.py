@@ -29,11 +29,12 @@ def shapes(side: int, classes: int, seed: int) -> DataSet:
     """
     generator = np.random.default_rng(seed)
     prototypes = _prototypes(classes, generator)
-    labels = np.repeat(np.arange(classes), _EXAMPLES)
-    images = np.concatenate([_draw(prototypes, labels[i : i + 1000], side, generator) for i in range(0, len(labels), 1000)])
+    labels = np.repeat(np.arange(classes, dtype=np.int64), _EXAMPLES)
+    chunks = np.array_split(labels, -(-len(labels) // 1000))
+    images = np.concatenate([_draw(prototypes, chunk, side, generator) for chunk in chunks])
     names = tuple(f"shape {seed}.{place}" for place in range(classes))
     pixels = np.rint(255 * np.clip(images, 0, 1)).astype(np.uint8)
-    return DataSet(f"shapes{side}", "image", names, pixels, labels.astype(np.int64), pixels[:0], labels[:0].astype(np.int64))
+    return DataSet(f"shapes{side}", "image", names, pixels, labels, pixels[:0], labels[:0])
 
 
 _EXAMPLES = 40

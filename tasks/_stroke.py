@@ -35,7 +35,7 @@ class Thicken(AbstractAugmentation):
 class Blur(AbstractAugmentation):
     """Smooths by a Gaussian whose width the task draws; what lies outside the image counts as zero."""
 
-    width: float = 0.06
+    width: float = 0.08
     """Largest deviation, of the side."""
     probability: float = 0.5
 
@@ -45,7 +45,7 @@ class Blur(AbstractAugmentation):
 
     def draw(self, side: int, key: PRNGKeyArray) -> Float[Array, "side side"]:
         width_key, chance_key = jax.random.split(key)
-        width = self.width * side * sometimes(self.probability, jax.random.uniform(width_key), chance_key)
+        width = self.width * side * sometimes(self.probability, jax.random.uniform(width_key, minval=0.3), chance_key)
         distance = jnp.arange(side)[:, None] - jnp.arange(side)
         weights = jnp.exp(-0.5 * (distance / jnp.maximum(width, 1e-3)) ** 2)
         middle = weights[side // 2].sum()

@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from metarule.tasks import BadInput, embedded, glyphs, shapes, silhouettes
+from metarule.tasks import BadInput, DataSet, embedded, glyphs, shapes, silhouettes
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def test_no_digit_nor_its_likeness_is_among_the_characters(sources):
 
 def test_characters_that_look_the_same_are_one_class(sources):
     names = set(sources.training[0].class_names + sources.validation[0].class_names)
-    for alike in ("AΑА", "BΒВ", "Cc", "Ss", "Vv", "Ww", "Zz", "Xxχ", "HΗН", "MΜМ"):
+    for alike in ("AΑА", "BΒВ", "Cc", "Ss", "Vv", "Ww", "Zz", "Xx", "HΗН", "MΜМ"):
         assert len(names & set(alike)) <= 1, alike
     assert {"A", "E", "k", "Ψ", "Ж"} <= names
 
@@ -56,13 +56,8 @@ def test_silhouettes_fill_hollows_and_keep_strokes(sources):
     ring = np.zeros((2, 8, 8), np.uint8)
     ring[:, 1:7, 1:7] = 200
     ring[:, 2:6, 2:6] = 0
-    import dataclasses
-
-    names = ("a", "b")
     labels = np.array([0, 1])
-    rings = silhouettes(
-        dataclasses.replace(strokes, class_names=names, train_x=ring, train_y=labels, test_x=ring[:0], test_y=labels[:0])
-    )
+    rings = silhouettes(DataSet("rings", "image", ("a", "b"), ring, labels, ring[:0], labels[:0]))
     hollow = rings.train_x[:, 2:6, 2:6]
     assert (hollow == hollow[:, :1, :1]).all() and (60 <= hollow).all() and hollow[0, 0, 0] != hollow[1, 0, 0]
     assert (rings.train_x[:, 0] == 0).all()

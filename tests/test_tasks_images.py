@@ -1,4 +1,5 @@
-import equinox as eqx
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -99,8 +100,8 @@ def test_coloured_images_flatten_as_data_sets_do():
     data = from_arrays("c", (x, np.arange(8) % 2), (x[:1], np.zeros(1, int)))
     tasks = plain([data], ways=2, shots=1)
     batch = np.asarray(tasks.batch(tasks.sample(jr.key(0)), jr.key(1)))
-    rows = {row.tobytes() for row in data.train_inputs()}
-    assert tasks.inputs == 48 and all(row.tobytes() in rows for row in batch)
+    rows = {tuple(row) for row in data.train_x.reshape(len(data.train_x), -1).tolist()}
+    assert tasks.inputs == 48 and all(tuple(row) in rows for row in np.rint(batch * 255).astype(int).tolist())
 
 
 def test_targets_end_with_the_coefficients_of_the_augmentation():
@@ -108,7 +109,7 @@ def test_targets_end_with_the_coefficients_of_the_augmentation():
     task = tasks.sample(jr.key(0))
     episode = tasks.episode(task, jr.key(1))
     assert tasks.targets == 9 and episode.support_y.shape == (6, 9) and episode.query_y.shape == (6, 9)
-    bare = eqx.tree_at(lambda t: t.regression, tasks, False)
+    bare = dataclasses.replace(tasks, regression=False)
     assert bare.targets == 3 and (bare.episode(task, jr.key(1)).support_y == episode.support_y[:, :3]).all()
 
 
@@ -128,7 +129,7 @@ def test_every_part_keeps_to_the_unit_interval_and_its_promises(part):
         assert (coefficients.std((0, 1)) > 0.4).all() and (coefficients.std((0, 1)) < 1.1).all()
 
 
-@pytest.mark.parametrize("part", (Affine(probability=0.0), Thicken(0.0), Noise(probability=0.0), Shade(probability=0.0)))
+@pytest.mark.parametrize("part", [kind(probability=0.0) for kind in (Affine, Thicken, Noise, Shade)])
 def test_a_part_of_zero_strength_leaves_images_as_they_are(part):
     images = jr.uniform(jr.key(0), (3, 1, 8, 8))
     varied, _ = part(images, part.draw(8, jr.key(1)), jr.key(2))
@@ -136,10 +137,10 @@ def test_a_part_of_zero_strength_leaves_images_as_they_are(part):
 
 
 def test_affine_moves_a_smooth_image_as_scipy_does_with_the_matrix_that_its_coefficients_mean():
-    side, part = 16, Affine(shift=0.1, rotation=0.2, scale=0.1, shear=0.15)
+    side, part = 32, Affine(shift=0.05, rotation=0.2, scale=0.1, shear=0.15)
     centre = (side - 1) / 2
     row, column = np.mgrid[:side, :side] - centre
-    smooth = np.exp(-((row - 1) ** 2) / 18 - ((column + 1.5) ** 2) / 8).astype(np.float32)
+    smooth = np.exp(-((row - 1) ** 2) / 40 - ((column + 1.5) ** 2) / 16).astype(np.float32)
     varied, coefficients = part(jnp.asarray(np.tile(smooth, (5, 1, 1, 1))), jnp.ones(()), jr.key(0))
     for image, (right, down, turn, size, stretch, slant) in zip(np.asarray(varied), np.asarray(coefficients)):
         turn, slant = 0.2 * turn, 0.15 * slant
@@ -147,20 +148,20 @@ def test_affine_moves_a_smooth_image_as_scipy_does_with_the_matrix_that_its_coef
         shear = np.array([[1, 0], [slant, 1]])
         scale = np.diag(np.exp([-0.1 * (size - stretch / 2), -0.1 * (size + stretch / 2)]))
         matrix = scale @ shear @ rotation
-        offset = centre + 0.1 * side * np.array([down, right]) - matrix @ [centre, centre]
+        offset = centre + 0.05 * side * np.array([down, right]) - matrix @ [centre, centre]
         oracle = affine_transform(smooth, matrix, offset, order=3)
-        assert np.abs(image[0] - oracle).max() < 0.05 < np.abs(smooth - oracle).max()
+        assert np.abs(image[0] - oracle).max() < 0.02 < 0.1 < np.abs(smooth - oracle).max()
 
 
 def test_a_source_too_small_for_the_ways_or_of_another_shape_is_refused():
-    with pytest.raises(BadInput, match="Tasks of 6 classes can't be drawn from a source that has 5"):
+    with pytest.raises(BadInput, match="Tasks of 6 classes can't be drawn from a source of 5"):
         plain([numbered("a", 5, 4, 10)], ways=6)
     x = np.zeros((4, 5, 5), np.uint8)
     other = from_arrays("other", (x, np.arange(4) % 2), (x, np.arange(4) % 2))
     with pytest.raises(BadInput, match="resize them to one size"):
         join([numbered("a", 5, 4, 10), other])
     vectors = from_arrays("v", (x.reshape(4, -1), np.arange(4) % 2), (x[:0].reshape(0, 25), np.arange(0)))
-    with pytest.raises(BadInput, match="table vectors, not images"):
-        join([vectors])
+    with pytest.raises(BadInput, match="VectorTasks"):
+        plain([vectors], ways=2)
     with pytest.raises(BadInput, match="as many weights"):
         join([other], [1.0, 2.0])

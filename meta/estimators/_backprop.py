@@ -3,7 +3,6 @@ from typing import ClassVar, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ...tasks import BadInput
@@ -47,7 +46,7 @@ class AbstractBackprop(AbstractParticles):
         check_differentiable(problem, theta, key, reverse=True)
 
     def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> PyTree:
-        return problem.init(theta, jr.fold_in(luck.shared, 0))
+        return problem.init(theta, luck.begin)
 
     def advance(
         self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch
@@ -60,10 +59,10 @@ class AbstractBackprop(AbstractParticles):
 
         gradient, unrolled = jax.grad(objective, has_aux=True)(vector)
         gradient, clipped = clip_by_norm(gradient, self.clip)
-        return unrolled.state, Outcome(unrolled.total, jnp.ones(()), gradient, {"clipped": clipped})
+        return unrolled.state, Outcome(unrolled.total, jnp.ones(()), gradient, None, {"clipped": clipped})
 
     def contribution(self, theta: PyTree, outcome: Outcome) -> Float[Array, " parameter"]:
-        return outcome.recipe
+        return outcome.direction
 
     def combine(
         self, halves: tuple[Moments, Moments]

@@ -125,12 +125,12 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         """Every member's mean loss over whole episodes of the same tasks."""
         _, rebuild, _ = ravel(theta)
         horizon = problem.horizon
-        length = jax.vmap(lambda l: horizon.sample(jr.fold_in(l.shared, 1), l.meta_step))(luck)
+        length = jax.vmap(lambda l: horizon.sample(l.length, l.meta_step))(luck)
 
         def episode(theta: PyTree, luck: Luck, length: Int[Array, ""]) -> Float[Array, ""]:
-            state = problem.init(theta, jr.fold_in(luck.shared, 0))
             stretch = Stretch(
-                key=jr.fold_in(luck.shared, 2),
+                luck=luck,
+                begins=jnp.ones((), bool),
                 steps=steps,
                 remaining=length,
                 scale=1 / length,
@@ -139,7 +139,7 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
                 skips=not horizon.fixed,
                 masks=not horizon.fixed,
             )
-            return stretch.scale * unroll(problem, theta, state, stretch).total
+            return stretch.scale * unroll(problem, theta, problem.init(theta, luck.begin), stretch).total
 
         def score(member: Float[Array, " parameter"]) -> Float[Array, ""]:
             variant = rebuild((origin + self.scale * member).astype(origin.dtype))

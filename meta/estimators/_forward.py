@@ -17,15 +17,14 @@ from ._particles import AbstractParticles, Plan
 from ._population import Luck, Population
 from ._run import Outcome
 from ._shaping import Unshaped
-from ._unroll import Stretch, unroll
+from ._unroll import choose, Stretch, unroll
 
 
-@final
 class Tangent(eqx.Module):
     """A run and how it changes along a direction."""
 
     state: PyTree
-    change: PyTree
+    change: PyTree  # None where the state is not made of floating-point numbers
     credit: Float[Array, " parameter"] | None
     key: PRNGKeyArray
 
@@ -50,45 +49,33 @@ class ForwardMode(AbstractParticles):
         check_differentiable(problem, theta, key, reverse=False)
 
     def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> Tangent:
-        vector, rebuild, _ = ravel(theta)
-        key = jr.fold_in(luck.shared, 0)
-
-        def begin(flat):
-            state = problem.init(rebuild(flat), key)
-            return eqx.filter(state, eqx.is_inexact_array), state
-
-        direction = _direction(theta, luck.own, 0)
-        _, change, state = jax.jvp(begin, (vector,), (direction,), has_aux=True)
-        return Tangent(state, change, None if self.reuse else jnp.zeros_like(vector), luck.own)
+        state = problem.init(theta, luck.begin)
+        credit = None if self.reuse else jnp.zeros_like(ravel(theta)[0])
+        return Tangent(state, eqx.filter(state, eqx.is_inexact_array), credit, luck.own)
 
     def advance(
         self, problem: AbstractProblem, theta: PyTree, carried: Tangent, stretch: Stretch
     ) -> tuple[Tangent, Outcome]:
         vector, rebuild, _ = ravel(theta)
         moving, still = eqx.partition(carried.state, eqx.is_inexact_array)
-        direction = _direction(theta, carried.key, 0 if self.reuse else stretch.windows)
-        credit = direction if carried.credit is None else carried.credit + direction
+        key = choose(stretch.begins, stretch.luck.own, carried.key)
+        direction = Noise().draw(key if self.reuse else jr.fold_in(key, stretch.windows), theta)
+        credit = direction
+        if carried.credit is not None:
+            credit += jnp.where(stretch.begins, 0, carried.credit)
 
         def take(flat, moving):
             unrolled = unroll(problem, rebuild(flat), eqx.combine(moving, still), stretch)
             return (unrolled.total, eqx.filter(unrolled.state, eqx.is_inexact_array)), unrolled
 
         _, (slope, change), unrolled = jax.jvp(take, (vector, moving), (direction, carried.change), has_aux=True)
-        after = Tangent(unrolled.state, change, None if self.reuse else credit, carried.key)
-        recipe = Tangent(None, None, carried.credit, carried.key), stretch.windows
-        return after, Outcome(unrolled.total, stretch.scale * slope, recipe, {})
+        after = Tangent(unrolled.state, change, None if self.reuse else credit, key)
+        return after, Outcome(unrolled.total, stretch.scale * slope, credit, None, {})
 
     def contribution(self, theta: PyTree, outcome: Outcome) -> Float[Array, " parameter"]:
-        before, window = outcome.recipe
-        if before.credit is None:
-            return outcome.signal * _direction(theta, before.key, 0)
-        return outcome.signal * (before.credit + _direction(theta, before.key, window))
+        return outcome.signal * outcome.direction
 
     def combine(
         self, halves: tuple[Moments, Moments]
     ) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"], dict[str, Float[Array, ""]]]:
         return plain_mean(halves)
-
-
-def _direction(theta: PyTree, key: PRNGKeyArray, index: Array | int) -> Float[Array, " parameter"]:
-    return Noise().draw(jr.fold_in(key, index), theta)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import final
 
 import equinox as eqx
@@ -66,27 +67,27 @@ class Hybrid(AbstractParticles):
         self, problem: AbstractProblem, theta: PyTree, carried: Twins, stretch: Stretch
     ) -> tuple[Twins, Outcome]:
         vector, rebuild, _ = ravel(theta)
-        applied, credited = self.evolution.window_noise(theta, carried, stretch)
-        applied *= self.evolution.noise.deviation(theta, carried.factor)
+        perturbation = self.evolution.perturbation(theta, carried, stretch)
 
-        def side(sign, key, state):
+        def side(sign, luck, state):
             def objective(flat):
-                unrolled = unroll(problem, rebuild(flat + sign * applied), state, eqx.tree_at(_key, stretch, key), 1)
+                perturbed = rebuild(flat + sign * perturbation.size)
+                unrolled = unroll(problem, perturbed, state, replace(stretch, luck=luck), 1)
                 return stretch.scale * unrolled.total, unrolled
 
             return jax.grad(objective, has_aux=True)(vector)
 
-        gradients, unrolled = self.evolution.both(side, stretch.key, carried.states)
+        gradients, unrolled = self.evolution.both(side, stretch.luck, carried.states)
         gradient = gradients.mean(0)
         exploded = ~jnp.isfinite(gradient).all()
         gradient, clipped = clip_by_norm(jnp.where(exploded, 0, gradient), self.clip)
-        carried, outcome = self.evolution.outcome(carried, credited, unrolled, stretch)
-        recipe = outcome.recipe, gradient, exploded.astype(gradient.dtype)[None]
-        return carried, Outcome(outcome.loss, outcome.signal, recipe, {"clipped": clipped})
+        carried, outcome = self.evolution.outcome(perturbation, unrolled, stretch)
+        direction = outcome.direction, gradient, exploded.astype(gradient.dtype)[None]
+        return carried, replace(outcome, direction=direction, diagnostics={"clipped": clipped})
 
-    def contribution(self, theta: PyTree, outcome: Outcome) -> dict[str, Float[Array, " ?parameter"]]:
-        recipe, gradient, exploded = outcome.recipe
-        evolution = self.evolution.contribution(theta, eqx.tree_at(lambda o: o.recipe, outcome, recipe))
+    def contribution(self, theta: PyTree, outcome: Outcome) -> dict[str, Float[Array, " _"]]:
+        credited, gradient, exploded = outcome.direction
+        evolution = self.evolution.contribution(theta, replace(outcome, direction=credited))
         return {"backprop": gradient, "evolution": evolution, "both": gradient + evolution, "exploded": exploded}
 
     def combine(
@@ -128,7 +129,3 @@ def _combine(
     covariance = (variance["both"] - a - b) / 2
     total = weight**2 * a + (1 - weight) ** 2 * b + 2 * weight * (1 - weight) * covariance
     return gradient, jnp.where(moments.count > 1, jnp.maximum(total, 0), jnp.inf)
-
-
-def _key(stretch: Stretch) -> PRNGKeyArray:
-    return stretch.key

@@ -1,4 +1,4 @@
-from typing import final, Self
+from typing import final
 
 import equinox as eqx
 import jax
@@ -15,11 +15,11 @@ class Moments(eqx.Module):
     """Mean and spread of samples that arrive in blocks and are never kept (Chan, Golub and LeVeque 1979)."""
 
     count: Float[Array, ""]
-    mean: PyTree[Float[Array, " ?parameter"]]
-    spread: PyTree[Float[Array, " ?parameter"]]  # sum of squared distances from the mean
+    mean: PyTree  # of vectors
+    spread: PyTree  # sum of squared distances from the mean
 
     @classmethod
-    def of(cls, samples: PyTree, mask: Bool[Array, " sample"]) -> Self:
+    def of(cls, samples: PyTree, mask: Bool[Array, " sample"]) -> "Moments":
         """The moments of the samples under the mask. The others, finite or not, leave no trace."""
         count = mask.sum().astype(float)
 
@@ -32,7 +32,7 @@ class Moments(eqx.Module):
         means = jax.tree.map(mean, samples)
         return cls(count, means, jax.tree.map(spread, samples, means))
 
-    def merge(self, other: Self) -> Self:
+    def merge(self, other: "Moments") -> "Moments":
         """The moments of both sets of samples together."""
         count = self.count + other.count
         share = other.count / jnp.maximum(count, 1)

@@ -18,7 +18,7 @@ from ._population import Luck, Population
 from ._run import Outcome, ParticlesState, Run
 from ._shaping import AbstractShaping
 from ._sweep import sweep
-from ._unroll import choose, Stretch
+from ._unroll import Stretch
 
 
 @final
@@ -56,10 +56,10 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
     def advance(
         self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch
     ) -> tuple[PyTree, Outcome]:
-        """Takes one window: what the particle carries after it, and what it found."""
+        """Takes one window, from an episode's start if `stretch` says so: what is carried on, and what it found."""
 
     @abc.abstractmethod
-    def contribution(self, theta: PyTree, outcome: Outcome) -> PyTree[Float[Array, " parameter"]]:
+    def contribution(self, theta: PyTree, outcome: Outcome) -> PyTree[Float[Array, " _"]]:
         """A particle's estimates of the gradient, as vectors."""
 
     @abc.abstractmethod
@@ -77,14 +77,16 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
         self.check(problem, theta, key)
         meta_step = jnp.zeros((), jnp.int32)
         luck = self.plan.population.luck(key, meta_step)
-        length = jax.vmap(lambda l: problem.horizon.sample(jr.fold_in(l.shared, 1), l.meta_step))(luck)
+        length = jax.vmap(lambda l: problem.horizon.sample(l.length, l.meta_step))(luck)
         if self.plan.population.stagger and self.plan.window is not None:
             window = self.plan.window.sample(jr.fold_in(key, 0), meta_step)
             groups, members = self.plan.population.grid
             place = jnp.arange(self.plan.population.count) // members + 1
             windows = -(-length // window)
             length = jnp.minimum(length, window * -(-place * windows // groups))
-        carried = jax.vmap(lambda l: self.start(problem, theta, l))(luck)
+        # Only the shapes: the first window begins with a new episode, as does every run of age 0.
+        carried = jax.eval_shape(jax.vmap(lambda l: self.start(problem, theta, l)), luck)
+        carried = jax.tree.map(lambda x: _blank(x, key), carried)
         zero = jnp.zeros(self.plan.population.count, jnp.int32)
         return ParticlesState(Run(carried, zero, length, zero), meta_step)
 
@@ -106,7 +108,8 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
 
         def step(run: Run, luck: Luck, scale: Float[Array, ""]) -> tuple[Run, Outcome]:
             stretch = Stretch(
-                key=jr.fold_in(luck.shared, 2),
+                luck=luck,
+                begins=run.age == 0,
                 steps=steps,
                 remaining=run.length - run.age,
                 scale=scale,
@@ -115,8 +118,7 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
                 skips=not window.fixed,
                 masks=not even,
             )
-            fresh = self.start(problem, theta, luck)
-            carried, outcome = self.advance(problem, theta, choose(run.age == 0, fresh, run.carried), stretch)
+            carried, outcome = self.advance(problem, theta, run.carried, stretch)
             # A run that is no longer finite has nothing left to say.
             age = jnp.where(jnp.isfinite(outcome.loss), run.age + stretch.live, run.length)
             return Run(carried, age, run.length, run.windows + 1), outcome
@@ -134,11 +136,11 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
         def apart(some):
             runs, outcomes = jax.vmap(step)(*some)
             finite, vectors = contribute(shape(outcomes))
-            return (runs, replace(outcomes, recipe=None), finite), vectors, finite
+            return (runs, replace(outcomes, direction=None, recipe=None), finite), vectors, finite
 
         def first(some):
             runs, outcomes = jax.vmap(step)(*some)
-            return (runs, outcomes), None, jnp.ones(outcomes.loss.shape, bool)
+            return (runs, replace(outcomes, direction=None)), None, jnp.ones(outcomes.loss.shape, bool)
 
         def second(outcomes):
             finite, vectors = contribute(outcomes)
@@ -180,10 +182,17 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
 def _renew(problem: AbstractProblem, run: Run, luck: Luck) -> Run:
     """Sets the clock of a run whose episode is over to the beginning of another."""
     over = run.age >= run.length
-    length = problem.horizon.sample(jr.fold_in(luck.shared, 1), luck.meta_step)
+    length = problem.horizon.sample(luck.length, luck.meta_step)
     return Run(
         run.carried,
         age=jnp.where(over, 0, run.age),
         length=jnp.where(over, length, run.length),
         windows=jnp.where(over, 0, run.windows),
     )
+
+
+def _blank(shape: jax.ShapeDtypeStruct, key: PRNGKeyArray) -> Array:
+    """An array to be overwritten."""
+    if jnp.issubdtype(shape.dtype, jax.dtypes.prng_key):
+        return jnp.broadcast_to(key, shape.shape)
+    return jnp.zeros(shape.shape, shape.dtype)

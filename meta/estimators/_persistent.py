@@ -1,6 +1,7 @@
 import abc
 from collections.abc import Callable
-from typing import ClassVar, final
+from dataclasses import replace
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -19,20 +20,34 @@ from ._particles import AbstractParticles, Plan
 from ._population import Luck, Population
 from ._run import Outcome
 from ._shaping import AbstractShaping
-from ._unroll import Stretch, unroll, Unrolled
+from ._unroll import choose, Stretch, unroll, Unrolled
 
 
 Draw = Callable[[Int[Array, ""]], Float[Array, " parameter"]]
 
 
-@final
+class Memory(eqx.Module):
+    """What an evolution strategy knows of the noise in a particle's episode."""
+
+    credit: Float[Array, " parameter"] | None  # credited so far, where it is not drawn again
+    key: PRNGKeyArray  # of all noise in this episode
+    factor: Float[Array, ""]  # the noise schedule's, when the episode began
+
+
 class Twins(eqx.Module):
     """An antithetic pair of runs and the noise between them."""
 
     states: PyTree  # stacked: plus, minus
-    credit: Float[Array, " parameter"] | None  # credited so far in this episode, where it is not drawn again
-    key: PRNGKeyArray  # of all noise in this episode
-    factor: Float[Array, ""]  # the noise schedule's, when the episode began
+    memory: Memory
+
+
+class Perturbation(eqx.Module):
+    """The noise of one window."""
+
+    memory: Memory  # before the window
+    size: Float[Array, " parameter"]  # what is added to theta and subtracted
+    applied: Float[Array, " parameter"]  # the same, of unit variance
+    credited: Float[Array, " parameter"]  # what the difference of losses is credited to, of unit variance
 
 
 class AbstractPersistent(AbstractParticles):
@@ -72,64 +87,61 @@ class AbstractPersistent(AbstractParticles):
             raise BadInput("There is nothing to learn: theta holds no floating-point array.")
 
     def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> Twins:
-        vector, rebuild, _ = ravel(theta)
-        factor = self.noise.factor(luck.meta_step)
-        credit = jnp.zeros_like(vector) if self.remembers else None
-        applied, _ = self.perturb(self._draw(theta, luck.own), credit, jnp.zeros((), jnp.int32))
-        applied *= self.noise.deviation(theta, factor)
-        key = jr.fold_in(luck.shared, 0)
-        states = self.both(lambda sign, key, _: problem.init(rebuild(vector + sign * applied), key), key, None)
-        return Twins(states, credit, luck.own, factor)
+        states = self.both(lambda sign, luck, _: problem.init(theta, luck.begin), luck, None)
+        return Twins(states, self.remember(theta, luck))
 
     def advance(
         self, problem: AbstractProblem, theta: PyTree, carried: Twins, stretch: Stretch
     ) -> tuple[Twins, Outcome]:
         vector, rebuild, _ = ravel(theta)
-        applied, credited = self.window_noise(theta, carried, stretch)
-        applied *= self.noise.deviation(theta, carried.factor)
+        perturbation = self.perturbation(theta, carried, stretch)
 
-        def side(sign, key, state):
-            return unroll(problem, rebuild(vector + sign * applied), state, eqx.tree_at(_key, stretch, key))
+        def side(sign, luck, state):
+            return unroll(problem, rebuild(vector + sign * perturbation.size), state, replace(stretch, luck=luck))
 
-        unrolled = self.both(side, stretch.key, carried.states)
-        return self.outcome(carried, credited, unrolled, stretch)
+        return self.outcome(perturbation, self.both(side, stretch.luck, carried.states), stretch)
 
     def contribution(self, theta: PyTree, outcome: Outcome) -> Float[Array, " parameter"]:
-        twins, window = outcome.recipe
-        _, credited = self.perturb(self._draw(theta, twins.key), twins.credit, window)
-        return outcome.signal * credited / self.noise.deviation(theta, twins.factor)
+        memory, window = outcome.recipe
+        credited = outcome.direction
+        if credited is None:
+            _, credited = self.perturb(self._draw(theta, memory), memory.credit, window)
+        return outcome.signal * credited / self.noise.deviation(theta, memory.factor)
 
     def combine(
         self, halves: tuple[Moments, Moments]
     ) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"], dict[str, Float[Array, ""]]]:
         return plain_mean(halves)
 
-    def window_noise(
-        self, theta: PyTree, carried: Twins, stretch: Stretch
-    ) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"]]:
-        """The noise of unit variance to apply in a window, and that to credit it to."""
-        return self.perturb(self._draw(theta, carried.key), carried.credit, stretch.windows)
+    def remember(self, theta: PyTree, luck: Luck) -> Memory:
+        """What is known when an episode begins."""
+        credit = jnp.zeros_like(ravel(theta)[0]) if self.remembers else None
+        return Memory(credit, luck.own, self.noise.factor(luck.meta_step))
 
-    def both(self, side: Callable, key: PRNGKeyArray, states: PyTree) -> PyTree:
-        """Does the same to both twins: `side(sign, key, state)`."""
-        keys = jnp.stack([key, key if self.noise.common else jr.fold_in(key, 1)])
-        return jax.vmap(side)(jnp.array([1.0, -1.0]), keys, states)
+    def perturbation(self, theta: PyTree, carried: Twins, stretch: Stretch) -> Perturbation:
+        """The noise of a window."""
+        memory = choose(stretch.begins, self.remember(theta, stretch.luck), carried.memory)
+        applied, credited = self.perturb(self._draw(theta, memory), memory.credit, stretch.windows)
+        return Perturbation(memory, applied * self.noise.deviation(theta, memory.factor), applied, credited)
 
-    def outcome(
-        self, carried: Twins, credited: Float[Array, " parameter"], unrolled: Unrolled, stretch: Stretch
-    ) -> tuple[Twins, Outcome]:
-        """What twins carry after a window, and what it told them."""
+    def both(self, side: Callable, luck: Luck, states: PyTree) -> PyTree:
+        """Does the same to both twins: `side(sign, luck, state)`."""
+        signs = jnp.array([1.0, -1.0])
+        if self.noise.common:
+            return jax.vmap(side, in_axes=(0, None, 0))(signs, luck, states)
+        apart = replace(luck, begin=jr.fold_in(luck.begin, 1), steps=jr.fold_in(luck.steps, 1))
+        return jax.vmap(side)(signs, jax.tree.map(lambda *keys: jnp.stack(keys), luck, apart), states)
+
+    def outcome(self, perturbation: Perturbation, unrolled: Unrolled, stretch: Stretch) -> tuple[Twins, Outcome]:
+        """What twins carry on after a window, and what it told them."""
         states = unrolled.state
         if self.joined:
             states = jax.tree.map(lambda x: jnp.stack([x[0], x[0]]), states)
-        after = Twins(states, credited if self.remembers else None, carried.key, carried.factor)
+        before, credited = perturbation.memory, perturbation.credited
+        memory = replace(before, credit=credited if self.remembers else None)
         difference = stretch.scale * (unrolled.total[0] - unrolled.total[1]) / 2
-        recipe = Twins(None, carried.credit, carried.key, carried.factor), stretch.windows
-        return after, Outcome(unrolled.total.mean(), difference, recipe, {})
+        outcome = Outcome(unrolled.total.mean(), difference, credited, (before, stretch.windows), {})
+        return Twins(states, memory), outcome
 
-    def _draw(self, theta: PyTree, key: PRNGKeyArray) -> Draw:
-        return lambda index: self.noise.draw(jr.fold_in(key, index), theta)
-
-
-def _key(stretch: Stretch) -> PRNGKeyArray:
-    return stretch.key
+    def _draw(self, theta: PyTree, memory: Memory) -> Draw:
+        return lambda index: self.noise.draw(jr.fold_in(memory.key, index), theta)

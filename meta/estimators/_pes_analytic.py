@@ -1,8 +1,7 @@
+from dataclasses import replace
 from typing import final
 
-import equinox as eqx
 import jax
-import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._problem import AbstractProblem
@@ -38,30 +37,36 @@ class PESAnalytic(AbstractParticles):
         check_differentiable(problem, theta, key, reverse=True)
 
     def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> tuple[Twins, PyTree]:
-        return self.pes.start(problem, theta, luck), problem.init(theta, jr.fold_in(luck.shared, 0))
+        return self.pes.start(problem, theta, luck), problem.init(theta, luck.begin)
 
     def advance(
         self, problem: AbstractProblem, theta: PyTree, carried: tuple[Twins, PyTree], stretch: Stretch
     ) -> tuple[tuple[Twins, PyTree], Outcome]:
         twins, state = carried
         vector, rebuild, _ = ravel(theta)
+        perturbation = self.pes.perturbation(theta, twins, stretch)
 
         def objective(flat):
             unrolled = unroll(problem, rebuild(flat), state, stretch, 1)
             return stretch.scale * unrolled.total, unrolled
 
+        def side(sign, luck, state):
+            return unroll(problem, rebuild(vector + sign * perturbation.size), state, replace(stretch, luck=luck))
+
         gradient, unrolled = jax.grad(objective, has_aux=True)(vector)
-        noise, _ = self.pes.window_noise(theta, twins, stretch)
-        explained = noise * self.pes.noise.deviation(theta, twins.factor) @ gradient
-        twins, outcome = self.pes.advance(problem, theta, twins, stretch)
-        recipe = outcome.recipe, noise, gradient
-        return (twins, unrolled.state), Outcome(unrolled.total, outcome.signal - explained, recipe, {})
+        pair = self.pes.both(side, stretch.luck, twins.states)
+        twins, outcome = self.pes.outcome(perturbation, pair, stretch)
+        outcome = replace(
+            outcome,
+            loss=unrolled.total,
+            signal=outcome.signal - perturbation.size @ gradient,
+            direction=(perturbation.credited - perturbation.applied, gradient),
+        )
+        return (twins, unrolled.state), outcome
 
     def contribution(self, theta: PyTree, outcome: Outcome) -> Float[Array, " parameter"]:
-        recipe, noise, gradient = outcome.recipe
-        persistent = self.pes.contribution(theta, eqx.tree_at(lambda o: o.recipe, outcome, recipe))
-        factor = recipe[0].factor
-        return gradient + persistent - outcome.signal * noise / self.pes.noise.deviation(theta, factor)
+        earlier, gradient = outcome.direction
+        return gradient + self.pes.contribution(theta, replace(outcome, direction=earlier))
 
     def combine(
         self, halves: tuple[Moments, Moments]

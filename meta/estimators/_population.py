@@ -10,10 +10,15 @@ from ...tasks import BadInput
 
 
 class Luck(eqx.Module):
-    """The keys of one particle at one meta-step, derived from its global index alone."""
+    """The keys of one particle at one meta-step, derived from its global index alone.
 
-    shared: PRNGKeyArray  # the same for all particles of a task: its data and starting points
-    own: PRNGKeyArray  # this particle's noise
+    Those for data and starting points are the same for all particles of a task.
+    """
+
+    begin: PRNGKeyArray  # of the state at the start of an episode
+    length: PRNGKeyArray  # of an episode's length
+    steps: PRNGKeyArray  # of the window's steps
+    own: PRNGKeyArray  # of this particle's noise
     meta_step: Int[Array, ""]
 
 
@@ -68,10 +73,12 @@ class Population(eqx.Module):
 
     def luck(self, key: PRNGKeyArray, meta_step: Int[Array, ""]) -> Luck:
         """Every particle's keys at this meta-step, stacked along the first axis."""
-        shared, own = jr.fold_in(key, 1), jr.fold_in(key, 2)
-        index = jnp.arange(self.count)
-        return Luck(
-            jax.vmap(lambda i: jr.fold_in(shared, i // self.per_task))(index),
-            jax.vmap(lambda i: jr.fold_in(own, i))(index),
-            jnp.broadcast_to(meta_step, (self.count,)),
-        )
+
+        def one(index: Int[Array, ""]) -> Luck:
+            task = index // self.per_task
+            # One vectorised call and not four: compiling them is a good part of compiling an estimator.
+            kinds = 4 * jnp.stack([task, task, task, index]) + jnp.arange(1, 5)
+            begin, length, steps, own = jax.vmap(lambda kind: jr.fold_in(key, kind))(kinds)
+            return Luck(begin, length, steps, own, meta_step)
+
+        return jax.vmap(one)(jnp.arange(self.count))

@@ -21,11 +21,13 @@ class ParticlesState(eqx.Module):
 class Outcome(eqx.Module):
     """What a window told one particle.
 
-    `loss` is summed over its steps. `signal` multiplies the direction that the estimator makes from `recipe`: kept
-    apart because signals may be shaped together, and because directions are too large to be held for all particles.
+    `loss` is summed over its steps. `signal` multiplies the direction, kept
+    apart because signals may be shaped together, and because directions are too large to be held for all particles:
+    where `direction` has been dropped, it is made again from the `recipe`.
     """
 
     loss: Float[Array, "*particle"]
     signal: Float[Array, "*particle"]
+    direction: PyTree
     recipe: PyTree
     diagnostics: dict[str, Float[Array, "*particle"]]

@@ -6,9 +6,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from .._problem import AbstractProblem
+from ._population import Luck
 
 
 _Tree = TypeVar("_Tree")
@@ -16,14 +17,15 @@ _Tree = TypeVar("_Tree")
 
 @final
 class Stretch(eqx.Module):
-    """The steps that one particle takes in one window.
+    """The steps that one particle takes in one window: the first of a new episode, or the next ones.
 
     Every particle scans over `maximum` steps. Those from `steps` on are skipped for all; those from `remaining` on lie
     beyond this particle's episode and leave no trace. `scale` is number of windows / number of steps of the particle's
     episode: the mean over an episode's windows of `scale` x their summed losses is its mean step loss.
     """
 
-    key: PRNGKeyArray
+    luck: Luck
+    begins: Bool[Array, ""]
     steps: Int[Array, ""]
     remaining: Int[Array, ""]
     scale: Float[Array, ""]
@@ -52,14 +54,14 @@ def choose(condition: Bool[Array, ""], yes: _Tree, no: _Tree) -> _Tree:
 
 
 def unroll(problem: AbstractProblem, theta: PyTree, state: PyTree, stretch: Stretch, remat: int = 0) -> Unrolled:
-    """Takes a stretch of steps.
+    """Takes a stretch of steps, from the given state or from the start of an episode.
 
     For reverse differentiation: with `remat=1` the memory is one state for each step, and everything else of a step is
     computed twice; with `remat=2` it is a state for each of about 2 sqrt(steps), computed three times.
     """
 
     def step(unrolled: Unrolled, index: Int[Array, ""]) -> Unrolled:
-        state, loss = problem.step(theta, unrolled.state, jr.fold_in(stretch.key, index))
+        state, loss = problem.step(theta, unrolled.state, jr.fold_in(stretch.luck.steps, index))
         loss = loss.astype(unrolled.total.dtype)
         after = Unrolled(state, unrolled.total + loss, loss)
         return choose(index < stretch.remaining, after, unrolled) if stretch.masks else after
@@ -69,6 +71,7 @@ def unroll(problem: AbstractProblem, theta: PyTree, state: PyTree, stretch: Stre
             return step(unrolled, index), None
         return jax.lax.cond(index < stretch.steps, step, lambda u, _: u, unrolled, index), None
 
+    state = choose(stretch.begins, problem.init(theta, stretch.luck.begin), state)
     zero = jnp.zeros(())
     start = Unrolled(state, zero, zero)
     if remat == 0:

@@ -1,0 +1,59 @@
+from collections.abc import Sequence
+from typing import final
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+from ._bad_input import BadInput
+from ._class_index import ClassIndex
+from ._data_set import DataSet
+
+
+@final
+class Pool(eqx.Module):
+    """The examples of one or more data sets on the device, sorted by source and class: every task draws from them."""
+
+    examples: UInt8[Array, "example channel side side"] | Float[Array, "example feature"]
+    index: ClassIndex
+
+
+def join(data_sets: Sequence[DataSet], weights: Sequence[float] | None = None) -> Pool:
+    """Puts the train examples of several data sets on the device; a task will draw its classes from one of them.
+
+    A source is chosen in proportion to its weight, by default equally. The examples of a class are shuffled once, so
+    that neighbours on disk are not neighbours in a draw. Raises `BadInput` for sources of different shapes, and for a
+    class with fewer than two examples.
+    """
+    if not data_sets:
+        raise BadInput("No data set to draw tasks from; name at least one.")
+    for data_set in data_sets:
+        if data_set.train_x.shape[1:] != data_sets[0].train_x.shape[1:]:
+            raise BadInput(
+                f"{data_set.name} has examples of shape {data_set.train_x.shape[1:]} but {data_sets[0].name} of "
+                f"{data_sets[0].train_x.shape[1:]}; resize them to one size."
+            )
+        data_set.require(2)
+    orders = [_by_class(data_set.train_y) for data_set in data_sets]
+    examples = np.concatenate([data_set.train_x[order] for data_set, order in zip(data_sets, orders)])
+    if examples.ndim > 2:  # colour comes before the rows, so that grey and coloured examples vary by the same code
+        examples = examples[:, None] if examples.ndim == 3 else np.moveaxis(examples, 3, 1)
+    count = np.concatenate([np.bincount(d.train_y, minlength=d.classes) for d in data_sets]).astype(np.int32)
+    classes = np.array([data_set.classes for data_set in data_sets], np.int32)
+    weight = np.ones(len(data_sets)) if weights is None else np.asarray(weights, np.float64)
+    if weight.shape != classes.shape or not (weight >= 0).all() or not weight.sum() > 0:
+        raise BadInput(f"{len(data_sets)} sources need as many weights, none negative and not all zero.")
+    index = ClassIndex(
+        first=jnp.asarray(np.cumsum(count) - count, jnp.int32),
+        count=jnp.asarray(count),
+        first_class=jnp.asarray(np.cumsum(classes) - classes, jnp.int32),
+        classes=jnp.asarray(classes),
+        weight=jnp.asarray(weight / weight.sum(), jnp.float32),
+    )
+    return Pool(jnp.asarray(examples), index)
+
+
+def _by_class(labels: np.ndarray) -> np.ndarray:
+    shuffled = np.random.default_rng(0).permutation(len(labels))
+    return shuffled[np.argsort(labels[shuffled], kind="stable")]
