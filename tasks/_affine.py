@@ -30,15 +30,15 @@ class Affine(AbstractAugmentation):
         return 6
 
     def draw(self, side: int, key: PRNGKeyArray) -> Float[Array, ""]:
-        strength_key, chance_key = jax.random.split(key)
-        return sometimes(self.probability, jax.random.uniform(strength_key, minval=0.2), chance_key)
+        strength, chance = jax.random.uniform(key, (2,))
+        return sometimes(self.probability, 0.2 + 0.8 * strength, chance)
 
     def __call__(
         self, images: Float[Array, "example channel side side"], style: Float[Array, ""], key: PRNGKeyArray
     ) -> tuple[Float[Array, "example channel side side"], Float[Array, "example 6"]]:
         side = images.shape[-1]
         limit = 3**0.5  # a uniform law on [-limit, limit] has unit variance
-        unit = jax.random.uniform(key, (images.shape[0], 6), images.dtype, -limit, limit) * style
+        unit = style * jax.random.uniform(key, (images.shape[0] * 6,), images.dtype, -limit, limit).reshape(-1, 6)
         right, down, turn, size, stretch, slant = unit.T
         angle, slant = self.rotation * turn, self.shear * slant
         wide = jnp.exp(-self.scale * (size + 0.5 * stretch))

@@ -2,7 +2,6 @@ import abc
 from typing import Generic, TypeVar
 
 import equinox as eqx
-import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 
@@ -28,6 +27,6 @@ class AbstractAugmentation(eqx.Module, Generic[_Style]):
         """Varies images with values in [0, 1]; returns them and each example's coefficients, of about unit variance."""
 
 
-def sometimes(probability: float, strength: Float[Array, "..."], key: PRNGKeyArray) -> Float[Array, "..."]:
-    """The strength with this probability, else zero: so that some tasks go without."""
-    return strength * (jax.random.uniform(key) < probability)
+def sometimes(probability: float, strength: Float[Array, "..."], lot: Float[Array, ""]) -> Float[Array, "..."]:
+    """The strength with this probability, else zero, by a lot in [0, 1): so that some tasks go without."""
+    return strength * (lot < probability)

@@ -25,18 +25,17 @@ class ClassIndex(eqx.Module):
 
     def draw_classes(self, ways: int, key: PRNGKeyArray) -> Int[Array, " way"]:
         """Chooses a source, then `ways` different classes of it."""
-        source_key, class_key = jax.random.split(key)
-        source = jax.random.categorical(source_key, jnp.log(self.weight))
+        lots = jax.random.uniform(key, (self.first.shape[0] + 1,))
+        source = jnp.minimum((jnp.cumsum(self.weight) <= lots[0]).sum(), self.weight.shape[0] - 1)
         position = jnp.arange(self.first.shape[0]) - self.first_class[source]
-        lot = jax.random.uniform(class_key, position.shape)
         own = (position >= 0) & (position < self.classes[source])
-        return jax.lax.top_k(jnp.where(own, lot, -1.0), ways)[1]
+        return jax.lax.top_k(jnp.where(own, lots[1:], -1.0), ways)[1]
 
-    def draw_examples(self, classes: Int[Array, " example"], key: PRNGKeyArray) -> Int[Array, " example"]:
-        """One example for each entry, independently."""
-        first, count = self.first[classes], self.count[classes]
-        lot = jax.random.uniform(key, first.shape)
-        return first + jnp.minimum((lot * count).astype(first.dtype), count - 1)
+    def draw_examples(self, classes: Int[Array, " way"], many: int, key: PRNGKeyArray) -> Int[Array, " example"]:
+        """Independent examples of these classes, each class equally often on average."""
+        lots = jax.random.uniform(key, (2 * many,))
+        drawn = classes[_below(classes.shape[0], lots[:many])]
+        return self.first[drawn] + _below(self.count[drawn], lots[many:])
 
     def draw_distinct(self, classes: Int[Array, " way"], per_class: int, key: PRNGKeyArray) -> Int[Array, "way draw"]:
         """`per_class` different examples of each class, where it has so many.
@@ -45,12 +44,10 @@ class ClassIndex(eqx.Module):
         drawn from each: no sorting, no rejection, and every example is equally likely.
         """
         first, count = self.first[classes][:, None], self.count[classes][:, None]
-        lots = jax.random.uniform(key, (classes.shape[0], per_class + 1))
+        lots = jax.random.uniform(key, (classes.shape[0] * (per_class + 1),)).reshape(-1, per_class + 1)
         arc = jnp.arange(per_class)
         low, high = arc * count // per_class, (arc + 1) * count // per_class
-        within = jnp.clip((lots[:, 1:] * (high - low)).astype(first.dtype), 0, jnp.maximum(high - low - 1, 0))
-        start = (lots[:, :1] * count).astype(first.dtype)
-        return first + (start + low + within) % count
+        return first + (_below(count, lots[:, :1]) + low + _below(high - low, lots[:, 1:])) % count
 
     def draw_episode(
         self, classes: Int[Array, " way"], shots: int, key: PRNGKeyArray
@@ -59,6 +56,11 @@ class ClassIndex(eqx.Module):
         indices = self.draw_distinct(classes, 2 * shots, key)
         # They alternate along the ring of a class, so neither is a contiguous part of it.
         return indices[:, 0::2].ravel(), indices[:, 1::2].ravel()
+
+
+def _below(limit: int | Int[Array, "..."], lots: Float[Array, "..."]) -> Int[Array, "..."]:
+    """Whole numbers from 0 to `limit - 1` (0 where the limit is 0) by lots in [0, 1)."""
+    return jnp.minimum((lots * limit).astype(jnp.int32), jnp.maximum(limit - 1, 0))
 
 
 def check_ways(index: ClassIndex, ways: int, shots: int, batch_size: int) -> None:

@@ -16,6 +16,7 @@ from ._stroke import Blur, Thicken
 from ._tasks import AbstractTasks, Episode
 
 
+@final
 class ImageTask(eqx.Module):
     """A task on images: its classes, its order of the pixels, and its style. Small: the images stay in the pool."""
 
@@ -58,20 +59,17 @@ class ImageTasks(AbstractTasks[ImageTask]):
 
     def sample(self, key: PRNGKeyArray) -> ImageTask:
         class_key, permutation_key, style_key = jax.random.split(key, 3)
-        order = jnp.arange(self.inputs)
+        side, order = self.pool.examples.shape[-1], jnp.arange(self.inputs)
+        style_keys = jax.random.split(style_key, max(len(self.augmentation), 1))
         return ImageTask(
             classes=self.pool.index.draw_classes(self.ways, class_key),
             permutation=jax.random.permutation(permutation_key, order) if self.permuted else order,
-            styles=tuple(
-                part.draw(self.pool.examples.shape[-1], jax.random.fold_in(style_key, place))
-                for place, part in enumerate(self.augmentation)
-            ),
+            styles=tuple(part.draw(side, own) for part, own in zip(self.augmentation, style_keys)),
         )
 
     def batch(self, task: ImageTask, key: PRNGKeyArray) -> Float[Array, "batch input"]:
-        class_key, image_key, look_key = jax.random.split(key, 3)
-        way = jax.random.randint(class_key, (self.batch_size,), 0, self.ways)
-        return self._look(task, self.pool.index.draw_examples(task.classes[way], image_key), look_key)[0]
+        image_key, look_key = jax.random.split(key)
+        return self._look(task, self.pool.index.draw_examples(task.classes, self.batch_size, image_key), look_key)[0]
 
     def episode(self, task: ImageTask, key: PRNGKeyArray) -> Episode:
         image_key, look_key = jax.random.split(key)
@@ -87,8 +85,9 @@ class ImageTasks(AbstractTasks[ImageTask]):
     ) -> tuple[Float[Array, "example input"], Float[Array, "example coefficient"]]:
         images = self.pool.examples[indices].astype(jnp.float32) / 255
         coefficients = [jnp.zeros((len(indices), 0), images.dtype)]
-        for place, (part, style) in enumerate(zip(self.augmentation, task.styles)):
-            images, own = part(images, style, jax.random.fold_in(key, place))
+        keys = jax.random.split(key, max(len(self.augmentation), 1))
+        for part, style, own_key in zip(self.augmentation, task.styles, keys):
+            images, own = part(images, style, own_key)
             coefficients.append(own)
         x = jnp.moveaxis(images, 1, 3).reshape(len(indices), -1)
         x = x.at[:, task.permutation].get(mode="promise_in_bounds", unique_indices=True) if self.permuted else x

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ._augmentation import AbstractAugmentation, sometimes
 
 
+@final
 class ShadeStyle(eqx.Module):
     """The low-frequency waves of a task, as rows over the pixels, and how strongly they multiply its images."""
 
@@ -32,22 +33,24 @@ class Shade(AbstractAugmentation):
         return 0
 
     def draw(self, side: int, key: PRNGKeyArray) -> ShadeStyle:
-        own_key, strength_key, chance_key = jax.random.split(key, 3)
         waves = _waves(self.waves, side)
-        own = (jax.random.normal(own_key, (len(waves),)) @ waves).reshape(side, side)
-        strength = jax.random.uniform(strength_key, minval=0.2)
-        return ShadeStyle(own, self.strength * sometimes(self.probability, strength, chance_key))
+        lots = jax.random.uniform(key, (len(waves) + 2,))
+        own = (math.sqrt(12) * (lots[2:] - 0.5) @ waves).reshape(side, side)
+        strength = sometimes(self.probability, 0.2 + 0.8 * lots[0], lots[1])
+        return ShadeStyle(own, self.strength * strength)
 
     def __call__(
         self, images: Float[Array, "example channel side side"], style: ShadeStyle, key: PRNGKeyArray
     ) -> tuple[Float[Array, "example channel side side"], Float[Array, "example 0"]]:
         side, none = images.shape[-1], jnp.zeros((images.shape[0], 0), images.dtype)
         waves = _waves(self.waves, side)
-        drawn = jax.random.normal(key, (images.shape[0], len(waves)), images.dtype) @ waves
+        lots = jax.random.uniform(key, (images.shape[0] * len(waves),), images.dtype, -math.sqrt(3), math.sqrt(3))
+        drawn = lots.reshape(-1, len(waves)) @ waves
         pattern = math.sqrt(0.5) * (style.own + drawn.reshape(-1, 1, side, side))
         return jnp.clip(images * jnp.clip(1 + style.strength * pattern, 0, 2), 0, 1), none
 
 
+@final
 class ContrastStyle(eqx.Module):
     """A task's way to map brightness: `low + (high - low) * value ** gamma`; inverted where low exceeds high."""
 
@@ -75,12 +78,12 @@ class Contrast(AbstractAugmentation):
         return 0
 
     def draw(self, side: int, key: PRNGKeyArray) -> ContrastStyle:
-        low_key, high_key, gamma_key, chance_key, invert_key = jax.random.split(key, 5)
-        on = sometimes(self.probability, jnp.ones(()), chance_key)
-        low = self.background * on * jnp.maximum(jax.random.uniform(low_key, minval=-1.0), 0)
-        high = 1 - 0.4 * on * jax.random.uniform(high_key)
-        gamma = jnp.exp(self.power * on * jax.random.uniform(gamma_key, minval=-1.0))
-        swap = jax.random.uniform(invert_key) < self.inverted
+        low, high, gamma, chance, swap = jax.random.uniform(key, (5,))
+        on = sometimes(self.probability, jnp.ones(()), chance)
+        low = self.background * on * jnp.maximum(2 * low - 1, 0)
+        high = 1 - 0.4 * on * high
+        gamma = jnp.exp(self.power * on * (2 * gamma - 1))
+        swap = swap < self.inverted
         return ContrastStyle(jnp.where(swap, high, low), jnp.where(swap, low, high), gamma)
 
     def __call__(
@@ -88,7 +91,7 @@ class Contrast(AbstractAugmentation):
     ) -> tuple[Float[Array, "example channel side side"], Float[Array, "example 0"]]:
         none = jnp.zeros((images.shape[0], 0), images.dtype)
         limit = self.jitter * 3**0.5
-        own = jax.random.uniform(key, (images.shape[0], 1, 1, 1), images.dtype, 1 - limit, 1 + limit)
+        own = jax.random.uniform(key, (images.shape[0],), images.dtype, 1 - limit, 1 + limit)[:, None, None, None]
         shaped = jnp.maximum(images, 1e-6) ** style.gamma
         return jnp.clip(style.low + (style.high - style.low) * own * shaped, 0, 1), none
 
@@ -105,15 +108,16 @@ class Noise(AbstractAugmentation):
         return 0
 
     def draw(self, side: int, key: PRNGKeyArray) -> Float[Array, ""]:
-        strength_key, chance_key = jax.random.split(key)
-        return self.deviation * sometimes(self.probability, jax.random.uniform(strength_key), chance_key)
+        strength, chance = jax.random.uniform(key, (2,))
+        return self.deviation * sometimes(self.probability, strength, chance)
 
     def __call__(
         self, images: Float[Array, "example channel side side"], style: Float[Array, ""], key: PRNGKeyArray
     ) -> tuple[Float[Array, "example channel side side"], Float[Array, "example 0"]]:
-        # Bytes instead of floats: a quarter of the random bits, which are most of what this costs.
-        lots = jax.random.bits(key, images.shape, "uint8").astype(images.dtype)
-        noise = (lots - 127.5) * (style * 3**0.5 / 127.5)
+        # Four bytes of each random word instead of one float: a third of the time to run, an eighth of that to compile.
+        words = jax.random.bits(key, (-(-images.size // 4),))
+        lots = jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[: images.size]
+        noise = (lots.reshape(images.shape).astype(images.dtype) - 127.5) * (style * 3**0.5 / 127.5)
         return jnp.clip(images + noise, 0, 1), jnp.zeros((images.shape[0], 0), images.dtype)
 
 

@@ -2,6 +2,7 @@ import dataclasses
 import os
 import re
 from pathlib import Path
+from typing import final
 
 from ._bad_input import BadInput
 from ._data_set import DataSet
@@ -17,6 +18,7 @@ from ._tfds import read_tfds, tfds_folder
 _TABLES = (".csv", ".csv.gz", ".parquet")
 
 
+@final
 @dataclasses.dataclass(frozen=True)
 class Known:
     """One line of what can be loaded: its name, whether its files are at hand, and where they would have to be."""

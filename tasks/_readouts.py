@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import final
 
 import equinox as eqx
 import jax
@@ -104,6 +105,7 @@ def logistic_scores(
     return log_probabilities(weights, bias, scale * own.query)
 
 
+@final
 class _Principal(eqx.Module):
     """Support and query along the support's principal axes: a readout with a squared penalty sees nothing else."""
 

@@ -18,8 +18,8 @@ class Thicken(AbstractAugmentation):
         return 0
 
     def draw(self, side: int, key: PRNGKeyArray) -> Float[Array, ""]:
-        strength_key, chance_key = jax.random.split(key)
-        return sometimes(self.probability, jax.random.uniform(strength_key), chance_key)
+        strength, chance = jax.random.uniform(key, (2,))
+        return sometimes(self.probability, strength, chance)
 
     def __call__(
         self, images: Float[Array, "example channel side side"], style: Float[Array, ""], key: PRNGKeyArray
@@ -44,8 +44,8 @@ class Blur(AbstractAugmentation):
         return 0
 
     def draw(self, side: int, key: PRNGKeyArray) -> Float[Array, "side side"]:
-        width_key, chance_key = jax.random.split(key)
-        width = self.width * side * sometimes(self.probability, jax.random.uniform(width_key, minval=0.3), chance_key)
+        width, chance = jax.random.uniform(key, (2,))
+        width = self.width * side * sometimes(self.probability, 0.3 + 0.7 * width, chance)
         distance = jnp.arange(side)[:, None] - jnp.arange(side)
         weights = jnp.exp(-0.5 * (distance / jnp.maximum(width, 1e-3)) ** 2)
         middle = weights[side // 2].sum()

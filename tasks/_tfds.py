@@ -61,12 +61,13 @@ def read_tfds(name: str, side: int | None, data_dir: Path) -> DataSet:
     if "train" not in splits:
         raise BadInput(f"tfds:{name} has no train split; its splits are {', '.join(splits)}.")
     held_out = next((split for split in ("test", "validation") if split in splits), None)
-    train, test = _read(builder, "train"), _read(builder, held_out) if held_out else None
+    train = _read(builder, "train")
+    test = _read(builder, held_out) if held_out else ([], train[1][:0])
     if isinstance(inputs, tfds.features.Text):
-        data_set = from_texts(name, _texts(train), _texts(test) if test else None)
+        data_set = from_texts(name, _texts(train), _texts(test) if held_out else None)
     else:
-        images = [(_images(name, x, inputs.shape[-1], side), y) for x, y in (train, test or ([], train[1][:0])) if x]
-        data_set = from_arrays(name, images[0], images[1] if test else None)
+        images = [(_images(name, x, side), y) for x, y in (train, test) if len(y)]
+        data_set = from_arrays(name, images[0], images[1] if held_out else None)
     return dataclasses.replace(data_set, class_names=tuple(labels.names[int(place)] for place in data_set.class_names))
 
 
@@ -104,11 +105,12 @@ def _texts(examples: _Examples) -> tuple[list[str], np.ndarray]:
     return [text.decode("utf8") for text in examples[0]], examples[1]
 
 
-def _images(name: str, files: list[bytes], channels: int, side: int | None) -> np.ndarray:
+def _images(name: str, files: list[bytes], side: int | None) -> np.ndarray:
     from PIL import Image
 
-    mode = "L" if channels == 1 else "RGB"
-    images = [np.asarray(Image.open(io.BytesIO(file)).convert(mode)) for file in files]
+    opened = [Image.open(io.BytesIO(file)) for file in files]
+    mode = "L" if {image.mode for image in opened} <= {"1", "L"} else "RGB"
+    images = [np.asarray(image.convert(mode)) for image in opened]
     if len({image.shape for image in images}) == 1:
         together = _square(np.stack(images))
         return together if side is None else resize(together, side)

@@ -11,6 +11,7 @@ from ._pool import Pool
 from ._tasks import AbstractTasks, Episode
 
 
+@final
 class VectorTask(eqx.Module):
     """A task on vectors: its classes, its order of the features, and its deviation of the noise."""
 
@@ -59,9 +60,8 @@ class VectorTasks(AbstractTasks[VectorTask]):
         )
 
     def batch(self, task: VectorTask, key: PRNGKeyArray) -> Float[Array, "batch input"]:
-        class_key, example_key, noise_key = jax.random.split(key, 3)
-        way = jax.random.randint(class_key, (self.batch_size,), 0, self.ways)
-        return self._look(task, self.pool.index.draw_examples(task.classes[way], example_key), noise_key)
+        example_key, noise_key = jax.random.split(key)
+        return self._look(task, self.pool.index.draw_examples(task.classes, self.batch_size, example_key), noise_key)
 
     def episode(self, task: VectorTask, key: PRNGKeyArray) -> Episode:
         example_key, support_key, query_key = jax.random.split(key, 3)

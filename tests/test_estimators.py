@@ -28,7 +28,7 @@ from metarule.meta.estimators import (
 
 
 class Valley(AbstractProblem):
-    """State and theta of many kinds; downhill is towards `goal`. A share `bad` of the runs diverges at its second step."""
+    """State and theta of many kinds; downhill is towards `goal`. A share `bad` of runs diverges at step 2."""
 
     goal: Float[Array, "2 3"]
     bad: Float[Array, ""]

@@ -28,8 +28,11 @@ class Population(eqx.Module):
 
     There are `tasks` x `per_task` particles; those of one task meet the same data and differ in noise (an antithetic
     pair is one particle). `chunk` particles are computed at a time, None for all at once: fewer need less memory and
-    give the same numbers. With `stagger` the first episodes are cut short at different windows, so that
-    the particles stand at different places of their episodes ever after.
+    give the same numbers. With `stagger` the first episodes are cut short at different windows, so that the particles
+    stand at different places of their episodes ever after.
+
+    An estimate's variance is that between tasks or, if there is but one, between its particles: then it does not tell
+    what another task would have changed.
 
     Raises `BadInput` for a number below 1 or a chunk that does not divide the particles evenly.
     """

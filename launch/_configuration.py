@@ -1,0 +1,152 @@
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, final, TypeVar
+
+import tyro
+
+from ..meta import Length
+from ..meta.estimators import AbstractEstimator
+from ..tasks import BadInput
+from ._rules import ARCHITECTURES, Lean, Released
+
+
+_Value = TypeVar("_Value")
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """All that decides what a meta-training run does. A preset is a value of this class."""
+
+    rule: Lean | Released
+    estimator: AbstractEstimator
+    """How the meta-gradient is estimated. Choose another with --estimator NAME."""
+    networks: tuple[str, ...] = ("32-32-32",)
+    """Base models to meta-train with, as layer widths, features last. Several take turns."""
+    activation: str = "relu"
+    """relu, leaky-relu, swish, tanh or step."""
+    weight_scale: float = 0.1
+    """Deviation of a base model's initial weights."""
+    sources: tuple[str, ...] = ("embedded",)
+    """What to meta-train on: `embedded` (glyphs and made-up shapes) or names of image data sets."""
+    side: int = 8
+    """Side of the images, in pixels."""
+    ways: int = 10
+    """Classes in a task."""
+    shots: int = 5
+    """Labelled examples of each class that the meta-objective fits on; as many others score it."""
+    batch_size: int = 32
+    """Unlabelled examples in an inner step."""
+    horizon: Length = Length(60)
+    """Scored stretches in an episode."""
+    updates: int = 1
+    """Inner steps in a scored stretch."""
+    regression_targets: bool = False
+    """Whether the augmentation's coefficients are to be predicted too."""
+    learning_rate: float = 3e-3
+    """Of Adam on the meta-parameters, at the peak of a warm-up and cosine decay."""
+    averaging: float = 0.98
+    """Share of the meta-parameters' moving average that a meta-step keeps."""
+    steps: int = 300
+    """Meta-steps."""
+    seed: int = 0
+    validate_every: int = 50
+    """Meta-steps between validations on characters and shapes of their own; the best average becomes the rule."""
+    checkpoint_every: int = 50
+    """Meta-steps between checkpoints."""
+    held_out: tuple[str, ...] = ("digits",)
+    """Data sets of the final table; nothing is chosen by them."""
+    evaluation_steps: int = 200
+    """Inner steps on unlabelled examples in the final table."""
+    labels: int = 10
+    """Labelled examples of each class in the final table."""
+    seeds: int = 10
+    """Repetitions in the final table."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Where a run is kept, and where its data are."""
+
+    run: Path | None = None
+    """Folder of the run; by default runs/PRESET-seedN, with a number added if that is taken."""
+    resume: bool = False
+    """Go on with the run in --run (or in the default folder) from its last checkpoint."""
+    data_dir: Path | None = None
+    """Folder of data sets; also METARULE_DATA."""
+    json: Path | None = None
+    """Also write the final table here."""
+
+
+def take(arguments: list[str], option: str) -> tuple[str | None, list[str]]:
+    """Takes `--option VALUE` or `--option=VALUE` out of a command line: its value, and the rest."""
+    value, rest, waiting = None, [], False
+    for argument in arguments:
+        if waiting:
+            value, waiting = argument, False
+        elif argument == option:
+            waiting = True
+        elif argument.startswith(option + "="):
+            value = argument.removeprefix(option + "=")
+        else:
+            rest.append(argument)
+    if waiting:
+        raise BadInput(f"{option} needs a value.")
+    return value, rest
+
+
+def choose(name: str, known: Mapping[str, _Value], what: str) -> _Value:
+    """The value of this name. Raises `BadInput` with the known names."""
+    if name not in known:
+        raise BadInput(f"Unknown {what} {name!r}; the known ones are {', '.join(known)}.")
+    return known[name]
+
+
+def parse_training(
+    arguments: list[str],
+    presets: Mapping[str, Training],
+    adapt: Callable[[Training, str], Training],
+) -> tuple[str, Training, Run]:
+    """Reads `metarule train`'s command line: the preset's name, what to do, and where.
+
+    A preset, an estimator and a rule are chosen by name first; every field of what was chosen is then an option.
+    `adapt` puts an estimator of a name into a training.
+    """
+    preset, rest = take(arguments, "--preset")
+    estimator, rest = take(rest, "--estimator")
+    rule, rest = take(rest, "--rule")
+    preset = preset or "quick"
+    training = choose(preset, presets, "preset")
+    if rule is not None:
+        training = dataclasses.replace(training, rule=choose(rule, ARCHITECTURES, "rule")())
+    if estimator is not None:
+        training = adapt(training, estimator)
+
+    def train(
+        training: Annotated[Training, tyro.conf.arg(name="")] = training,
+        run: Annotated[Run, tyro.conf.arg(name="")] = Run(),
+    ) -> tuple[Training, Run]:
+        return training, run
+
+    description = (
+        "Meta-train an update rule. First choose: --preset " + "|".join(presets) + ", --estimator NAME, --rule "
+        + "|".join(ARCHITECTURES) + f". The options below show what {preset} stands for; each can be set."
+    )
+    return preset, *tyro.cli(
+        tyro.conf.configure(tyro.conf.AvoidSubcommands, tyro.conf.FlagCreatePairsOff)(train),
+        args=rest,
+        prog="metarule train",
+        description=description,
+    )
+
+
+def describe(value: Any) -> Any:
+    """A configuration as plain JSON: every object by its class and fields."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"class": type(value).__name__, **fields}
+    if isinstance(value, tuple | list):
+        return [describe(each) for each in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

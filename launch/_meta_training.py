@@ -1,0 +1,114 @@
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import final
+
+import equinox as eqx
+import jax.numpy as jnp
+import jax.random as jr
+import optax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ..meta import InnerLoop, MetaLearner, MetaState, rollout_loss
+from ..rules import AbstractRule
+from ._checkpoints import Checkpoints
+from ._configuration import Training
+from ._metrics import Metrics
+from ._progress import Progress
+from ._run_folder import RunFolder
+
+
+_VALIDATION_RUNS = 16
+
+
+@final
+class Progressed(eqx.Module):
+    """What a checkpoint of `metarule train` holds: the outer loop's state, and the best rule so far."""
+
+    meta: MetaState
+    best: AbstractRule
+    best_loss: Float[Array, ""]
+
+
+def optimiser_of(training: Training) -> optax.GradientTransformation:
+    """Adam under a warm-up and a cosine decay to a tenth, on gradients of a norm of at most one."""
+    warm_up = min(20, training.steps // 10)
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.1 * training.learning_rate,
+        training.learning_rate,
+        warm_up,
+        max(training.steps, warm_up + 1),
+        0.1 * training.learning_rate,
+    )
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
+
+
+@final
+class MetaTraining:
+    """The run itself: steps, logs, validations, checkpoints, until it is done or told to stop."""
+
+    def __init__(self, training: Training, problems: tuple[InnerLoop, ...], validation: InnerLoop, key: PRNGKeyArray):
+        self.training = training
+        self.learner = MetaLearner(problems, training.estimator, optimiser_of(training), training.averaging)
+        self.validation = validation
+        self.key = jr.fold_in(key, 2)
+        self.validation_key = jr.fold_in(key, 3)
+
+    def init(self, untrained: AbstractRule, key: PRNGKeyArray) -> Progressed:
+        """The state before the first step. Raises `BadInput` if the estimator does not suit the problems."""
+        meta = eqx.filter_jit(self.learner.init)(untrained, jr.fold_in(key, 1))
+        return Progressed(meta, untrained, jnp.full((), jnp.inf))
+
+    def run(self, state: Progressed, folder: RunFolder, resume: bool) -> tuple[Progressed, float, bool]:
+        """Goes on to the last step: the state there, the seconds spent in all, and whether it got there.
+
+        It stops early, with a checkpoint, on SIGTERM.
+        """
+        total, step, spent = self.training.steps, 0, 0.0
+        with Checkpoints(folder.checkpoints) as checkpoints, _terminated() as stop:
+            notes = ()
+            if resume:
+                restored = checkpoints.restore(state)
+                step, state, spent, notes = restored.step, restored.state, restored.extra["seconds"], restored.notes
+            with Metrics(folder, step) as metrics, Progress(total, step) as progress:
+                for note in notes:
+                    progress.say(note)
+                begun = time.monotonic() - spent
+                while step < total and not stop.is_set():
+                    meta, measured = self.learner.step(state.meta, self.key)
+                    state = Progressed(meta, state.best, state.best_loss)
+                    step += 1
+                    values = {name: float(value) for name, value in measured.items()}
+                    if step % self.training.validate_every == 0 or step == total:
+                        state = self._validated(state)
+                        values["best_validation_loss"] = float(state.best_loss)
+                    metrics.write(step, {**values, "seconds": time.monotonic() - begun})
+                    progress.update(step, values["meta_loss"])
+                    if step % self.training.checkpoint_every == 0 or step == total or stop.is_set():
+                        checkpoints.save(step, state, {"seconds": time.monotonic() - begun})
+                checkpoints.wait()
+        return state, time.monotonic() - begun, step >= total
+
+    def _validated(self, state: Progressed) -> Progressed:
+        steps = min(self.validation.horizon.maximum, math.ceil(self.training.evaluation_steps / self.training.updates))
+        loss = rollout_loss(self.validation, state.meta.average, self.validation_key, _VALIDATION_RUNS, steps)
+        if not loss < state.best_loss:
+            return state
+        return Progressed(state.meta, state.meta.average, loss)
+
+
+@contextmanager
+def _terminated() -> Iterator[threading.Event]:
+    """An event that SIGTERM sets: a preempted run saves what it has."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: event.set())
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,61 @@
+import dataclasses
+from collections.abc import Callable
+
+from ..meta import Length
+from ..meta.estimators import AbstractEstimator, Population, TruncatedBackprop
+from ._configuration import choose, Training
+from ._rules import Lean, Released
+
+
+PRESETS: dict[str, Training] = {
+    "quick": Training(
+        rule=Lean(),
+        estimator=TruncatedBackprop(Population(8), Length(10)),
+        horizon=Length(60),
+        steps=250,
+    ),
+    "small": Training(
+        rule=Lean(),
+        estimator=TruncatedBackprop(Population(8), Length(20)),
+        networks=("64-64-32",),
+        side=14,
+        batch_size=64,
+        horizon=Length(200),
+        steps=800,
+        validate_every=100,
+        checkpoint_every=50,
+        evaluation_steps=200,
+    ),
+    "paper": Training(
+        rule=Released(),
+        estimator=TruncatedBackprop(Population(256), Length(10, 50, grow_over=100_000, start=0.2)),
+        networks=("128-128-32", "256-128-128-32", "64-64-64-64-32", "512-256-32"),
+        side=14,
+        shots=10,
+        batch_size=128,
+        horizon=Length(2500, 3500, grow_over=100_000, start=0.02),
+        regression_targets=True,
+        weight_scale=0.01,
+        learning_rate=3e-4,
+        averaging=0.999,
+        steps=200_000,
+        validate_every=1000,
+        checkpoint_every=1000,
+        evaluation_steps=3000,
+    ),
+}
+"""Named configurations: `quick` shows the idea in minutes, `small` takes half an hour of two cores, `paper` has the
+sizes of arXiv 1804.00222 (where they are known) and wants accelerators."""
+
+ESTIMATORS: dict[str, Callable[[Population, Length], AbstractEstimator]] = {
+    "tbptt": lambda population, window: TruncatedBackprop(population, window),
+}
+"""Estimators by name, each with settings that work out of the box for a preset's population and window."""
+
+
+def with_estimator(training: Training, name: str) -> Training:
+    """The training with another estimator. Raises `BadInput` for an unknown name."""
+    make = choose(name, ESTIMATORS, "estimator")
+    assert isinstance(training.estimator, TruncatedBackprop)
+    estimator = make(training.estimator.population, training.estimator.window)
+    return dataclasses.replace(training, estimator=estimator)

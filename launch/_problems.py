@@ -1,0 +1,60 @@
+from pathlib import Path
+
+from ..meta import InnerLoop, RidgeObjective
+from ..tasks import BadInput, embedded, ImageTasks, join, load
+from ._configuration import Training
+from ._network import network
+
+
+def problems_of(training: Training, data_dir: Path | None) -> tuple[tuple[InnerLoop, ...], InnerLoop]:
+    """The problems that meta-training takes turns on, one for each network, and one to validate on.
+
+    Validation uses characters and shapes that no training task has; a user's own data sets are split by class where
+    they have enough classes, and validated on the embedded ones where not.
+    """
+    _check(training)
+    own = [load(name, data_dir) for name in training.sources if name != "embedded"]
+    made = embedded(training.side)
+    sources = [*own, *(made.training if "embedded" in training.sources else ())]
+    networks = [network(widths, training.activation, training.weight_scale) for widths in training.networks]
+    objective = RidgeObjective()
+
+    def tasks(data_sets) -> ImageTasks:
+        return ImageTasks(
+            join(data_sets),
+            ways=training.ways,
+            shots=training.shots,
+            batch_size=training.batch_size,
+            regression=training.regression_targets,
+        )
+
+    drawn = tasks(sources)
+    def problem(data_sets, architecture) -> InnerLoop:
+        return InnerLoop(
+            tasks=data_sets,
+            architecture=architecture,
+            objective=objective,
+            horizon=training.horizon,
+            updates=training.updates,
+        )
+
+    problems = tuple(problem(drawn, each) for each in networks)
+    validation = problem(tasks(made.validation), networks[0])
+    return problems, validation
+
+
+def _check(training: Training) -> None:
+    if not training.sources or not training.networks:
+        raise BadInput("Meta-training needs at least one of --sources and one of --networks.")
+    for name in ("steps", "updates", "validate_every", "checkpoint_every", "evaluation_steps", "labels", "seeds"):
+        if getattr(training, name) < 1:
+            raise BadInput(f"--{name.replace('_', '-')} must be 1 or more; got {getattr(training, name)}.")
+    if not 0 <= training.averaging < 1:
+        raise BadInput(f"--averaging is a share of at least 0 and below 1; got {training.averaging}.")
+    window = getattr(training.estimator, "window", None)
+    horizon = training.horizon
+    if window is not None and window.fixed and horizon.fixed and horizon.maximum % window.maximum:
+        raise BadInput(
+            f"A window of {window.maximum} does not divide an episode of {horizon.maximum}: "
+            f"take a horizon that is a multiple of it."
+        )

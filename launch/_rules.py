@@ -1,0 +1,89 @@
+import dataclasses
+from typing import Any, final
+
+import jax.random as jr
+from jaxtyping import PRNGKeyArray
+
+from .. import rules
+from ..rules import LearnedRule
+from ..tasks import BadInput
+from ._ingredients import leave_out
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Lean:
+    """The small rule, whose meta-parameters fit any base model."""
+
+    hidden: int = 16
+    """Channels of a unit's hidden state."""
+    signal: int = 8
+    """Channels of the error signal."""
+    readout: int = 2
+    """Products that a low-rank readout averages."""
+    width: int = 1
+    """Examples of a batch that mix in a convolution; odd, 1 for none."""
+    step_size: float = 0.03
+    """Of the inner loop, at the start: it is learned."""
+    without: tuple[str, ...] = ()
+    """Ingredients to leave out."""
+
+    def build(self, key: PRNGKeyArray) -> LearnedRule:
+        """A rule with fresh meta-parameters."""
+        sizes = {name: getattr(self, name) for name in ("hidden", "signal", "readout", "width", "step_size")}
+        return leave_out(rules.lean(key, **sizes), self.without)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Released:
+    """The rule as released with arXiv 1804.00222, tied to base models of one number of features."""
+
+    outputs: int = 32
+    """Features of the base models."""
+    hidden: int = 64
+    """Channels of a unit's hidden state."""
+    signal: int = 32
+    """Channels of the error signal."""
+    readout: int = 4
+    """Products that a low-rank readout averages."""
+    top_hidden: int = 64
+    """Channels of the top error network."""
+    separate_feedback_change: bool = False
+    """Whether the feedback weights get a change of their own."""
+    step_size: float = 1e-4
+    """Of the inner loop; a constant."""
+    without: tuple[str, ...] = ()
+    """Ingredients to leave out."""
+
+    def build(self, key: PRNGKeyArray) -> LearnedRule:
+        """A rule with fresh meta-parameters."""
+        sizes = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        outputs, without = sizes.pop("outputs"), sizes.pop("without")
+        return leave_out(rules.released(outputs, key, **sizes), without)
+
+
+ARCHITECTURES = {"lean": Lean, "released": Released}
+
+
+def configuration_of(rule: Lean | Released) -> dict[str, Any]:
+    """What a rule file keeps to build the rule anew."""
+    (name,) = (name for name, kind in ARCHITECTURES.items() if isinstance(rule, kind))
+    return {"architecture": name, **dataclasses.asdict(rule)}
+
+
+def build(configuration: dict[str, Any], key: PRNGKeyArray | None = None) -> LearnedRule:
+    """A rule of the structure that a rule file asks for, with fresh meta-parameters.
+
+    Raises `BadInput` for a structure that this version can't make.
+    """
+    fields = dict(configuration)
+    name = fields.pop("architecture", None)
+    if name not in ARCHITECTURES:
+        raise BadInput(f"This rule file asks for the architecture {name!r}; this version knows {list(ARCHITECTURES)}.")
+    known = {field.name for field in dataclasses.fields(ARCHITECTURES[name])}
+    if not set(fields) <= known:
+        odd = sorted(set(fields) - known)[0]
+        raise BadInput(f"This rule file's field {odd!r} is unknown to this version's {name} rule; it knows {known}.")
+    fields["without"] = tuple(fields.get("without", ()))
+    return ARCHITECTURES[name](**fields).build(jr.key(0) if key is None else key)

@@ -1,0 +1,390 @@
+"""Known answers: other people's problems, other people's code, closed forms."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import optax
+import pytest
+from evosax.algorithms import NoiseReuseES, Open_ES, PersistentES
+from jaxtyping import Array, Float
+from metarule.meta import AbstractProblem, ChaoticSchedule, Drift, InfluenceBalancing, Length
+from metarule.meta.estimators import (
+    AntitheticES,
+    ForwardMode,
+    FullBackprop,
+    FullES,
+    GPES,
+    Hybrid,
+    Noise,
+    NRES,
+    PES,
+    PESAnalytic,
+    Population,
+    TruncatedBackprop,
+)
+
+
+def losses(problem, theta, steps, begin=0):
+    """The losses of an episode without noise of its own, in plain Python."""
+    state, found = problem.init(theta, jr.key(0)), []
+    for step in range(steps):
+        state, loss = problem.step(theta, state, jr.key(0))
+        found.append(loss)
+    return jnp.stack(found[begin:])
+
+
+def windows(estimator, problem, theta, count, key=jr.key(0)):
+    """The first `count` estimates at one theta, and the states before them."""
+    state = estimator.init(problem, theta, key)
+    estimate = jax.jit(estimator.estimate)
+    for index in range(count):
+        before = state
+        one, state = estimate(problem, theta, state, jr.fold_in(key, index))
+        yield one, before
+
+
+DRIFT = Drift(Length(7), 0.3 * jr.normal(jr.key(2), (8, 3)), jnp.linspace(1.0, 2.0, 7))
+THETA = jnp.array([0.3, -0.2, 0.5])
+
+
+def test_full_backprop_is_grad():
+    ((estimate, _),) = windows(FullBackprop(Population(2), None), DRIFT, THETA, 1)
+    grad = jax.grad(lambda theta: losses(DRIFT, theta, 7).mean())(THETA)
+    np.testing.assert_allclose(estimate.grad, grad, 1e-5)
+    np.testing.assert_allclose(estimate.loss, losses(DRIFT, THETA, 7).mean(), 1e-6)
+
+
+def test_clipping_keeps_the_direction():
+    ((free, _),) = windows(FullBackprop(Population(1), None), DRIFT, THETA, 1)
+    ((cut, _),) = windows(FullBackprop(Population(1), 0.01), DRIFT, THETA, 1)
+    np.testing.assert_allclose(cut.grad, 0.01 * free.grad / jnp.linalg.norm(free.grad), 1e-5)
+    assert cut.diagnostics["clipped"] == 1 and free.diagnostics["clipped"] == 0
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_forward_is_jvp(reuse):
+    """Over the windows of an episode, slope times direction, both from `jax.jvp` along the direction that was drawn."""
+    estimator = ForwardMode(Population(1, 1, stagger=False), 3, reuse)
+    key, carried, credit = jr.key(5), [], 0
+    for index, (estimate, _) in enumerate(windows(estimator, DRIFT, THETA, 3, key)):
+        own = jax.tree.map(lambda x: x[0], estimator.population.luck(jr.fold_in(key, 0), jnp.array(0))).own
+        carried.append(Noise().draw(own if reuse else jr.fold_in(own, index), THETA))
+        start, end = 3 * index, min(7, 3 * index + 3)
+        credit = carried[-1] if reuse else credit + carried[-1]
+
+        def summed(shifts):  # a shift of theta for each window, as in PES
+            state, total = DRIFT.init(THETA + shifts[0], jr.key(0)), 0
+            for step in range(end):
+                state, loss = DRIFT.step(THETA + shifts[step // 3], state, jr.key(0))
+                total += loss if step >= start else 0
+            return total
+
+        _, slope = jax.jvp(summed, (jnp.zeros((index + 1, 3)),), (jnp.stack(carried),))
+        np.testing.assert_allclose(estimate.grad, 3 / 7 * slope * credit, 1e-4, 1e-6)
+
+
+def noise_of(estimator, pairs, key, index=0):
+    """The noise that the pairs drew when their episodes began with this meta-step's key."""
+    luck = estimator.population.luck(key, jnp.array(0))
+    return jnp.stack([estimator.noise.draw(jr.fold_in(luck.own[i], index), THETA) for i in range(pairs)])
+
+
+def test_full_es_is_open_es_of_evosax():
+    estimator = FullES(Population(1, 6), Noise(0.1))
+    key = jr.key(3)
+    ((estimate, _),) = windows(estimator, DRIFT, THETA, 1, key)
+    noise = 0.1 * noise_of(estimator, 6, jr.fold_in(key, 0))
+    population = THETA + jnp.concatenate([noise, -noise])
+    fitness = jnp.stack([losses(DRIFT, theta, 7).mean() for theta in population])
+    theirs = Open_ES(
+        12, THETA, optimizer=optax.sgd(1.0), std_schedule=optax.constant_schedule(0.1), fitness_shaping_fn=identity
+    )
+    state = theirs.init(key, THETA, theirs.default_params)
+    state, _ = theirs.tell(key, population, fitness, state, theirs.default_params)
+    np.testing.assert_allclose(estimate.grad, THETA - state.mean, 1e-3, 1e-5)
+    np.testing.assert_allclose(estimate.loss, fitness.mean(), 1e-5)
+
+
+def identity(population, fitness, state, params):
+    return fitness
+
+
+@pytest.mark.parametrize("ours, theirs", [(NRES, NoiseReuseES), (PES, PersistentES)])
+def test_persistent_estimators_are_those_of_evosax(ours, theirs):
+    """A whole episode of 7 steps in windows of 3, the noise and the losses of every window given to evosax."""
+    estimator = ours(Population(1, 6, stagger=False), 3, Noise(0.1))
+    theirs = theirs(12, THETA, optimizer=optax.sgd(1.0), std_schedule=optax.constant_schedule(0.1))
+    params = theirs.default_params.replace(T=9, K=3)
+    key = jr.key(4)
+    state = theirs.init(key, THETA, params)
+    states = [DRIFT.init(THETA, key)] * 12
+    for index, (estimate, _) in enumerate(windows(estimator, DRIFT, THETA, 3, key)):
+        state = state.replace(mean=THETA)
+        noise = 0.1 * noise_of(estimator, 6, jr.fold_in(key, 0), 0 if ours is NRES else index)
+        noise = jnp.concatenate([noise, -noise])
+        _, state = theirs.ask(key, state, params)
+        if ours is PES:
+            fresh = state.pert_accum - state_before if index else state.pert_accum
+            state = state.replace(pert_accum=state.pert_accum - fresh + noise)
+            state_before = state.pert_accum
+        else:
+            state = state.replace(pert=noise)
+        fitness = []
+        for i, theta in enumerate(THETA + noise):
+            if index == 0:
+                states[i] = DRIFT.init(theta, key)
+            total = 0
+            for _ in range(3 * index, min(7, 3 * index + 3)):
+                states[i], loss = DRIFT.step(theta, states[i], key)
+                total += loss
+            fitness.append(3 / 7 * total)
+        state, _ = theirs.tell(key, THETA + noise, jnp.stack(fitness), state, params)
+        np.testing.assert_allclose(estimate.grad, THETA - state.mean, 1e-3, 2e-5)
+
+
+class Descent(AbstractProblem):
+    """Gradient descent on w'Hw/2 - w'B theta from its minimum at `start`; scored at every window's last step."""
+
+    hessian: Float[Array, "n n"]
+    mixed: Float[Array, "n parameter"]
+    start: Float[Array, " n"]
+    horizon: Length
+    rate: float = 0.1
+
+    def init(self, theta, key):
+        return self.start, jnp.array(0)
+
+    def step(self, theta, state, key):
+        w, time = state
+        w = w - self.rate * (self.hessian @ w - self.mixed @ theta)
+        return (w, time + 1), jnp.where((time + 1) % 5 == 0, 5 * jnp.sin(w).sum(), 0)
+
+
+def test_truncated_backprop_at_a_fixed_point_is_a_neumann_series():
+    a = jr.normal(jr.key(0), (4, 4))
+    hessian, mixed = a @ a.T / 4 + jnp.eye(4), jr.normal(jr.key(1), (4, 3))
+    problem = Descent(hessian, mixed, jnp.linalg.solve(hessian, mixed @ THETA), Length(20))
+    series = sum(jnp.linalg.matrix_power(jnp.eye(4) - 0.1 * hessian, k) for k in range(5))
+    expected = 0.1 * mixed.T @ series @ jnp.cos(problem.start)
+    for estimate, _ in windows(TruncatedBackprop(Population(1), 5, None), problem, THETA, 3):
+        np.testing.assert_allclose(estimate.grad, expected, 1e-4)
+
+
+class Line(AbstractProblem):
+    """A sum of windows' own slopes . theta, all of it told at the last step."""
+
+    slopes: Float[Array, "window parameter"]
+    horizon: Length
+
+    def init(self, theta, key):
+        return jnp.zeros(()), jnp.array(0)
+
+    def step(self, theta, state, key):
+        total, time = state
+        total = total + self.slopes[time] @ theta
+        last = time + 1 == self.horizon.maximum
+        return (total, time + 1), jnp.where(last, total, 0)
+
+
+@pytest.mark.parametrize("every", [1, 2, 4])
+def test_variance_of_gpes(every):
+    """E|g|^2 of a pair is (d + 2) |sum g_c|^2 + d/2 sum |g_c - g_c'|^2 over the segments c that share a noise."""
+    d, n = 3, 100_000
+    slopes = jr.normal(jr.key(8), (4, d))
+    *_, (estimate, _) = windows(
+        GPES(Population(1, n, stagger=False), 1, Noise(0.1), every=every), Line(slopes, Length(4)), THETA, 4
+    )
+    g = slopes.reshape(4 // every, every, d).sum(1)
+    expected = (d + 2) * (g.sum(0) ** 2).sum() + d / 2 * ((g[:, None] - g[None]) ** 2).sum()
+    measured = n * estimate.variance.sum() + (estimate.grad**2).sum()
+    np.testing.assert_allclose(measured, expected, rtol=0.05)  # its own standard error is about 1%
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_low_rank_noise(rank):
+    """On a linear loss: the exact mean, and tr Var / |g|^2 = P + 1 + 2 (rows + columns + 1) / rank."""
+    rows, columns, n = 6, 8, 50_000
+    slopes = jr.normal(jr.key(9), (1, rows * columns))
+    problem = Matrix(slopes, Length(1))
+    theta = jnp.zeros((rows, columns))
+    ((estimate, _),) = windows(FullES(Population(1, n), Noise(0.1, rank=rank)), problem, theta, 1)
+    square = (slopes**2).sum()
+    expected = rows * columns + 1 + 2 * (rows + columns + 1) / rank
+    np.testing.assert_allclose(n * estimate.variance.sum() / square, expected, rtol=0.05)
+    error = jnp.sqrt(estimate.variance).reshape(-1)
+    assert (jnp.abs(estimate.grad.reshape(-1) - slopes[0]) < 4.5 * error).all()  # 48 numbers
+
+
+class Matrix(AbstractProblem):
+    slopes: Float[Array, "one parameter"]
+    horizon: Length
+
+    def init(self, theta, key):
+        return jnp.zeros(())
+
+    def step(self, theta, state, key):
+        return state, self.slopes[0] @ theta.reshape(-1)
+
+
+def test_pes_analytic_of_a_quadratic():
+    """Unbiased there, at a fraction of the variance of PES."""
+
+    class Quadratic(AbstractProblem):
+        horizon: Length = Length(4)
+
+        def init(self, theta, key):
+            return jnp.zeros(3)
+
+        def step(self, theta, state, key):
+            state = 0.7 * state + theta
+            return state, 0.5 * (state**2).sum()
+
+    problem = Quadratic()
+    grad = jax.grad(lambda theta: losses(problem, theta, 4).mean())(THETA)
+    pes = PES(Population(1, 20_000, stagger=False), 1, Noise(0.3))
+    ours = [one for one, _ in windows(PESAnalytic(pes), problem, THETA, 4)]
+    plain = [one for one, _ in windows(pes, problem, THETA, 4)]
+    variance = sum(one.variance for one in ours) / 16
+    assert (jnp.abs(sum(one.grad for one in ours) / 4 - grad) < 4 * jnp.sqrt(variance)).all()
+    assert jnp.sqrt(variance.sum()) < 0.02 * jnp.linalg.norm(grad)
+    assert variance.sum() < 0.6 * sum(one.variance for one in plain).sum() / 16
+
+
+class Wave(AbstractProblem):
+    """theta^2 / 2 + A sin(w theta): the test function of arXiv 1810.10180's weights."""
+
+    height: Float[Array, ""]
+    frequency: Float[Array, ""]
+    horizon: Length = Length(1)
+
+    def init(self, theta, key):
+        return jnp.zeros(())
+
+    def step(self, theta, state, key):
+        return state, 0.5 * theta**2 + self.height * jnp.sin(self.frequency * theta)
+
+
+@functools.cache
+def hybrid(independent):
+    estimator = Hybrid(FullES(Population(1, 128), Noise(0.1)), independent)
+
+    @jax.jit
+    def repeat(height, frequency, keys):
+        problem, theta = Wave(height, frequency), jnp.array(1.0)
+
+        def one(key):
+            estimate, _ = estimator.estimate(problem, theta, estimator.init(problem, theta, key), key)
+            return estimate.grad, estimate.variance, estimate.diagnostics["evolution_weight"]
+
+        return jax.lax.map(one, keys, batch_size=500)
+
+    return repeat
+
+
+@pytest.mark.parametrize(
+    "height, frequency, mean, deviation, weight",
+    [(0.1, 100.0, 1.0, 0.132, 0.940), (0.1, 30.0, 1.00514, 0.0277, None), (0.1, 10.0, 0.48838, 0.0398, None)],
+)
+def test_hybrid_on_its_test_function(height, frequency, mean, deviation, weight):
+    """Mean and standard deviation of 5000 batches of 128 pairs, within 4 standard errors of those of 20000."""
+    grad, variance, weights = hybrid(False)(jnp.array(height), jnp.array(frequency), jr.split(jr.key(0), 5000))
+    assert jnp.abs(grad.mean() - mean) < 4 * deviation * np.sqrt(1 / 5000 + 1 / 20_000) + 5e-6
+    np.testing.assert_allclose(grad.std(), deviation, rtol=0.06)
+    if weight is not None:
+        np.testing.assert_allclose(weights.mean(), weight, atol=0.01)
+        np.testing.assert_allclose(jnp.sqrt(variance.mean()), deviation, rtol=0.15)
+
+
+def test_independent_weights_take_the_bias_away():
+    """20000 batches: the published form is off by -0.0027, 9 standard errors; independent weights by less than 4."""
+    keys = jr.split(jr.key(1), 20_000)
+    truth = 1 + 0.1 * 10 * np.cos(10) * np.exp(-(10**2) * 0.1**2 / 2)
+    for independent in False, True:
+        grad, _, _ = hybrid(independent)(jnp.array(0.1), jnp.array(10.0), keys)
+        away = (grad.mean() - truth) / (grad.std() / np.sqrt(20_000))
+        assert jnp.abs(away) < 4 if independent else away < -5
+
+
+def test_hybrid_formula():
+    estimator = Hybrid(FullES(Population(1, 8), Noise(0.1)))
+    problem, theta, key = Wave(jnp.array(0.1), jnp.array(30.0)), jnp.array(1.0), jr.key(7)
+    ((estimate, _),) = windows(estimator, problem, theta, 1, key)
+    luck = estimator.plan.population.luck(jr.fold_in(key, 0), jnp.array(0))
+    noise = jnp.stack([estimator.evolution.noise.draw(jr.fold_in(own, 0), theta)[0] for own in luck.own])
+    loss = jax.vmap(lambda t: problem.step(t, jnp.zeros(()), key)[1])
+    slope = jax.vmap(jax.grad(lambda t: problem.step(t, jnp.zeros(()), key)[1]))
+    plus, minus = theta + 0.1 * noise, theta - 0.1 * noise
+    backprop, evolution = (slope(plus) + slope(minus)) / 2, (loss(plus) - loss(minus)) / 2 * noise / 0.1
+    inverse = [1 / (np.var(x, ddof=1) + 1e-8) for x in (backprop, evolution)]
+    expected = (inverse[0] * backprop.mean() + inverse[1] * evolution.mean()) / sum(inverse)
+    np.testing.assert_allclose(estimate.grad, expected, 1e-3)
+    np.testing.assert_allclose(estimate.diagnostics["evolution_weight"], inverse[1] / sum(inverse), 1e-3)
+
+
+def train(estimator, problem, theta, optimiser, meta_steps):
+    """Theta after every meta-step."""
+
+    @jax.jit
+    def scan(theta, key):
+        def step(carry, index):
+            theta, memory, state = carry
+            estimate, state = estimator.estimate(problem, theta, state, jr.fold_in(key, index))
+            updates, memory = optimiser.update(estimate.grad, memory, theta)
+            theta = optax.apply_updates(theta, updates)
+            return (theta, memory, state), theta
+
+        start = theta, optimiser.init(theta), estimator.init(problem, theta, key)
+        return jax.lax.scan(step, start, jnp.arange(meta_steps))[1]
+
+    return scan(theta, jr.key(0))
+
+
+FOREVER = InfluenceBalancing(Length(1_000_000))
+ONE = Population(1, stagger=False)
+
+
+@pytest.mark.parametrize("window, reaches", [(10, 5.0), (100, 3.0), (200, -1 / 6)])
+def test_influence_balancing_by_truncated_backprop(window, reaches):
+    """A window's summed losses push theta the wrong way, up to 100 steps; 200 are enough."""
+    thetas = train(TruncatedBackprop(ONE, window, None), FOREVER, jnp.array(0.5), optax.sgd(1e-4 * window), 100)
+    if window == 200:
+        np.testing.assert_allclose(thetas[-1], reaches, 1e-3)
+    else:
+        assert thetas[-1] > reaches
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        PES(Population(1, 500, stagger=False), 1, Noise(0.1)),
+        NRES(Population(1, 100, stagger=False), 1, Noise(0.1)),
+        ForwardMode(Population(1, 100, stagger=False), 1),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_influence_balancing_without_truncation(estimator):
+    """Windows of ONE step, and theta reaches -1/6: to 4 digits after 3000 meta-steps."""
+    thetas = train(estimator, FOREVER, jnp.array(0.5), optax.sgd(1e-4), 3000)
+    np.testing.assert_allclose(thetas[-1], -1 / 6, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "estimator, low, high",
+    [
+        (TruncatedBackprop(ONE, 10, None), 2422.5, 2424.0),
+        (PES(Population(1, 50, stagger=False), 10, Noise(0.3)), 553.2, 575.0),
+        (NRES(Population(1, 50), 10, Noise(0.3)), 553.2, 575.0),
+        (AntitheticES(Population(1, 50, stagger=False), 10, Noise(1.0)), 1000.0, 2423.0),
+    ],
+    ids=["tbptt", "pes", "nres", "es"],
+)
+def test_chaotic_schedule(estimator, low, high):
+    """From 2487.8: truncated backprop is stuck at 2423.2, truncated ES stops far away, PES and NRES get below 575."""
+    problem = ChaoticSchedule(Length(100))
+    thetas = train(estimator, problem, jnp.array([-4.0, -4.0]), optax.adam(0.01, b1=0.99, b2=0.999), 3000)
+    whole = lambda theta: 100 * next(windows(FullES(ONE, Noise(1e-6)), problem, theta, 1))[0].loss
+    np.testing.assert_allclose(whole(jnp.array([-4.0, -4.0])), 2487.769, 1e-5)
+    assert low < whole(thetas[-1]) < high
