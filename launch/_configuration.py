@@ -29,7 +29,9 @@ class Training:
     weight_scale: float = 0.1
     """Deviation of a base model's initial weights."""
     sources: tuple[str, ...] = ("embedded",)
-    """What to meta-train on: `embedded` (glyphs and made-up shapes) or names of image data sets."""
+    """What to meta-train on: glyphs, silhouettes, shapes, all three as `embedded`, or names of image data sets."""
+    augmentation: str = "full"
+    """How tasks vary their images: none, `light` (moves, noise) or `full` (strokes and light too)."""
     side: int = 8
     """Side of the images, in pixels."""
     ways: int = 10
@@ -44,7 +46,7 @@ class Training:
     """Inner steps in a scored stretch."""
     regression_targets: bool = False
     """Whether the augmentation's coefficients are to be predicted too."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     """Of Adam on the meta-parameters, at the peak of a warm-up and cosine decay."""
     averaging: float = 0.98
     """Share of the meta-parameters' moving average that a meta-step keeps."""

@@ -60,7 +60,7 @@ class MetaTraining:
     def init(self, untrained: AbstractRule, key: PRNGKeyArray) -> Progressed:
         """The state before the first step. Raises `BadInput` if the estimator does not suit the problems."""
         meta = eqx.filter_jit(self.learner.init)(untrained, jr.fold_in(key, 1))
-        return Progressed(meta, untrained, jnp.full((), jnp.inf))
+        return Progressed(meta, meta.theta, jnp.array(jnp.inf, float))
 
     def run(self, state: Progressed, folder: RunFolder, resume: bool) -> tuple[Progressed, float, bool]:
         """Goes on to the last step: the state there, the seconds spent in all, and whether it got there.

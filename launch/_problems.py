@@ -1,27 +1,52 @@
 from pathlib import Path
 
 from ..meta import InnerLoop, RidgeObjective
-from ..tasks import BadInput, embedded, ImageTasks, join, load
-from ._configuration import Training
+from ..tasks import (
+    AbstractAugmentation,
+    Affine,
+    BadInput,
+    Blur,
+    Contrast,
+    embedded,
+    ImageTasks,
+    join,
+    load,
+    Noise,
+    Shade,
+    Thicken,
+)
+from ._configuration import choose, Training
 from ._network import network
+
+
+EMBEDDED = ("glyphs", "silhouettes", "shapes")
+"""Sources that need no file, in the order in which `embedded` makes them."""
+
+AUGMENTATIONS: dict[str, tuple[AbstractAugmentation, ...]] = {
+    "full": (Affine(), Thicken(), Blur(), Shade(), Contrast(), Noise()),
+    "light": (Affine(), Noise()),
+    "none": (),
+}
 
 
 def problems_of(training: Training, data_dir: Path | None) -> tuple[tuple[InnerLoop, ...], InnerLoop]:
     """The problems that meta-training takes turns on, one for each network, and one to validate on.
 
-    Validation uses characters and shapes that no training task has; a user's own data sets are split by class where
-    they have enough classes, and validated on the embedded ones where not.
+    Validation uses embedded characters and shapes that no training task has. Raises `BadInput` for what can't be.
     """
     _check(training)
-    own = [load(name, data_dir) for name in training.sources if name != "embedded"]
     made = embedded(training.side)
-    sources = [*own, *(made.training if "embedded" in training.sources else ())]
+    by_name = dict(zip(EMBEDDED, made.training))
+    names = [each for name in training.sources for each in (EMBEDDED if name == "embedded" else (name,))]
+    sources = [by_name[name] if name in by_name else load(name, data_dir) for name in names]
+    augmentation = choose(training.augmentation, AUGMENTATIONS, "augmentation")
     networks = [network(widths, training.activation, training.weight_scale) for widths in training.networks]
     objective = RidgeObjective()
 
     def tasks(data_sets) -> ImageTasks:
         return ImageTasks(
             join(data_sets),
+            augmentation,
             ways=training.ways,
             shots=training.shots,
             batch_size=training.batch_size,

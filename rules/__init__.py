@@ -44,7 +44,7 @@ from ._lateral_terms import (
 )
 from ._lean import lean as lean
 from ._learned_rule import LearnedRule as LearnedRule, Signals as Signals
-from ._linear import Linear as Linear, LowRank as LowRank
+from ._linear import Linear as Linear
 from ._networks import TopErrorNetwork as TopErrorNetwork, UpdateNetwork as UpdateNetwork
 from ._released import all_terms as all_terms, released as released
 from ._released_variables import released_from_variables as released_from_variables

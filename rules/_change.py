@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._linear import Linear
+from ._linear import Linear, read_together
 from ._site import Site
 from ._terms import AbstractTerm
 
@@ -37,11 +37,17 @@ class WeightChange(eqx.Module):
 
     def __call__(self, site: Site) -> Float[Array, "pre post"]:
         count = len(self.terms)
-        weighted = [c * bounded(term(site), self.epsilon) for c, term in zip(self.coefficients, self.terms)]
+        weighted = [c * bounded(change, self.epsilon) for c, change in zip(self.coefficients, self.changes(site))]
         change = (sum(weighted) + self.offset) / count
         shrinking = jnp.maximum(0.0, (change * site.weights).mean())
         change = change - (1 - self.shrinkage) * shrinking * site.weights
         return bounded(change / math.sqrt(count), self.epsilon) - self.growth * site.weights
+
+    def changes(self, site: Site) -> list[Float[Array, "pre post"]]:
+        """What each term asks for."""
+        upper = iter(read_together([readout for term in self.terms for readout in term.upper], site.upper))
+        lower = iter(read_together([readout for term in self.terms for readout in term.lower], site.lower))
+        return [term(site, [next(upper) for _ in term.upper], [next(lower) for _ in term.lower]) for term in self.terms]
 
 
 @final

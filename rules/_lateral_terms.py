@@ -4,9 +4,9 @@ from typing import final
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._linear import Linear, LowRank, outer_mean, symmetric
+from ._linear import Linear, outer_mean, symmetric
 from ._site import Site
-from ._terms import AbstractTerm
+from ._terms import AbstractTerm, Readings
 
 
 # A weight change that depends on the weights of other units of the same population, through a learned lateral
@@ -22,20 +22,22 @@ def _excess(weights: Float[Array, "pre post"]) -> Float[Array, "pre post"]:
 class UpperLateral(AbstractTerm):
     """Weights of the other units above, through a symmetric coupling."""
 
-    readout: LowRank
+    upper: tuple[Linear, ...]
+    lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site) -> Float[Array, "pre post"]:
-        return site.weights @ symmetric(self.readout(site.upper, site.upper))
+    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+        return site.weights @ symmetric(outer_mean(upper[1], upper[0]))
 
 
 @final
 class UpperPositive(AbstractTerm):
     """Weights of all units above, through a positive semi-definite coupling."""
 
-    readout: Linear
+    upper: tuple[Linear, ...]
+    lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site) -> Float[Array, "pre post"]:
-        reading = self.readout(site.upper)
+    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+        (reading,) = upper
         return site.weights @ outer_mean(reading, reading) / math.sqrt(reading.shape[0])
 
 
@@ -43,20 +45,22 @@ class UpperPositive(AbstractTerm):
 class LowerLateral(AbstractTerm):
     """Weights from the other units below, through a symmetric coupling."""
 
-    readout: LowRank
+    upper: tuple[Linear, ...]
+    lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site) -> Float[Array, "pre post"]:
-        return symmetric(self.readout(site.lower, site.lower)) @ site.weights
+    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+        return symmetric(outer_mean(lower[1], lower[0])) @ site.weights
 
 
 @final
 class SquaredUpperLateral(AbstractTerm):
     """Large weights of the other units above, through a symmetric coupling."""
 
-    readout: LowRank
+    upper: tuple[Linear, ...]
+    lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site) -> Float[Array, "pre post"]:
-        coupled = _excess(site.weights) @ symmetric(self.readout(site.upper, site.upper))
+    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+        coupled = _excess(site.weights) @ symmetric(outer_mean(upper[1], upper[0]))
         return coupled * jnp.sign(site.weights)
 
 
@@ -64,8 +68,9 @@ class SquaredUpperLateral(AbstractTerm):
 class SquaredLowerLateral(AbstractTerm):
     """Large weights from the other units below, through a symmetric coupling."""
 
-    readout: LowRank
+    upper: tuple[Linear, ...]
+    lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site) -> Float[Array, "pre post"]:
-        coupled = symmetric(self.readout(site.lower, site.lower)) @ _excess(site.weights)
+    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+        coupled = symmetric(outer_mean(lower[1], lower[0])) @ _excess(site.weights)
         return coupled * jnp.sign(site.weights)

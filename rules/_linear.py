@@ -1,4 +1,6 @@
+import itertools
 import math
+from collections.abc import Sequence
 from typing import final
 
 import equinox as eqx
@@ -27,31 +29,22 @@ class Linear(eqx.Module):
         return values @ self.weight + self.bias
 
 
-@final
-class LowRank(eqx.Module):
-    """A matrix between two populations, read from their hidden states: a sum over batch and channels of products.
-
-    Its rank is at most batch x channels. `bottom` reads the rows, `top` the columns (arXiv 1804.00222, appendix B).
-    """
-
-    top: Linear
-    bottom: Linear
-
-    @classmethod
-    def create(cls, hidden: int, channels: int, key: PRNGKeyArray) -> "LowRank":
-        top, bottom = jr.split(key)
-        return cls(Linear.create(hidden, channels, top), Linear.create(hidden, channels, bottom))
-
-    def __call__(
-        self, columns: Float[Array, "post batch hidden"], rows: Float[Array, "pre batch hidden"]
-    ) -> Float[Array, "pre post"]:
-        return outer_mean(self.bottom(rows), self.top(columns))
+def read_together(
+    readouts: Sequence[Linear], hidden: Float[Array, "unit batch hidden"]
+) -> list[Float[Array, "unit batch _"]]:
+    """What each of several affine maps reads from the same hidden states, as one matrix product."""
+    if not readouts:
+        return []
+    weight = jnp.concatenate([readout.weight for readout in readouts], 1)
+    bias = jnp.concatenate([readout.bias for readout in readouts])
+    borders = list(itertools.accumulate(readout.bias.shape[0] for readout in readouts))[:-1]
+    return jnp.split(hidden @ weight + bias, borders, axis=-1)
 
 
 def outer_mean(
     rows: Float[Array, "pre batch channel"], columns: Float[Array, "post batch channel"]
 ) -> Float[Array, "pre post"]:
-    """The product of two populations' readings, averaged over batch and channels."""
+    """A matrix of low rank between two populations: the product of their readings, averaged over batch and channels."""
     size = rows.shape[1] * rows.shape[2]
     return rows.reshape(-1, size) @ columns.reshape(-1, size).T / size
 

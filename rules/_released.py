@@ -16,7 +16,7 @@ from ._lateral_terms import (
     UpperPositive,
 )
 from ._learned_rule import LearnedRule
-from ._linear import Linear, LowRank
+from ._linear import Linear
 from ._networks import TopErrorNetwork, UpdateNetwork
 from ._terms import (
     AbstractTerm,
@@ -35,23 +35,23 @@ def all_terms(hidden: int, channels: int, key: PRNGKeyArray) -> tuple[AbstractTe
 
     `hidden` is the width of the hidden states, `channels` the number of products that a readout averages.
     """
-    keys = iter(jr.split(key, 8))
+    keys = iter(jr.split(key, 15))
 
-    def low_rank() -> LowRank:
-        return LowRank.create(hidden, channels, next(keys))
+    def read(count: int = 1) -> tuple[Linear, ...]:
+        return tuple(Linear.create(hidden, channels, next(keys)) for _ in range(count))
 
     return (
-        ZerothOrder(low_rank()),
-        FirstOrder(low_rank()),
+        ZerothOrder(read(), read()),
+        FirstOrder(read(), read()),
         Decorrelation(),
         Hebbian(),
         LargeWeightDecay(),
-        LowerLateral(low_rank()),
-        UpperPositive(Linear.create(hidden, channels, next(keys))),
-        UpperLateral(low_rank()),
-        RadialBasis(low_rank()),
-        SquaredLowerLateral(low_rank()),
-        SquaredUpperLateral(low_rank()),
+        LowerLateral((), read(2)),
+        UpperPositive(read(), ()),
+        UpperLateral(read(2), ()),
+        RadialBasis(read(), read()),
+        SquaredLowerLateral((), read(2)),
+        SquaredUpperLateral(read(2), ()),
         WeightDecay(),
     )
 

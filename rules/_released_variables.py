@@ -16,7 +16,7 @@ from ._lateral_terms import (
     UpperPositive,
 )
 from ._learned_rule import LearnedRule
-from ._linear import Linear, LowRank
+from ._linear import Linear
 from ._networks import TopErrorNetwork, UpdateNetwork
 from ._terms import (
     Decorrelation,
@@ -99,21 +99,24 @@ class _Reader:
         )
 
     def change(self, prefix: str) -> WeightChange:
-        def low_rank(name: str) -> LowRank:
-            return LowRank(self.linear(f"{prefix}{name}_top/linear"), self.linear(f"{prefix}{name}_bottom/linear"))
+        def read(name: str, *sides: str) -> tuple[Linear, ...]:
+            return tuple(self.linear(f"{prefix}{name}_{side}/linear") for side in sides)
+
+        def pair(name: str) -> tuple[tuple[Linear, ...], tuple[Linear, ...]]:
+            return read(name, "top"), read(name, "bottom")
 
         terms = (
-            ZerothOrder(low_rank("weight_readout_0")),
-            FirstOrder(low_rank("weight_readout_1")),
+            ZerothOrder(*pair("weight_readout_0")),
+            FirstOrder(*pair("weight_readout_1")),
             Decorrelation(),
             Hebbian(),
             LargeWeightDecay(),
-            LowerLateral(low_rank("lin_lower_symm")),
-            UpperPositive(self.linear(f"{prefix}lin_upper_psd_top/linear")),
-            UpperLateral(low_rank("lin_upper_symm")),
-            RadialBasis(low_rank("weight_readout_rbf")),
-            SquaredLowerLateral(low_rank("sqr_lower_symm")),
-            SquaredUpperLateral(low_rank("sqr_upper_symm")),
+            LowerLateral((), read("lin_lower_symm", "top", "bottom")),
+            UpperPositive(read("lin_upper_psd", "top"), ()),
+            UpperLateral(read("lin_upper_symm", "top", "bottom"), ()),
+            RadialBasis(*pair("weight_readout_rbf")),
+            SquaredLowerLateral((), read("sqr_lower_symm", "top", "bottom")),
+            SquaredUpperLateral(read("sqr_upper_symm", "top", "bottom"), ()),
             WeightDecay(),
         )
         coefficients = f"{prefix}_weight_readout_coeffs/"

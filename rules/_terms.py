@@ -1,4 +1,5 @@
 import abc
+from collections.abc import Sequence
 from typing import final
 
 import equinox as eqx
@@ -6,26 +7,36 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._linear import LowRank
+from ._linear import Linear, outer_mean
 from ._site import Site, standardise
+
+
+Readings = Sequence[Float[Array, "unit batch channel"]]
 
 
 class AbstractTerm(eqx.Module):
     """One reason for a weight to change. A rule adds up many; leaving one out of the tuple is its ablation.
 
-    The formulas are those of the code released with arXiv 1804.00222.
+    A term says what it reads from the hidden states of the units above and below, and the rule reads for all of its
+    terms at once. The formulas are those of the code released with arXiv 1804.00222.
     """
 
+    upper: eqx.AbstractVar[tuple[Linear, ...]]
+    lower: eqx.AbstractVar[tuple[Linear, ...]]
+
     @abc.abstractmethod
-    def __call__(self, site: Site) -> Float[Array, "pre post"]:
-        """The change that the term asks for; the rule subtracts it."""
+    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+        """The change that the term asks for, from what its maps read; the rule subtracts it."""
 
 
 @final
 class WeightDecay(AbstractTerm):
     """The weight itself."""
 
-    def __call__(self, site: Site) -> Float[Array, "pre post"]:
+    upper: tuple[Linear, ...] = ()
+    lower: tuple[Linear, ...] = ()
+
+    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
         return site.weights
 
 
@@ -33,7 +44,10 @@ class WeightDecay(AbstractTerm):
 class LargeWeightDecay(AbstractTerm):
     """The weight's square, with its sign: acts on large weights."""
 
-    def __call__(self, site: Site) -> Float[Array, "pre post"]:
+    upper: tuple[Linear, ...] = ()
+    lower: tuple[Linear, ...] = ()
+
+    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
         return site.weights * jnp.abs(site.weights)
 
 
@@ -41,7 +55,10 @@ class LargeWeightDecay(AbstractTerm):
 class Decorrelation(AbstractTerm):
     """Moves a unit's weights against those of the units that it is correlated with."""
 
-    def __call__(self, site: Site) -> Float[Array, "pre post"]:
+    upper: tuple[Linear, ...] = ()
+    lower: tuple[Linear, ...] = ()
+
+    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
         y = standardise(site.activity.y)
         batch, post = y.shape
         correlation = y.T @ y / (batch * post**0.5)
@@ -53,7 +70,10 @@ class Decorrelation(AbstractTerm):
 class Hebbian(AbstractTerm):
     """The correlation between pre- and post-synaptic activity, strengthened."""
 
-    def __call__(self, site: Site) -> Float[Array, "pre post"]:
+    upper: tuple[Linear, ...] = ()
+    lower: tuple[Linear, ...] = ()
+
+    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
         x, y = standardise(site.activity.x), standardise(site.activity.y)
         return -x.T @ y / x.shape[0]
 
@@ -62,27 +82,30 @@ class Hebbian(AbstractTerm):
 class ZerothOrder(AbstractTerm):
     """A product of what the two units' hidden states say, whatever the weight is."""
 
-    readout: LowRank
+    upper: tuple[Linear, ...]
+    lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site) -> Float[Array, "pre post"]:
-        return self.readout(site.upper, site.lower)
+    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+        return outer_mean(lower[0], upper[0])
 
 
 @final
 class FirstOrder(AbstractTerm):
     """The same product, in proportion to the weight."""
 
-    readout: LowRank
+    upper: tuple[Linear, ...]
+    lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site) -> Float[Array, "pre post"]:
-        return site.weights * self.readout(site.upper, site.lower)
+    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+        return site.weights * outer_mean(lower[0], upper[0])
 
 
 @final
 class RadialBasis(AbstractTerm):
     """The same product, where the weight is small."""
 
-    readout: LowRank
+    upper: tuple[Linear, ...]
+    lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site) -> Float[Array, "pre post"]:
-        return jnp.exp(-(site.weights**2)) * self.readout(site.upper, site.lower)
+    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+        return jnp.exp(-(site.weights**2)) * outer_mean(lower[0], upper[0])

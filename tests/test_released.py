@@ -87,7 +87,7 @@ def intermediates(rule, model, x):
     def terms(merge, weights, activity, hidden):
         if merge is None:
             return []
-        changes = [term(Site(unit_rms(weights), activity, *hidden)) for term in merge.terms]
+        changes = merge.changes(Site(unit_rms(weights), activity, *hidden))
         return [(change, bounded(change, merge.epsilon)) for change in changes]
 
     changes = []

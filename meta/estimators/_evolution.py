@@ -8,12 +8,12 @@ from jaxtyping import Array, Float, Int
 from ...tasks import BadInput
 from .._length import as_length, Length
 from ._noise import Noise
-from ._persistent import AbstractPersistent, Draw
+from ._persistent import AbstractPersistent, Before, Draw
 from ._population import Population
 from ._shaping import AbstractShaping, Unshaped
 
 
-_Pair = tuple[Float[Array, " parameter"], Float[Array, " parameter"]]
+Vector = Float[Array, " parameter"]
 
 
 @final
@@ -35,9 +35,11 @@ class AntitheticES(AbstractPersistent):
     def remembers(self) -> bool:
         return False
 
-    def perturb(self, draw: Draw, credit: Float[Array, " parameter"] | None, window: Int[Array, ""]) -> _Pair:
-        noise = draw(window)
-        return noise, noise
+    def applies(self, window: Int[Array, ""]) -> Int[Array, ""]:
+        return window
+
+    def credits(self, applied: Vector, draw: Draw, before: Before, window: Int[Array, ""]) -> Vector:
+        return applied
 
 
 @final
@@ -56,9 +58,11 @@ class FullES(AbstractPersistent):
     def remembers(self) -> bool:
         return False
 
-    def perturb(self, draw: Draw, credit: Float[Array, " parameter"] | None, window: Int[Array, ""]) -> _Pair:
-        noise = draw(window)
-        return noise, noise
+    def applies(self, window: Int[Array, ""]) -> Int[Array, ""]:
+        return window
+
+    def credits(self, applied: Vector, draw: Draw, before: Before, window: Int[Array, ""]) -> Vector:
+        return applied
 
 
 @final
@@ -81,8 +85,11 @@ class PES(AbstractPersistent):
     def remembers(self) -> bool:
         return not self.regenerate
 
-    def perturb(self, draw: Draw, credit: Float[Array, " parameter"] | None, window: Int[Array, ""]) -> _Pair:
-        return _accumulate(draw, credit, window, 1)
+    def applies(self, window: Int[Array, ""]) -> Int[Array, ""]:
+        return window
+
+    def credits(self, applied: Vector, draw: Draw, before: Before, window: Int[Array, ""]) -> Vector:
+        return _with_all_before(applied, draw, window) if before is None else before + applied
 
 
 @final
@@ -103,9 +110,11 @@ class NRES(AbstractPersistent):
     def remembers(self) -> bool:
         return False
 
-    def perturb(self, draw: Draw, credit: Float[Array, " parameter"] | None, window: Int[Array, ""]) -> _Pair:
-        noise = draw(jnp.zeros_like(window))
-        return noise, noise
+    def applies(self, window: Int[Array, ""]) -> Int[Array, ""]:
+        return jnp.zeros_like(window)
+
+    def credits(self, applied: Vector, draw: Draw, before: Before, window: Int[Array, ""]) -> Vector:
+        return applied
 
 
 @final
@@ -134,13 +143,15 @@ class GPES(AbstractPersistent):
     def remembers(self) -> bool:
         return not self.regenerate
 
-    def perturb(self, draw: Draw, credit: Float[Array, " parameter"] | None, window: Int[Array, ""]) -> _Pair:
-        return _accumulate(draw, credit, window, self.every)
+    def applies(self, window: Int[Array, ""]) -> Int[Array, ""]:
+        return window // self.every
+
+    def credits(self, applied: Vector, draw: Draw, before: Before, window: Int[Array, ""]) -> Vector:
+        if before is None:
+            return _with_all_before(applied, draw, window // self.every)
+        return before + jnp.where(window % self.every == 0, applied, 0)
 
 
-def _accumulate(draw: Draw, credit: Float[Array, " parameter"] | None, window: Int[Array, ""], every: int) -> _Pair:
-    """Applies the newest noise and credits all so far."""
-    noise = draw(window // every)
-    if credit is not None:
-        return noise, jnp.where(window % every == 0, credit + noise, credit)
-    return noise, jax.lax.fori_loop(0, window // every, lambda i, total: total + draw(i), noise)
+def _with_all_before(applied: Vector, draw: Draw, index: Int[Array, ""]) -> Vector:
+    """The sum of an episode's noises up to this one, those before it drawn again."""
+    return jax.lax.fori_loop(0, index, lambda i, total: total + draw(i), applied)

@@ -6,10 +6,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
 
-def _column(mask: Array, values: Array) -> Array:
-    return mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim))
-
-
 @final
 class Moments(eqx.Module):
     """Mean and spread of samples that arrive in blocks and are never kept (Chan, Golub and LeVeque 1979)."""
@@ -19,18 +15,25 @@ class Moments(eqx.Module):
     spread: PyTree  # sum of squared distances from the mean
 
     @classmethod
-    def of(cls, samples: PyTree, mask: Bool[Array, " sample"]) -> "Moments":
-        """The moments of the samples under the mask. The others, finite or not, leave no trace."""
-        count = mask.sum().astype(float)
+    def of(cls, samples: PyTree, parts: Bool[Array, "part sample"]) -> tuple["Moments", ...]:
+        """The moments of the samples in every part. Parts do not overlap; one in none leaves no trace, even NaN."""
+        counts = parts.sum(1).astype(float)
+        some = parts.any(0)
+
+        # Products and not sums along the first axis, which would take many times as long on a CPU.
+        def total(x):
+            return jnp.matmul(parts.astype(x.dtype), x, precision=jax.lax.Precision.HIGHEST)
 
         def mean(x):
-            return jnp.where(_column(mask, x), x, 0).sum(0) / jnp.maximum(count, 1).astype(x.dtype)
+            return total(jnp.where(some[:, None], x, 0)) / jnp.maximum(counts, 1)[:, None].astype(x.dtype)
 
-        def spread(x, mean):
-            return (jnp.where(_column(mask, x), x - mean, 0) ** 2).sum(0)
+        def spread(x, means):
+            return total(jnp.where(some[:, None], x - means[parts.argmax(0)], 0) ** 2)
 
         means = jax.tree.map(mean, samples)
-        return cls(count, means, jax.tree.map(spread, samples, means))
+        spreads = jax.tree.map(spread, samples, means)
+        pick = lambda tree, i: jax.tree.map(lambda x: x[i], tree)
+        return tuple(cls(counts[i], pick(means, i), pick(spreads, i)) for i in range(parts.shape[0]))
 
     def merge(self, other: "Moments") -> "Moments":
         """The moments of both sets of samples together."""

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from ...tasks import BadInput
 from ._flat import ravel
+from ._low_rank import LowRank
 
 
 @final
@@ -23,7 +24,8 @@ class Noise(eqx.Module):
     instead of rows x columns. Its entries still have unit variance and are uncorrelated, but not independent. The
     estimate stays exact for a quadratic loss; otherwise it follows another smoothing, at a distance of the order of
     scale^2. For an antithetic pair, a linear loss and one matrix of P entries, tr Var / |g|^2 is
-    P + 1 + 2 (rows + columns + 1) / r instead of P + 1.
+    P + 1 + 2 (rows + columns + 1) / r instead of P + 1. All particles of an evolution strategy then share the products
+    with the matrix itself, and each adds two thin ones.
 
     `common` twins meet the same data and draw the same numbers; without it, each its own.
 
@@ -50,43 +52,60 @@ class Noise(eqx.Module):
     def deviation(self, theta: PyTree, factor: Float[Array, ""]) -> Float[Array, " #parameter"]:
         """The standard deviation of every parameter's noise."""
         vector, _, _ = ravel(theta)
-        factor = (self.scale * factor).astype(vector.dtype)[None]
         if self.multipliers is None:
-            return factor
+            return (self.scale * factor).astype(vector.dtype)[None]
         learned = eqx.filter(theta, eqx.is_inexact_array)
-        multipliers = jax.tree.map(
-            lambda m, branch: jax.tree.map(lambda x: jnp.full_like(x, m), branch), self.multipliers, learned
-        )
-        return factor * ravel(multipliers)[0]
+        sizes = [leaf.size for leaf in jax.tree.leaves(learned)]
+        scales = [jnp.full(size, scale, vector.dtype) for size, scale in zip(sizes, self._scales(learned, factor))]
+        return jnp.concatenate(scales)
 
     def draw(self, key: PRNGKeyArray, theta: PyTree) -> Float[Array, " parameter"]:
         """Noise of unit variance for every parameter: one draw, whatever theta is made of."""
-        vector, _, unravel = ravel(theta)
+        vector, _, _ = ravel(theta)
         if self.rank is None:
             return jr.normal(key, vector.shape, vector.dtype)
-        leaves, structure = jax.tree.flatten(jax.eval_shape(unravel, vector))
+        pieces = self._pieces(key, eqx.filter(theta, eqx.is_inexact_array))
+        return jnp.concatenate([(piece[0] if len(piece) == 1 else piece[0] @ piece[1]).reshape(-1) for piece in pieces])
+
+    def thin(self, key: PRNGKeyArray, theta: PyTree, factor: Float[Array, ""]) -> PyTree:
+        """Theta plus low-rank noise, its matrices not multiplied out; the same noise as `draw`."""
+        learned, rest = eqx.partition(theta, eqx.is_inexact_array)
+        leaves, structure = jax.tree.flatten(learned)
+
+        def perturb(leaf: Array, piece: list[Array], scale: Float[Array, ""]) -> Array | LowRank:
+            first = (scale * piece[0]).astype(leaf.dtype)
+            if len(piece) == 1:
+                return leaf + first
+            second = piece[1].astype(leaf.dtype)
+            return LowRank(leaf, first, second) if leaf.ndim == 2 else leaf + first @ second
+
+        pieces, scales = self._pieces(key, learned), self._scales(learned, factor)
+        perturbed = jax.tree.unflatten(structure, list(map(perturb, leaves, pieces, scales)))
+        return eqx.combine(perturbed, rest, is_leaf=lambda x: isinstance(x, LowRank))
+
+    def _scales(self, learned: PyTree, factor: Float[Array, ""]) -> list[Float[Array, ""]]:
+        multipliers = 1.0 if self.multipliers is None else self.multipliers
+        scales = jax.tree.map(lambda m, branch: jax.tree.map(lambda _: m, branch), multipliers, learned)
+        return [self.scale * factor * scale for scale in jax.tree.leaves(scales)]
+
+    def _pieces(self, key: PRNGKeyArray, learned: PyTree) -> list[list[Array]]:
+        """For every leaf its noise, or the two factors of it where they are fewer numbers."""
+        leaves = jax.tree.leaves(learned)
         shapes = [self._factors(leaf.shape) for leaf in leaves]
         sizes = [math.prod(shape) for pair in shapes for shape in pair]
-        numbers = jr.normal(key, (sum(sizes),), vector.dtype)
-        parts = iter(_split(numbers, sizes))
-        noise = [
-            jnp.matmul(*(next(parts).reshape(shape) for shape in pair)) / math.sqrt(self.rank)
-            if len(pair) == 2
-            else next(parts).reshape(pair[0])
-            for pair in shapes
-        ]
-        noise = [x.astype(leaf.dtype) for x, leaf in zip(noise, leaves)]
-        return ravel(jax.tree.unflatten(structure, noise))[0].astype(vector.dtype)
+        # Drawn once, and not again inside of every product that it is part of.
+        numbers = jax.lax.optimization_barrier(jr.normal(key, (sum(sizes),), jnp.result_type(*leaves)))
+        pieces, start = [], 0
+        for pair in shapes:
+            piece = []
+            for shape in pair:
+                end = start + math.prod(shape)
+                piece.append(numbers[start:end].reshape(shape))
+                start = end
+            pieces.append(piece if len(pair) == 1 else [piece[0] / math.sqrt(self.rank or 1), piece[1]])
+        return pieces
 
     def _factors(self, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
         if self.rank is not None and len(shape) >= 2 and self.rank * (shape[-2] + shape[-1]) < shape[-2] * shape[-1]:
             return [(*shape[:-1], self.rank), (*shape[:-2], self.rank, shape[-1])]
         return [shape]
-
-
-def _split(numbers: Float[Array, " number"], sizes: list[int]) -> list[Float[Array, " some"]]:
-    parts, start = [], 0
-    for size in sizes:
-        parts.append(numbers[start : start + size])
-        start += size
-    return parts

@@ -13,6 +13,7 @@ from ...tasks import BadInput
 from .._length import Length
 from .._problem import AbstractProblem
 from ._flat import ravel
+from ._low_rank import Lifted
 from ._mean import plain_mean
 from ._moments import Moments
 from ._noise import Noise
@@ -24,6 +25,7 @@ from ._unroll import choose, Stretch, unroll, Unrolled
 
 
 Draw = Callable[[Int[Array, ""]], Float[Array, " parameter"]]
+Before = Float[Array, " parameter"] | None
 
 
 class Memory(eqx.Module):
@@ -54,7 +56,7 @@ class AbstractPersistent(AbstractParticles):
     """Antithetic pairs of whole runs: one at theta plus noise, its twin, with the same luck, at theta minus noise.
 
     The estimate is half the difference of their losses times the noise that a window is credited to. Estimators differ
-    in which noise they apply in a window and which they credit it to, and say so in `perturb`.
+    in which noise they apply in a window and which they credit it to, and say so in `applies` and `credits`.
     """
 
     population: eqx.AbstractVar[Population]
@@ -69,12 +71,17 @@ class AbstractPersistent(AbstractParticles):
         """Whether the credit is stored between windows."""
 
     @abc.abstractmethod
-    def perturb(
-        self, draw: Draw, credit: Float[Array, " parameter"] | None, window: Int[Array, ""]
-    ) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"]]:
-        """The noise to apply in the episode's window of this number, and that to credit with its difference of losses.
+    def applies(self, window: Int[Array, ""]) -> Int[Array, ""]:
+        """Which of an episode's noises is applied in the window of this number."""
 
-        `draw(i)` is the episode's i-th noise, always the same; `credit` is what this method returned a window ago.
+    @abc.abstractmethod
+    def credits(
+        self, applied: Float[Array, " parameter"], draw: Draw, before: Before, window: Int[Array, ""]
+    ) -> Float[Array, " parameter"]:
+        """The noise that a window's difference of losses is credited to.
+
+        `draw(i)` is the episode's i-th noise, always the same; `before` is what this method returned a window ago, None
+        if that is not remembered.
         """
 
     @property
@@ -93,10 +100,19 @@ class AbstractPersistent(AbstractParticles):
     def advance(
         self, problem: AbstractProblem, theta: PyTree, carried: Twins, stretch: Stretch
     ) -> tuple[Twins, Outcome]:
-        vector, rebuild, _ = ravel(theta)
         perturbation = self.perturbation(theta, carried, stretch)
+        vector, rebuild, _ = ravel(theta)
+        memory = perturbation.memory
+        thin = self.noise.rank is not None
+        # Low-rank noise is drawn once more as factors: the compiler merges the draws, and no product is formed.
+        key = jr.fold_in(memory.key, self.applies(stretch.windows)) if thin else memory.key
 
         def side(sign, luck, state):
+            if thin:
+                perturbed = self.noise.thin(key, theta, sign * memory.factor)
+                return unroll(
+                    Lifted(problem=problem, horizon=problem.horizon), perturbed, state, replace(stretch, luck=luck)
+                )
             return unroll(problem, rebuild(vector + sign * perturbation.size), state, replace(stretch, luck=luck))
 
         return self.outcome(perturbation, self.both(side, stretch.luck, carried.states), stretch)
@@ -105,7 +121,7 @@ class AbstractPersistent(AbstractParticles):
         memory, window = outcome.recipe
         credited = outcome.direction
         if credited is None:
-            _, credited = self.perturb(self._draw(theta, memory), memory.credit, window)
+            _, credited = self._noises(theta, memory, window)
         return outcome.signal * credited / self.noise.deviation(theta, memory.factor)
 
     def combine(
@@ -121,7 +137,7 @@ class AbstractPersistent(AbstractParticles):
     def perturbation(self, theta: PyTree, carried: Twins, stretch: Stretch) -> Perturbation:
         """The noise of a window."""
         memory = choose(stretch.begins, self.remember(theta, stretch.luck), carried.memory)
-        applied, credited = self.perturb(self._draw(theta, memory), memory.credit, stretch.windows)
+        applied, credited = self._noises(theta, memory, stretch.windows)
         return Perturbation(memory, applied * self.noise.deviation(theta, memory.factor), applied, credited)
 
     def both(self, side: Callable, luck: Luck, states: PyTree) -> PyTree:
@@ -143,5 +159,9 @@ class AbstractPersistent(AbstractParticles):
         outcome = Outcome(unrolled.total.mean(), difference, credited, (before, stretch.windows), {})
         return Twins(states, memory), outcome
 
-    def _draw(self, theta: PyTree, memory: Memory) -> Draw:
-        return lambda index: self.noise.draw(jr.fold_in(memory.key, index), theta)
+    def _noises(
+        self, theta: PyTree, memory: Memory, window: Int[Array, ""]
+    ) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"]]:
+        draw = lambda index: self.noise.draw(jr.fold_in(memory.key, index), theta)
+        applied = draw(self.applies(window))
+        return applied, self.credits(applied, draw, memory.credit, window)

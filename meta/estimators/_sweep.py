@@ -27,7 +27,8 @@ def sweep(
 
         def add(total, x):
             x = x.reshape(some_groups, some_members, *x.shape[1:])
-            return total + jnp.where(counted[..., None], x, 0).sum(1)
+            x = jnp.where(counted[..., None], x, 0)
+            return total + jnp.einsum("gm,gmp->gp", counted.astype(x.dtype), x, precision=jax.lax.Precision.HIGHEST)
 
         total, count = sums
         total = jax.tree.map(add, total, contributions)
@@ -38,15 +39,15 @@ def sweep(
         some, odd = some
         (total, count), outputs = _scan(within, (nothing, jnp.zeros(some_groups, int)), some)
         means = jax.tree.map(lambda x: x / jnp.maximum(count, 1)[:, None].astype(x.dtype), total)
-        there = (count > 0) & ~odd, (count > 0) & odd
-        return tuple(half.merge(Moments.of(means, mask)) for half, mask in zip(halves, there)), outputs
+        more = Moments.of(means, (count > 0) & jnp.stack([~odd, odd]))
+        return tuple(half.merge(other) for half, other in zip(halves, more)), outputs
 
     split = jax.tree.map(lambda x: _split(x, population), particles)
     shapes = jax.eval_shape(lambda some: advance(jax.tree.map(lambda x: _join(x[0, 0]), some))[1], split)
     nothing = jax.tree.map(lambda x: jnp.zeros((some_groups, *x.shape[1:]), x.dtype), shapes)
-    empty = Moments.of(nothing, jnp.zeros(some_groups, bool))
+    empty = Moments.of(nothing, jnp.zeros((2, some_groups), bool))
     odd = jnp.arange(groups).reshape(some_groups, -1).T % 2 == 1
-    halves, outputs = _scan(across, (empty, empty), (split, odd))
+    halves, outputs = _scan(across, empty, (split, odd))
     return jax.tree.map(lambda x: _unsplit(x, population), outputs), halves
 
 

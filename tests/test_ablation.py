@@ -1,0 +1,190 @@
+"""Every ingredient of a rule can be left out by its name, and it matters that it is gone."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from metarule.launch._ingredients import INGREDIENTS, LATERAL, leave_out
+from metarule.launch._rules import build, configuration_of, Lean, Released
+from metarule.models import MultiLayerPerceptron
+from metarule.rules import LearnedRule
+from metarule.tasks import BadInput
+
+
+# As in the tests of rules: few sizes, and no step is compiled as a whole.
+MODEL = MultiLayerPerceptron((3, 4), jax.nn.relu, weight_scale=0.5)(5, jr.key(1))
+X = jr.normal(jr.key(5), (6, 5))
+SIZES = dict(hidden=4, signal=2, readout=1, without=())
+FULL = {
+    "lean": Lean(**SIZES),
+    "wide": Lean(width=3, **SIZES),
+    "released": Released(4, top_hidden=4, step_size=0.03, **SIZES),
+}
+TERMS = tuple(INGREDIENTS)[:12]
+
+
+@pytest.fixture(scope="module")
+def full():
+    rules = {name: choice.build(jr.key(0)) for name, choice in FULL.items()}
+    return {name: (rule, update_of(rule)) for name, rule in rules.items()}
+
+
+def update_of(rule, model=MODEL, x=X):
+    return rule.update(model, x, rule.init(model))[0]
+
+
+def count(rule):
+    return sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(rule, eqx.is_inexact_array)))
+
+
+def distance(one, other):
+    return max(float(jnp.abs(a - b).max()) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other)))
+
+
+@pytest.mark.parametrize("kind", ["lean", "released"])
+@pytest.mark.parametrize("name", INGREDIENTS)
+def test_leaving_out(name, kind, full):
+    rule, update = full[kind]
+    reduced = leave_out(rule, (name,))
+    assert isinstance(reduced, LearnedRule) and count(reduced) <= count(rule)
+    other = update_of(reduced)
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(other))
+    if (name, kind) == ("batch_mixing", "lean"):  # Of width 1: it has none.
+        assert distance(update, other) == 0 and count(reduced) == count(rule)
+    else:
+        assert distance(update, other) > 1e-4
+
+
+@pytest.mark.parametrize("kind", ["lean", "released"])
+def test_what_is_gone_owns_no_parameter(kind, full):
+    rule, _ = full[kind]
+    for name in (*TERMS, "lateral", "weight_statistics", "unit_identity", "bias_input", "error_signal", "unit_mixing"):
+        assert count(leave_out(rule, (name,))) < count(rule), name
+    assert count(leave_out(full["wide"][0], ("batch_mixing",))) == count(full["lean"][0])
+    assert count(leave_out(full["released"][0], ("batch_mixing",))) < count(full["released"][0])
+
+
+@pytest.mark.parametrize("kind", ["lean", "released"])
+def test_a_term_alone(kind, full):
+    """Each term is there once, and a rule of one term runs."""
+    rule, _ = full[kind]
+    assert len(rule.weight_change.terms) == len(TERMS)
+    seen = []
+    for name in TERMS:
+        alone = leave_out(rule, tuple(other for other in TERMS if other != name))
+        (term,) = alone.weight_change.terms
+        seen.append(type(term))
+        assert jnp.isfinite(jax.tree.leaves(update_of(alone))[0]).all()
+    assert len(set(seen)) == len(TERMS)
+
+
+def test_lateral_is_the_lateral_terms(full):
+    rule, _ = full["lean"]
+    names = [name for name in TERMS if type(leave_out_all_but(rule, name)) in LATERAL]
+    assert len(names) == len(LATERAL)
+    together, singly = leave_out(rule, ("lateral",)), leave_out(rule, tuple(names))
+    assert eqx.tree_equal(together, singly) and len(together.weight_change.terms) == len(TERMS) - len(LATERAL)
+
+
+def leave_out_all_but(rule, name):
+    return leave_out(rule, tuple(other for other in TERMS if other != name)).weight_change.terms[0]
+
+
+@pytest.mark.parametrize("kind", ["wide", "released"])
+def test_without_batch_mixing_the_order_of_a_batch_does_not_matter(kind, full):
+    rule, update = full[kind]
+    order = jnp.array([3, 0, 5, 1, 4, 2])
+    assert distance(update, update_of(rule, x=X[order])) > 1e-3
+    apart = leave_out(rule, ("batch_mixing",))
+    assert distance(update_of(apart), update_of(apart, x=X[order])) < 1e-5
+
+
+def test_without_unit_identity_units_are_interchangeable(full):
+    """A rule that does not know a unit's index changes renamed units in the same way."""
+    rule, update = full["lean"]
+    order = jnp.array([2, 0, 1])
+    names = lambda it: (*[getattr(it.layers[0].synapses[0], f) for f in "wbv"], *[
+        getattr(it.layers[1].synapses[0], f) for f in "wv"
+    ])  # fmt: skip
+
+    def rename(tree):
+        (w, b, v), (upper_w, upper_v) = names(tree)[:3], names(tree)[3:]
+        return eqx.tree_at(names, tree, (w[:, order], b[order], v[:, order], upper_w[order], upper_v[order]))
+
+    assert distance(rename(update), update_of(rule, rename(MODEL))) > 1e-3
+    local = leave_out(rule, ("unit_identity",))
+    assert distance(rename(update_of(local)), update_of(local, rename(MODEL))) < 1e-5
+
+
+def test_without_unit_mixing_only_weights_connect_units(full):
+    """Top error signals come from each feature alone."""
+    rule, _ = full["lean"]
+    features = jr.normal(jr.key(7), (6, 4))
+    other = features.at[:, 0].set(features[::-1, 0])  # Its mean and variance over the batch stay the same.
+    moved = lambda rule: jnp.abs(rule.top(features) - rule.top(other))[1:].max()
+    assert moved(rule) > 1e-3
+    assert moved(leave_out(rule, ("unit_mixing",))) < 1e-5
+
+
+def test_without_projection_weights_may_shrink(full):
+    """Along the scaled weights, the merged change of a rule with the projection does not point inwards."""
+    rule, _ = full["lean"]
+    bare = leave_out(rule, ("growth", "decay"))
+    shrinking = jax.tree.map(lambda leaf: leaf, bare)
+    only_decay = leave_out(bare, tuple(name for name in TERMS if name != "w_base"))
+    step = update_of(only_decay).layers[0].synapses[0].w
+    np.testing.assert_allclose(step, 0, atol=1e-5)  # Decay of the weights is all that this rule wants.
+    step = update_of(leave_out(only_decay, ("projection",))).layers[0].synapses[0].w
+    assert (step * MODEL.layers[0].synapses[0].w).sum() < -1e-3
+    assert eqx.tree_equal(shrinking, bare)
+
+
+def test_without_decay_the_rest_is_the_same(full):
+    rule, update = full["lean"]
+    step_size = jnp.exp(rule.log_step_size)
+    other = update_of(leave_out(rule, ("decay",)))
+    expected = jax.tree.map(lambda change, p: change + step_size * p, update, MODEL)
+    assert distance(other, expected) < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["lean", "released"])
+def test_all_but_the_least(kind, full):
+    rule, _ = full[kind]
+    names = tuple(name for name in INGREDIENTS if name != "hebb")
+    for order in (names, names[::-1]):
+        reduced = leave_out(rule, order)
+        assert [type(term).__name__ for term in reduced.weight_change.terms] == ["Hebbian"]
+        assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(update_of(reduced)))
+    assert eqx.tree_equal(leave_out(rule, names), leave_out(rule, names[::-1]))
+
+
+def test_a_separate_feedback_change_loses_the_same_terms():
+    rule = Released(4, top_hidden=4, separate_feedback_change=True, **SIZES).build(jr.key(0))
+    reduced = leave_out(rule, ("hebb", "projection"))
+    assert len(reduced.feedback_change.terms) == len(reduced.weight_change.terms) == 11
+    assert reduced.feedback_change.shrinkage == reduced.weight_change.shrinkage == 1
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(update_of(reduced)))
+
+
+def test_a_rule_without_any_term_is_refused(full):
+    for rule, _ in full.values():
+        with pytest.raises(BadInput, match="at least one weight-change term"):
+            leave_out(rule, TERMS)
+        assert count(leave_out(rule, ())) == count(rule)
+
+
+def test_an_unknown_ingredient_lists_the_known(full):
+    with pytest.raises(BadInput, match="'salt'") as refusal:
+        leave_out(full["lean"][0], ("hebb", "salt"))
+    assert all(name in str(refusal.value) for name in INGREDIENTS)
+
+
+@pytest.mark.parametrize("kind", FULL)
+def test_a_rule_file_says_what_is_left_out(kind):
+    choice = FULL[kind]
+    for names in ((), ("lateral", "unit_identity")):
+        chosen = type(choice)(**{**vars(choice), "without": names})
+        rebuilt = build(configuration_of(chosen), jr.key(3))
+        assert eqx.tree_equal(rebuilt, chosen.build(jr.key(3)))
