@@ -1,7 +1,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, final, TypeVar
+from typing import Annotated, Any, final, Literal, TypeVar
 
 import tyro
 
@@ -38,17 +38,21 @@ class Training:
     """Classes in a task."""
     shots: int = 5
     """Labelled examples of each class that the meta-objective fits on; as many others score it."""
-    batch_size: int = 32
-    """Unlabelled examples in an inner step."""
+    batch_sizes: tuple[int, ...] = (32,)
+    """Unlabelled examples in an inner step; several take turns, beside the networks."""
     horizon: Length = Length(60)
     """Scored stretches in an episode."""
     updates: int = 1
     """Inner steps in a scored stretch."""
+    score: str = "cosine"
+    """How the meta-objective measures predictions: cosine, squared or hinge."""
     regression_targets: bool = False
     """Whether the augmentation's coefficients are to be predicted too."""
+    optimiser: Literal["adam", "sgd"] = "adam"
+    """Of the meta-parameters: Adam under a warm-up, a cosine decay and a clipped norm, or plain steps."""
     learning_rate: float = 1e-2
-    """Of Adam on the meta-parameters, at the peak of a warm-up and cosine decay."""
-    averaging: float = 0.98
+    """Of the optimiser, at its peak."""
+    averaging: float = 0.9
     """Share of the meta-parameters' moving average that a meta-step keeps."""
     steps: int = 300
     """Meta-steps."""

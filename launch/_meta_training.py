@@ -34,7 +34,9 @@ class Progressed(eqx.Module):
 
 
 def optimiser_of(training: Training) -> optax.GradientTransformation:
-    """Adam under a warm-up and a cosine decay to a tenth, on gradients of a norm of at most one."""
+    """Adam under a warm-up and a cosine decay to a tenth, on gradients of a norm of at most one; or plain steps."""
+    if training.optimiser == "sgd":
+        return optax.sgd(training.learning_rate)
     warm_up = min(20, training.steps // 10)
     schedule = optax.warmup_cosine_decay_schedule(
         0.1 * training.learning_rate,

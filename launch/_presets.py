@@ -1,8 +1,27 @@
 import dataclasses
 from collections.abc import Callable
 
+import evosax.algorithms
+from evosax.algorithms.base import EvolutionaryAlgorithm
+
 from ..meta import Length
-from ..meta.estimators import AbstractEstimator, Population, TruncatedBackprop
+from ..meta.estimators import (
+    AbstractEstimator,
+    AntitheticES,
+    EvosaxSearch,
+    ForwardMode,
+    FullBackprop,
+    FullES,
+    GPES,
+    Hybrid,
+    Noise,
+    NRES,
+    PES,
+    PESAnalytic,
+    Population,
+    TruncatedBackprop,
+)
+from ..tasks import BadInput
 from ._configuration import choose, Training
 from ._rules import Lean, Released
 
@@ -26,6 +45,7 @@ PRESETS: dict[str, Training] = {
         side=14,
         shots=10,
         horizon=Length(200),
+        averaging=0.98,
         steps=360,
         validate_every=40,
         checkpoint_every=20,
@@ -37,7 +57,7 @@ PRESETS: dict[str, Training] = {
         networks=("128-128-32", "256-128-128-32", "64-64-64-64-32", "512-256-32"),
         side=14,
         shots=10,
-        batch_size=128,
+        batch_sizes=(128,),
         horizon=Length(2500, 3500, grow_over=100_000, start=0.02),
         regression_targets=True,
         weight_scale=0.01,
@@ -52,15 +72,44 @@ PRESETS: dict[str, Training] = {
 """Named configurations: `quick` shows the idea in minutes, `small` takes half an hour of two cores, `paper` has the
 sizes of arXiv 1804.00222 (where they are known) and wants accelerators."""
 
-ESTIMATORS: dict[str, Callable[[Population, Length], AbstractEstimator]] = {
-    "tbptt": lambda population, window: TruncatedBackprop(population, window),
+ESTIMATORS: dict[str, Callable[[int, Length], AbstractEstimator]] = {
+    "tbptt": lambda tasks, window: TruncatedBackprop(Population(tasks), window),
+    "backprop": lambda tasks, window: FullBackprop(Population(tasks)),
+    "es": lambda tasks, window: AntitheticES(_pairs(tasks), window, _NOISE),
+    "full-es": lambda tasks, window: FullES(_pairs(tasks), _NOISE),
+    "pes": lambda tasks, window: PES(_pairs(tasks), window, _NOISE),
+    "pes-analytic": lambda tasks, window: PESAnalytic(PES(_pairs(tasks), window, _NOISE)),
+    "nres": lambda tasks, window: NRES(_pairs(tasks), window, _NOISE),
+    "gpes": lambda tasks, window: GPES(_pairs(tasks), window, _NOISE),
+    "forward": lambda tasks, window: ForwardMode(_pairs(tasks), window),
+    "hybrid": lambda tasks, window: Hybrid(AntitheticES(_pairs(tasks), window, _NOISE)),
 }
-"""Estimators by name, each with settings that work out of the box for a preset's population and window."""
+"""Estimators by name, each made for a preset's number of tasks and window."""
+
+_NOISE = Noise(0.03)
+
+
+def _pairs(tasks: int) -> Population:
+    return Population(tasks, per_task=4)
 
 
 def with_estimator(training: Training, name: str) -> Training:
-    """The training with another estimator. Raises `BadInput` for an unknown name."""
-    make = choose(name, ESTIMATORS, "estimator")
+    """The training with another estimator; `evosax:NAME` is any algorithm of evosax as the outer search.
+
+    Raises `BadInput` for an unknown name.
+    """
     assert isinstance(training.estimator, TruncatedBackprop)
-    estimator = make(training.estimator.population, training.estimator.window)
-    return dataclasses.replace(training, estimator=estimator)
+    tasks, window = training.estimator.population.tasks, training.estimator.window
+    if name.startswith("evosax:"):
+        algorithm = choose(name.removeprefix("evosax:"), _evosax(), "evosax algorithm")
+        search = EvosaxSearch(algorithm, members=32, tasks=tasks, scale=_NOISE.scale)
+        return dataclasses.replace(training, estimator=search, optimiser="sgd", learning_rate=1.0)
+    make = choose(name, {**ESTIMATORS, "evosax:NAME": None}, "estimator")
+    if make is None:
+        raise BadInput(f"Write an algorithm of evosax for NAME, such as evosax:SNES; it has {', '.join(_evosax())}.")
+    return dataclasses.replace(training, estimator=make(tasks, window))
+
+
+def _evosax() -> dict[str, type[EvolutionaryAlgorithm]]:
+    kinds = evosax.algorithms.__dict__.items()
+    return {name: kind for name, kind in kinds if isinstance(kind, type) and issubclass(kind, EvolutionaryAlgorithm)}

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from ..meta import InnerLoop, RidgeObjective
+from ..meta import AbstractScore, Cosine, Hinge, InnerLoop, RidgeObjective, Squared
 from ..tasks import (
     AbstractAugmentation,
     Affine,
@@ -12,6 +12,7 @@ from ..tasks import (
     join,
     load,
     Noise,
+    Pool,
     Shade,
     Thicken,
 )
@@ -28,6 +29,8 @@ AUGMENTATIONS: dict[str, tuple[AbstractAugmentation, ...]] = {
     "none": (),
 }
 
+SCORES: dict[str, AbstractScore] = {"cosine": Cosine(), "squared": Squared(), "hinge": Hinge()}
+
 
 def problems_of(training: Training, data_dir: Path | None) -> tuple[tuple[InnerLoop, ...], InnerLoop]:
     """The problems that meta-training takes turns on, one for each network, and one to validate on.
@@ -41,36 +44,33 @@ def problems_of(training: Training, data_dir: Path | None) -> tuple[tuple[InnerL
     sources = [by_name[name] if name in by_name else load(name, data_dir) for name in names]
     augmentation = choose(training.augmentation, AUGMENTATIONS, "augmentation")
     networks = [network(widths, training.activation, training.weight_scale) for widths in training.networks]
-    objective = RidgeObjective()
+    objective = RidgeObjective(choose(training.score, SCORES, "score"))
 
-    def tasks(data_sets) -> ImageTasks:
-        return ImageTasks(
-            join(data_sets),
+    def problem(pool: Pool, turn: int) -> InnerLoop:
+        tasks = ImageTasks(
+            pool,
             augmentation,
             ways=training.ways,
             shots=training.shots,
-            batch_size=training.batch_size,
+            batch_size=training.batch_sizes[turn % len(training.batch_sizes)],
             regression=training.regression_targets,
         )
-
-    drawn = tasks(sources)
-    def problem(data_sets, architecture) -> InnerLoop:
         return InnerLoop(
-            tasks=data_sets,
-            architecture=architecture,
+            tasks=tasks,
+            architecture=networks[turn % len(networks)],
             objective=objective,
             horizon=training.horizon,
             updates=training.updates,
         )
 
-    problems = tuple(problem(drawn, each) for each in networks)
-    validation = problem(tasks(made.validation), networks[0])
-    return problems, validation
+    pool = join(sources)
+    turns = max(len(networks), len(training.batch_sizes))
+    return tuple(problem(pool, turn) for turn in range(turns)), problem(join(made.validation), 0)
 
 
 def _check(training: Training) -> None:
-    if not training.sources or not training.networks:
-        raise BadInput("Meta-training needs at least one of --sources and one of --networks.")
+    if not training.sources or not training.networks or not training.batch_sizes:
+        raise BadInput("Meta-training needs at least one of --sources, of --networks and of --batch-sizes.")
     for name in ("steps", "updates", "validate_every", "checkpoint_every", "evaluation_steps", "labels", "seeds"):
         if getattr(training, name) < 1:
             raise BadInput(f"--{name.replace('_', '-')} must be 1 or more; got {getattr(training, name)}.")

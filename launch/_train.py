@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         network(training.networks[0], training.activation, training.weight_scale),
         labels=training.labels,
         seeds=training.seeds,
-        batch_size=training.batch_size,
+        batch_size=training.batch_sizes[0],
     )
     encoders: dict[str, tuple[AbstractRule, int]] = {
         "meta-trained": (state.best, training.evaluation_steps),
@@ -68,7 +68,7 @@ def _record(preset: str, training: Training, seconds: float) -> dict[str, Any]:
         "network": training.networks[0],
         "activation": training.activation,
         "weight_scale": training.weight_scale,
-        "batch_size": training.batch_size,
+        "batch_size": training.batch_sizes[0],
         "evaluation_steps": training.evaluation_steps,
         "metarule": version("metarule"),
     }

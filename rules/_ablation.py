@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ._blocks import AbstractBlock, BatchMixing, Convolution
+from ._blocks import AbstractBlock, BatchMixing, Convolution, DenseUnitMixing
 from ._change import WeightChange
 from ._features import AbstractFeature
 from ._feedback import TransposedWeights
@@ -85,7 +85,6 @@ def without_blocks(rule: LearnedRule, *kinds: type[AbstractBlock]) -> LearnedRul
 
 def without_batch_mixing(rule: LearnedRule) -> LearnedRule:
     """The rule whose convolutions along the batch keep only their middle tap: no example sees another one's state."""
-    is_mixing = lambda node: isinstance(node, Convolution | AbstractBlock) and not isinstance(node, BatchMixing)
 
     def narrow(convolution: Convolution) -> Convolution:
         middle = convolution.weight.shape[0] // 2
@@ -94,10 +93,12 @@ def without_batch_mixing(rule: LearnedRule) -> LearnedRule:
     def edit(node: object) -> object:
         if isinstance(node, BatchMixing):
             return BatchMixing(narrow(node.convolution), node.offset)
+        if isinstance(node, DenseUnitMixing):  # Its convolution runs along the batch, that of neighbours does not.
+            return DenseUnitMixing(BatchMixing(narrow(node.block.convolution), node.block.offset))
         return narrow(node) if isinstance(node, Convolution) else node
 
     networks = jax.tree.map(
-        edit, (rule.top, rule.network), is_leaf=lambda node: isinstance(node, BatchMixing) or is_mixing(node)
+        edit, (rule.top, rule.network), is_leaf=lambda node: isinstance(node, Convolution | AbstractBlock)
     )
     return eqx.tree_at(lambda it: (it.top, it.network), rule, networks)
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..tasks import BadInput
 from ._linear import fan_in_normal, Linear
 
 
@@ -84,7 +85,10 @@ class NeighbourMixing(AbstractBlock):
 
 @final
 class DenseUnitMixing(AbstractBlock):
-    """A convolution along the batch whose channels are the units: it fits one number of units only."""
+    """A convolution along the batch whose channels are the units: it fits one number of units only.
+
+    Raises `BadInput` for another number.
+    """
 
     block: BatchMixing
 
@@ -93,6 +97,12 @@ class DenseUnitMixing(AbstractBlock):
         return cls(BatchMixing.create((3, units, units), key))
 
     def __call__(self, values: Float[Array, "unit batch channel"]) -> Float[Array, "unit batch channel"]:
+        units = self.block.offset.shape[0]
+        if values.shape[0] != units:
+            raise BadInput(
+                f"This rule fits base models with {units} features, not {values.shape[0]}: its top error network mixes "
+                "all of them; give it a network that ends in so many units."
+            )
         return self.block(values.transpose(2, 1, 0)).transpose(2, 1, 0)
 
 

@@ -14,7 +14,7 @@ from metarule.tasks import BadInput
 
 
 # As in the tests of rules: few sizes, and no step is compiled as a whole.
-MODEL = MultiLayerPerceptron((3, 4), jax.nn.relu, weight_scale=0.5)(5, jr.key(1))
+MODEL = MultiLayerPerceptron((5, 4), jax.nn.relu, weight_scale=0.5)(5, jr.key(1))
 X = jr.normal(jr.key(5), (6, 5))
 SIZES = dict(hidden=4, signal=2, readout=1, without=())
 FULL = {
@@ -54,7 +54,7 @@ def test_leaving_out(name, kind, full):
     if (name, kind) == ("batch_mixing", "lean"):  # Of width 1: it has none.
         assert distance(update, other) == 0 and count(reduced) == count(rule)
     else:
-        assert distance(update, other) > 1e-4
+        assert distance(update, other) > 1e-5  # Rounding is a hundred times less.
 
 
 @pytest.mark.parametrize("kind", ["lean", "released"])
@@ -67,29 +67,23 @@ def test_what_is_gone_owns_no_parameter(kind, full):
 
 
 @pytest.mark.parametrize("kind", ["lean", "released"])
-def test_a_term_alone(kind, full):
-    """Each term is there once, and a rule of one term runs."""
+def test_every_term_has_a_name_of_its_own(kind, full):
     rule, _ = full[kind]
-    assert len(rule.weight_change.terms) == len(TERMS)
-    seen = []
+    terms = [type(term) for term in rule.weight_change.terms]
+    gone = []
     for name in TERMS:
-        alone = leave_out(rule, tuple(other for other in TERMS if other != name))
-        (term,) = alone.weight_change.terms
-        seen.append(type(term))
-        assert jnp.isfinite(jax.tree.leaves(update_of(alone))[0]).all()
-    assert len(set(seen)) == len(TERMS)
+        left = [type(term) for term in leave_out(rule, (name,)).weight_change.terms]
+        gone += [term for term in terms if term not in left]
+        assert left == [term for term in terms if term != gone[-1]]
+    assert sorted(gone, key=str) == sorted(terms, key=str)
 
 
 def test_lateral_is_the_lateral_terms(full):
     rule, _ = full["lean"]
-    names = [name for name in TERMS if type(leave_out_all_but(rule, name)) in LATERAL]
-    assert len(names) == len(LATERAL)
+    names = [name for name in TERMS if "_lower_" in name or "_upper_" in name]
     together, singly = leave_out(rule, ("lateral",)), leave_out(rule, tuple(names))
     assert eqx.tree_equal(together, singly) and len(together.weight_change.terms) == len(TERMS) - len(LATERAL)
-
-
-def leave_out_all_but(rule, name):
-    return leave_out(rule, tuple(other for other in TERMS if other != name)).weight_change.terms[0]
+    assert not any(isinstance(term, LATERAL) for term in together.weight_change.terms)
 
 
 @pytest.mark.parametrize("kind", ["wide", "released"])
@@ -104,7 +98,7 @@ def test_without_batch_mixing_the_order_of_a_batch_does_not_matter(kind, full):
 def test_without_unit_identity_units_are_interchangeable(full):
     """A rule that does not know a unit's index changes renamed units in the same way."""
     rule, update = full["lean"]
-    order = jnp.array([2, 0, 1])
+    order = jnp.array([2, 0, 4, 1, 3])
     names = lambda it: (*[getattr(it.layers[0].synapses[0], f) for f in "wbv"], *[
         getattr(it.layers[1].synapses[0], f) for f in "wv"
     ])  # fmt: skip
@@ -132,13 +126,11 @@ def test_without_projection_weights_may_shrink(full):
     """Along the scaled weights, the merged change of a rule with the projection does not point inwards."""
     rule, _ = full["lean"]
     bare = leave_out(rule, ("growth", "decay"))
-    shrinking = jax.tree.map(lambda leaf: leaf, bare)
     only_decay = leave_out(bare, tuple(name for name in TERMS if name != "w_base"))
     step = update_of(only_decay).layers[0].synapses[0].w
     np.testing.assert_allclose(step, 0, atol=1e-5)  # Decay of the weights is all that this rule wants.
     step = update_of(leave_out(only_decay, ("projection",))).layers[0].synapses[0].w
     assert (step * MODEL.layers[0].synapses[0].w).sum() < -1e-3
-    assert eqx.tree_equal(shrinking, bare)
 
 
 def test_without_decay_the_rest_is_the_same(full):

@@ -10,9 +10,8 @@ import optax
 import pytest
 from evosax.algorithms import NoiseReuseES, Open_ES, PersistentES
 from jaxtyping import Array, Float
-from metarule.meta import AbstractProblem, ChaoticSchedule, Drift, InfluenceBalancing, Length
+from metarule.meta import AbstractProblem, Drift, Length
 from metarule.meta.estimators import (
-    AntitheticES,
     ForwardMode,
     FullBackprop,
     FullES,
@@ -322,69 +321,3 @@ def test_hybrid_formula():
     expected = (inverse[0] * backprop.mean() + inverse[1] * evolution.mean()) / sum(inverse)
     np.testing.assert_allclose(estimate.grad, expected, 1e-3)
     np.testing.assert_allclose(estimate.diagnostics["evolution_weight"], inverse[1] / sum(inverse), 1e-3)
-
-
-def train(estimator, problem, theta, optimiser, meta_steps):
-    """Theta after every meta-step."""
-
-    @jax.jit
-    def scan(theta, key):
-        def step(carry, index):
-            theta, memory, state = carry
-            estimate, state = estimator.estimate(problem, theta, state, jr.fold_in(key, index))
-            updates, memory = optimiser.update(estimate.grad, memory, theta)
-            theta = optax.apply_updates(theta, updates)
-            return (theta, memory, state), theta
-
-        start = theta, optimiser.init(theta), estimator.init(problem, theta, key)
-        return jax.lax.scan(step, start, jnp.arange(meta_steps))[1]
-
-    return scan(theta, jr.key(0))
-
-
-FOREVER = InfluenceBalancing(Length(1_000_000))
-ONE = Population(1, stagger=False)
-
-
-@pytest.mark.parametrize("window, reaches", [(10, 5.0), (100, 3.0), (200, -1 / 6)])
-def test_influence_balancing_by_truncated_backprop(window, reaches):
-    """A window's summed losses push theta the wrong way, up to 100 steps; 200 are enough."""
-    thetas = train(TruncatedBackprop(ONE, window, None), FOREVER, jnp.array(0.5), optax.sgd(1e-4 * window), 100)
-    if window == 200:
-        np.testing.assert_allclose(thetas[-1], reaches, 1e-3)
-    else:
-        assert thetas[-1] > reaches
-
-
-@pytest.mark.parametrize(
-    "estimator",
-    [
-        PES(Population(1, 500, stagger=False), 1, Noise(0.1)),
-        NRES(Population(1, 100, stagger=False), 1, Noise(0.1)),
-        ForwardMode(Population(1, 100, stagger=False), 1),
-    ],
-    ids=lambda x: type(x).__name__,
-)
-def test_influence_balancing_without_truncation(estimator):
-    """Windows of ONE step, and theta reaches -1/6: to 4 digits after 3000 meta-steps."""
-    thetas = train(estimator, FOREVER, jnp.array(0.5), optax.sgd(1e-4), 3000)
-    np.testing.assert_allclose(thetas[-1], -1 / 6, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    "estimator, low, high",
-    [
-        (TruncatedBackprop(ONE, 10, None), 2422.5, 2424.0),
-        (PES(Population(1, 50, stagger=False), 10, Noise(0.3)), 553.2, 575.0),
-        (NRES(Population(1, 50), 10, Noise(0.3)), 553.2, 575.0),
-        (AntitheticES(Population(1, 50, stagger=False), 10, Noise(1.0)), 1000.0, 2423.0),
-    ],
-    ids=["tbptt", "pes", "nres", "es"],
-)
-def test_chaotic_schedule(estimator, low, high):
-    """From 2487.8: truncated backprop is stuck at 2423.2, truncated ES stops far away, PES and NRES get below 575."""
-    problem = ChaoticSchedule(Length(100))
-    thetas = train(estimator, problem, jnp.array([-4.0, -4.0]), optax.adam(0.01, b1=0.99, b2=0.999), 3000)
-    whole = lambda theta: 100 * next(windows(FullES(ONE, Noise(1e-6)), problem, theta, 1))[0].loss
-    np.testing.assert_allclose(whole(jnp.array([-4.0, -4.0])), 2487.769, 1e-5)
-    assert low < whole(thetas[-1]) < high

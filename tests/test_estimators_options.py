@@ -27,8 +27,6 @@ from metarule.meta.estimators import (
     SignShaping,
     TruncatedBackprop,
 )
-from metarule.meta.estimators._flat import ravel
-from metarule.meta.estimators._low_rank import Lifted, LowRank
 from metarule.meta.estimators._moments import Moments
 from metarule.tasks import BadInput
 
@@ -153,104 +151,6 @@ def test_runs_out_of_step():
         _, state = jax.jit(estimator.estimate)(DRIFT, THETA, state, jr.key(index))
         ages.append(sorted(state.runs.age.tolist()))
     assert ages[2:] == [[2, 2, 4, 4, 6, 6]] * 4
-
-
-class Layered(AbstractProblem):
-    """Uses theta's matrices in every way that low-rank noise must follow: products, loops, transposes, slices, sums."""
-
-    horizon: Length
-
-    def init(self, theta, key):
-        return jnp.ones((5, 12)) * theta["scale"]
-
-    def step(self, theta, state, key):
-        hidden = jax.checkpoint(jax.nn.relu)(state @ theta["up"]) + 0.1 * state @ theta["up"][:, :9]
-        hidden, _ = jax.lax.scan(
-            lambda h, _: (jnp.tanh(jnp.einsum("bi,ij->bj", h, theta["square"])), None), hidden, None, 3
-        )
-        back = jax.vmap(lambda h: theta["up"] @ h)(hidden) + jax.jit(lambda w: theta["many"][1] @ w)(theta["up"]).sum()
-        return state + 0.1 * back @ jnp.eye(12), (hidden**2).mean() + 0.01 * jnp.abs(theta["square"]).sum()
-
-
-def test_low_rank_noise_is_not_multiplied_out_and_changes_no_number():
-    keys = jr.split(jr.key(3), 4)
-    theta = {
-        "up": jr.normal(keys[0], (12, 9)),
-        "square": jr.normal(keys[1], (9, 9)),
-        "many": jr.normal(keys[2], (2, 9, 12)),
-        "scale": jr.normal(keys[3], (12,)),
-    }
-    noise = Noise(0.1, {"up": 1.0, "square": 2.0, "many": 1.0, "scale": 0.5}, rank=2)
-    key, problem = jr.key(9), Layered(Length(3))
-    thin = noise.thin(key, theta, jnp.array(1.0))
-    vector, rebuild, _ = ravel(theta)
-    whole = rebuild(vector + noise.deviation(theta, jnp.array(1.0)) * noise.draw(key, theta))
-    assert isinstance(thin["up"], LowRank) and thin["up"].left.shape == (12, 2)
-    lifted = Lifted(problem=problem, horizon=problem.horizon)
-    state, expected = lifted.init(thin, key), problem.init(whole, key)
-    for _ in range(2):
-        (state, loss), (expected, other) = lifted.step(thin, state, key), problem.step(whole, expected, key)
-        np.testing.assert_allclose(state, expected, 1e-4, 1e-5)
-        np.testing.assert_allclose(loss, other, 1e-4)
-
-
-def test_particles_share_the_product_of_low_rank_noise():
-    """Without the noise's own products, the operations are those of one unroll with theta itself."""
-
-    def operations(rank):
-        estimator = FullES(Population(1, 32, stagger=False), Noise(0.1, rank=rank))
-        problem, theta = Chain(Length(20)), jnp.zeros((64, 64))
-        args = problem, theta, estimator.init(problem, theta, jr.key(0)), jr.key(0)
-        return jax.jit(estimator.estimate).lower(*args).as_text()
-
-    batched = "tensor<32x2x64x64xf32>"
-    assert "dot_general" in operations(None) and batched in operations(None)
-    assert not any("dot_general" in line and batched in line for line in operations(1).splitlines())
-    assert any("dot_general" in line and batched in line for line in operations(None).splitlines())
-
-
-class Chain(AbstractProblem):
-    """A wide state and a large theta."""
-
-    horizon: Length
-
-    def init(self, theta, key):
-        return jnp.ones(theta.shape[0])
-
-    def step(self, theta, state, key):
-        state = jnp.tanh(theta @ state)
-        return state, (jnp.sin(3 * state) ** 2).sum()
-
-
-def memory(estimator, steps, width=64):
-    theta, problem = jnp.zeros((width, width)), Chain(Length(steps))
-    state = estimator.init(problem, theta, jr.key(0))
-    return (
-        jax.jit(estimator.estimate)
-        .lower(problem, theta, state, jr.key(0))
-        .compile()
-        .memory_analysis()
-        .temp_size_in_bytes
-    )
-
-
-def test_memory_of_evolution_grows_neither_with_steps_nor_with_pairs_times_theta():
-    """Beyond what the pairs' own inner states take, in and out: theta here is 64 times as large as a state."""
-    theta, states = 4 * 64 * 64, 2 * 2 * 4 * 64  # bytes; of a pair
-    small = memory(FullES(Population(1, 8, 4)), 8)
-    assert memory(FullES(Population(1, 8, 4)), 1024) < small + theta
-    assert memory(FullES(Population(1, 128, 4)), 8) < small + 120 * 1.2 * states
-    assert memory(NRES(Population(4, 32, 4), 4), 1024) < small + 120 * 1.2 * states + 4 * theta
-    assert memory(FullES(Population(1, 128)), 8) > small + 120 * theta  # all at once they do need it
-
-
-def test_memory_of_backprop_grows_with_the_square_root_of_the_steps():
-    state = 4 * 64
-    population = Population(1)
-    short, long = memory(FullBackprop(population), 64), memory(FullBackprop(population), 64 * 64)
-    assert long - short < 3 * (2 * 64) * state
-    one, other = memory(TruncatedBackprop(population, 64), 64), memory(TruncatedBackprop(population, 1024), 1024)
-    assert other - one < 1.5 * (1024 - 64) * state  # one state a step, and nothing else of it
 
 
 class Rounded(AbstractProblem):

@@ -21,6 +21,7 @@ from metarule.rules import (
     TransposedWeights,
     without_separate_feedback,
 )
+from metarule.tasks import BadInput
 
 
 # Sizes are few and steps are not compiled as a whole: every operation is compiled once for all of these tests.
@@ -42,7 +43,7 @@ def rules():
 
 @pytest.fixture(scope="module")
 def updates(rules):
-    model = base_model(3, 4)
+    model = base_model(5, 4)
     return model, {name: rule.update(model, X, rule.init(model))[0] for name, rule in rules.items()}
 
 
@@ -74,7 +75,7 @@ def test_no_rule_can_be_given_labels():
 
 
 @pytest.mark.parametrize(
-    "widths, activation", [((1,), jnp.tanh), ((3, 4), jax.nn.swish), ((3, 4, 3, 4, 3), jax.nn.relu)]
+    "widths, activation", [((1,), jnp.tanh), ((5, 4), jax.nn.swish), ((5, 4, 5, 4, 5), jax.nn.relu)]
 )
 def test_the_lean_rule_fits_any_network(widths, activation, rules):
     model = base_model(*widths, activation=activation)
@@ -85,9 +86,9 @@ def test_the_lean_rule_fits_any_network(widths, activation, rules):
 
 
 def test_the_released_rule_fits_one_number_of_features(rules):
-    with pytest.raises(TypeError, match="shapes"):
-        rules["released"].update(base_model(4, 3), X, None)
-    rules["released"].update(base_model(3, 3, 4), X, None)
+    with pytest.raises(BadInput, match="fits base models with 4 features, not 5"):
+        rules["released"].update(base_model(4, 5), X, None)
+    rules["released"].update(base_model(5, 5, 4), X, None)
 
 
 def test_the_lean_rule_does_not_know_the_order_of_a_batch(rules, updates):
@@ -108,7 +109,7 @@ def test_an_update_looks_at_the_inputs(rules, updates):
 
 
 def test_transposed_feedback_is_feedback_through_equal_weights(rules):
-    rule, model = rules["lean"], base_model(3, 4)
+    rule, model = rules["lean"], base_model(5, 4)
     transposed = without_separate_feedback(rule)
     assert isinstance(rule.feedback, SeparateWeights) and isinstance(transposed.feedback, TransposedWeights)
     forward = [layer.synapses[0].w for layer in model.layers]
