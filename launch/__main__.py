@@ -7,7 +7,7 @@ _COMMANDS = {
     "evaluate": "Score a rule's features with few labels, beside its baselines.",
     "info": "Show versions, devices, the data sets at hand, and what a rule file holds.",
     "import-released": "Turn the authors' released TensorFlow checkpoint into a rule file.",
-    "data": "List the data sets at hand and what to do for the others.",
+    "data": "List the data sets at hand and what to do for the others; prepare one.",
 }
 """A command's name and its sentence. The command `x-y` is the function `main(arguments) -> int` of `launch/_x_y.py`."""
 

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -5,7 +6,7 @@ import rich.console
 import rich.table
 import tyro
 
-from ..tasks import known
+from ..tasks import BadInput, known, prepare
 
 
 def main(arguments: list[str]) -> int:
@@ -13,14 +14,27 @@ def main(arguments: list[str]) -> int:
     return tyro.cli(data, args=arguments, prog="metarule data")
 
 
-def data(action: Annotated[Literal["list"], tyro.conf.Positional] = "list", /, data_dir: Path | None = None) -> int:
-    """Says which data sets are at hand and where the files of the others belong.
+def data(
+    action: Annotated[Literal["list", "prepare"], tyro.conf.Positional] = "list",
+    name: Annotated[str | None, tyro.conf.Positional] = None,
+    /,
+    data_dir: Path | None = None,
+) -> int:
+    """Says which data sets are at hand and where the files of the others belong, or prepares one once.
 
     Args:
-        action: what to do.
+        action: `list`, or `prepare` a set of tensorflow-datasets, which needs TensorFlow; it is then read without.
+        name: what to prepare, a name of tensorflow-datasets such as mnist.
         data_dir: the folder with data sets; METARULE_DATA if not given.
     """
-    rich.console.Console().print(data_table(data_dir))
+    if action == "list":
+        rich.console.Console().print(data_table(data_dir))
+        return 0
+    folder = data_dir or os.environ.get("METARULE_DATA")
+    if name is None or not folder:
+        raise BadInput("Write what to prepare and where: metarule data prepare NAME --data-dir DIR.")
+    prepare(name, Path(folder))
+    print(f"Prepared {name} in {folder}: use it as tfds:{name}.")
     return 0
 
 

@@ -70,9 +70,9 @@ def evaluate(
         batch_size=batch_size or record.get("batch_size", 128),
     )
     lengths = steps or (record.get("evaluation_steps", 3000),)
+    data_sets = [load(name, data_dir) for name in tasks]  # All, before anything is computed.
     rows: list[Row] = []
-    for name in tasks:
-        data_set = load(name, data_dir)
+    for data_set in data_sets:
         for length in lengths:
             encoders: dict[str, tuple[AbstractRule, int]] = {
                 "meta-trained": (trained, length),

@@ -71,15 +71,16 @@ class MetaTraining:
         """
         total, step, spent = self.training.steps, 0, 0.0
         with Checkpoints(folder.checkpoints) as checkpoints, _terminated() as stop:
-            notes = ()
-            if resume:
+            notes = ("There is no checkpoint yet: beginning at step 0.",) if resume else ()
+            if resume and checkpoints.steps:
                 restored = checkpoints.restore(state)
                 step, state, spent, notes = restored.step, restored.state, restored.extra["seconds"], restored.notes
             with Metrics(folder, step) as metrics, Progress(total, step) as progress:
                 for note in notes:
                     progress.say(note)
                 begun = time.monotonic() - spent
-                while step < total and not stop.is_set():
+                stopping = False
+                while step < total and not stopping:
                     meta, measured = self.learner.step(state.meta, self.key)
                     state = Progressed(meta, state.best, state.best_loss)
                     step += 1
@@ -89,7 +90,8 @@ class MetaTraining:
                         values["best_validation_loss"] = float(state.best_loss)
                     metrics.write(step, {**values, "seconds": time.monotonic() - begun})
                     progress.update(step, values["meta_loss"])
-                    if step % self.training.checkpoint_every == 0 or step == total or stop.is_set():
+                    stopping = stop.is_set()  # Asked once a step: there is no stop without a checkpoint.
+                    if step % self.training.checkpoint_every == 0 or step == total or stopping:
                         checkpoints.save(step, state, {"seconds": time.monotonic() - begun})
                 checkpoints.wait()
         return state, time.monotonic() - begun, step >= total

@@ -1,6 +1,9 @@
 import dataclasses
 from typing import Any, final
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import PRNGKeyArray
 
@@ -34,6 +37,7 @@ class Lean:
     def build(self, key: PRNGKeyArray) -> LearnedRule:
         """A rule with fresh meta-parameters."""
         sizes = {name: getattr(self, name) for name in ("hidden", "signal", "readout", "width", "step_size")}
+        _check(sizes)
         return leave_out(rules.lean(key, **sizes), self.without)
 
 
@@ -62,6 +66,7 @@ class Released:
     def build(self, key: PRNGKeyArray) -> LearnedRule:
         """A rule with fresh meta-parameters."""
         sizes = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        _check(sizes)
         outputs, without = sizes.pop("outputs"), sizes.pop("without")
         return leave_out(rules.released(outputs, key, **sizes), without)
 
@@ -89,4 +94,17 @@ def build(configuration: dict[str, Any], key: PRNGKeyArray | None = None) -> Lea
         odd = sorted(set(fields) - known)[0]
         raise BadInput(f"This rule file's field {odd!r} is unknown to this version's {name} rule; it knows {known}.")
     fields["without"] = tuple(fields.get("without", ()))
-    return ARCHITECTURES[name](**fields).build(jr.key(0) if key is None else key)
+    rule = ARCHITECTURES[name](**fields).build(jr.key(0) if key is None else key)
+    # Without weak types, as a rule from a file: else both would be compiled.
+    return jax.tree.map(lambda leaf: jnp.array(leaf, leaf.dtype) if eqx.is_array(leaf) else leaf, rule)
+
+
+def _check(sizes: dict[str, Any]) -> None:
+    for name, size in sizes.items():
+        option = f"--rule.{name.replace('_', '-')}"
+        if type(size) is int and size < 1:
+            raise BadInput(f"{option} must be 1 or more; got {size}.")
+        if name == "width" and size % 2 == 0:
+            raise BadInput(f"{option} must be odd; got {size}.")
+        if name == "step_size" and not size > 0:
+            raise BadInput(f"{option} must be above 0; got {size}.")

@@ -5,7 +5,7 @@ from typing import Any
 import jax.random as jr
 
 from ..rules import AbstractRule
-from ..tasks import BadInput, load
+from ..tasks import BadInput, few_shot_indices, load
 from ._configuration import describe, parse_training, Run, Training
 from ._few_shot import Protocol
 from ._meta_training import MetaTraining
@@ -25,10 +25,13 @@ def main(arguments: list[str]) -> int:
     cache_compilations()
     problems, validation = problems_of(training, run.data_dir)
     held_out = [load(name, run.data_dir) for name in training.held_out]
+    for data_set in held_out:  # Here, and not after hours of meta-training.
+        few_shot_indices(data_set, 0, training.labels, 1)
     key = jr.key(training.seed)
     untrained = training.rule.build(jr.fold_in(key, 0))
     meta_training = MetaTraining(training, problems, validation, key)
     start = meta_training.init(untrained, key)
+    untrained = start.meta.theta  # The same numbers in the form that the trained rule has: nothing is compiled twice.
     folder = _folder(preset, training, run)
     state, seconds, done = meta_training.run(start, folder, run.resume)
     if not done:

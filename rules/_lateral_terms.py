@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from ._linear import Linear, outer_mean, symmetric
 from ._site import Site
-from ._terms import AbstractTerm, Readings
+from ._terms import Above, AbstractTerm, Below
 
 
 # A weight change that depends on the weights of other units of the same population, through a learned lateral
@@ -25,7 +25,7 @@ class UpperLateral(AbstractTerm):
     upper: tuple[Linear, ...]
     lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+    def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         return site.weights @ symmetric(outer_mean(upper[1], upper[0]))
 
 
@@ -36,7 +36,7 @@ class UpperPositive(AbstractTerm):
     upper: tuple[Linear, ...]
     lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+    def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         (reading,) = upper
         return site.weights @ outer_mean(reading, reading) / math.sqrt(reading.shape[0])
 
@@ -48,7 +48,7 @@ class LowerLateral(AbstractTerm):
     upper: tuple[Linear, ...]
     lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+    def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         return symmetric(outer_mean(lower[1], lower[0])) @ site.weights
 
 
@@ -59,7 +59,7 @@ class SquaredUpperLateral(AbstractTerm):
     upper: tuple[Linear, ...]
     lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+    def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         coupled = _excess(site.weights) @ symmetric(outer_mean(upper[1], upper[0]))
         return coupled * jnp.sign(site.weights)
 
@@ -71,6 +71,6 @@ class SquaredLowerLateral(AbstractTerm):
     upper: tuple[Linear, ...]
     lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+    def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         coupled = symmetric(outer_mean(lower[1], lower[0])) @ _excess(site.weights)
         return coupled * jnp.sign(site.weights)

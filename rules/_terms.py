@@ -11,7 +11,8 @@ from ._linear import Linear, outer_mean
 from ._site import Site, standardise
 
 
-Readings = Sequence[Float[Array, "unit batch channel"]]
+Above = Sequence[Float[Array, "post batch channel"]]
+Below = Sequence[Float[Array, "pre batch channel"]]
 
 
 class AbstractTerm(eqx.Module):
@@ -25,7 +26,7 @@ class AbstractTerm(eqx.Module):
     lower: eqx.AbstractVar[tuple[Linear, ...]]
 
     @abc.abstractmethod
-    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+    def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         """The change that the term asks for, from what its maps read; the rule subtracts it."""
 
 
@@ -36,7 +37,7 @@ class WeightDecay(AbstractTerm):
     upper: tuple[Linear, ...] = ()
     lower: tuple[Linear, ...] = ()
 
-    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+    def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         return site.weights
 
 
@@ -47,7 +48,7 @@ class LargeWeightDecay(AbstractTerm):
     upper: tuple[Linear, ...] = ()
     lower: tuple[Linear, ...] = ()
 
-    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+    def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         return site.weights * jnp.abs(site.weights)
 
 
@@ -58,7 +59,7 @@ class Decorrelation(AbstractTerm):
     upper: tuple[Linear, ...] = ()
     lower: tuple[Linear, ...] = ()
 
-    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+    def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         y = standardise(site.activity.y)
         batch, post = y.shape
         correlation = y.T @ y / (batch * post**0.5)
@@ -73,7 +74,7 @@ class Hebbian(AbstractTerm):
     upper: tuple[Linear, ...] = ()
     lower: tuple[Linear, ...] = ()
 
-    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+    def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         x, y = standardise(site.activity.x), standardise(site.activity.y)
         return -x.T @ y / x.shape[0]
 
@@ -85,7 +86,7 @@ class ZerothOrder(AbstractTerm):
     upper: tuple[Linear, ...]
     lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+    def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         return outer_mean(lower[0], upper[0])
 
 
@@ -96,7 +97,7 @@ class FirstOrder(AbstractTerm):
     upper: tuple[Linear, ...]
     lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+    def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         return site.weights * outer_mean(lower[0], upper[0])
 
 
@@ -107,5 +108,5 @@ class RadialBasis(AbstractTerm):
     upper: tuple[Linear, ...]
     lower: tuple[Linear, ...]
 
-    def __call__(self, site: Site, upper: Readings, lower: Readings) -> Float[Array, "pre post"]:
+    def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         return jnp.exp(-(site.weights**2)) * outer_mean(lower[0], upper[0])

@@ -69,7 +69,7 @@ ESTIMATORS = {
     "es, sign": lambda chunk: AntitheticES(Population(8, 4, chunk), 2, shaping=SignShaping()),
     "full-es": lambda chunk: FullES(Population(8, 4, chunk)),
     "pes": lambda chunk: PES(Population(8, 4, chunk), 2),
-    "pes-regenerated": lambda chunk: PES(Population(8, 4, chunk), 2, regenerate=True),
+    "pes, regenerated": lambda chunk: PES(Population(8, 4, chunk), 2, regenerate=True),
     "pes-analytic": lambda chunk: PESAnalytic(PES(Population(8, 4, chunk), 2)),
     "nres": lambda chunk: NRES(Population(8, 4, chunk), 2),
     "nres-rank": lambda chunk: NRES(Population(8, 4, chunk), 2, shaping=RankShaping()),
@@ -108,8 +108,7 @@ def compile_estimator(estimator):
         traces.append(None)
         return estimator.estimate(problem, eqx.combine(theta, rest), state, key)
 
-    init = eqx.filter_jit(estimator.init)
-    return init, lambda problem, state, key: estimate(problem, learned, state, key), traces
+    return estimator.init, lambda problem, state, key: estimate(problem, learned, state, key), traces
 
 
 def run(compiled, bad=0.0, seed=0, meta_steps=5):

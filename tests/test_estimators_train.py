@@ -76,9 +76,12 @@ def below(losses):
         (TruncatedBackprop(ONE, 10, None), lambda losses: np.abs(losses - 2423.2).max() < 0.5),
         (PES(Population(1, 50, stagger=False), 10, Noise(0.3)), below),
         (NRES(Population(1, 50), 10, Noise(0.3)), below),
-        (AntitheticES(Population(1, 50, stagger=False), 10, Noise(1.0)), lambda losses: losses.min() > 1000),
+        pytest.param(
+            AntitheticES(Population(1, 50, stagger=False), 10, Noise(1.0)),
+            lambda losses: losses.min() > 1000,
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["tbptt", "pes", "nres", "es"],
 )
 def test_chaotic_schedule(estimator, right):
     """From 2487.8: truncated backprop is stuck at 2423.2, truncated ES stops far away, PES and NRES get below 575."""

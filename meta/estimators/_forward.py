@@ -73,7 +73,7 @@ class ForwardMode(AbstractParticles):
         return after, Outcome(unrolled.total, stretch.scale * slope, credit, None, {})
 
     def contribution(self, theta: PyTree, outcome: Outcome) -> Float[Array, " parameter"]:
-        return outcome.signal * outcome.direction
+        return outcome.signal.astype(outcome.direction.dtype) * outcome.direction
 
     def combine(
         self, halves: tuple[Moments, Moments]

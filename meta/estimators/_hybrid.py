@@ -71,7 +71,7 @@ class Hybrid(AbstractParticles):
 
         def side(sign, luck, state):
             def objective(flat):
-                perturbed = rebuild(flat + sign * perturbation.size)
+                perturbed = rebuild(flat + sign.astype(vector.dtype) * perturbation.size)
                 unrolled = unroll(problem, perturbed, state, replace(stretch, luck=luck), 1)
                 return stretch.scale * unrolled.total, unrolled
 

@@ -36,6 +36,10 @@ class Lifted(AbstractProblem):
     problem: AbstractProblem
     horizon: Length
 
+    def __init__(self, problem: AbstractProblem):
+        self.problem = problem
+        self.horizon = problem.horizon
+
     def init(self, theta: PyTree, key: PRNGKeyArray) -> Any:
         return lift(self.problem.init)(theta, key)
 

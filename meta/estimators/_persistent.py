@@ -110,10 +110,13 @@ class AbstractPersistent(AbstractParticles):
         def side(sign, luck, state):
             if thin:
                 perturbed = self.noise.thin(key, theta, sign * memory.factor)
-                return unroll(
-                    Lifted(problem=problem, horizon=problem.horizon), perturbed, state, replace(stretch, luck=luck)
-                )
-            return unroll(problem, rebuild(vector + sign * perturbation.size), state, replace(stretch, luck=luck))
+                return unroll(Lifted(problem), perturbed, state, replace(stretch, luck=luck))
+            return unroll(
+                problem,
+                rebuild(vector + sign.astype(vector.dtype) * perturbation.size),
+                state,
+                replace(stretch, luck=luck),
+            )
 
         return self.outcome(perturbation, self.both(side, stretch.luck, carried.states), stretch)
 
@@ -122,7 +125,8 @@ class AbstractPersistent(AbstractParticles):
         credited = outcome.direction
         if credited is None:
             _, credited = self._noises(theta, memory, window)
-        return outcome.signal * credited / self.noise.deviation(theta, memory.factor)
+        direction = credited / self.noise.deviation(theta, memory.factor)
+        return outcome.signal.astype(direction.dtype) * direction
 
     def combine(
         self, halves: tuple[Moments, Moments]

@@ -51,7 +51,12 @@ class PESAnalytic(AbstractParticles):
             return stretch.scale * unrolled.total, unrolled
 
         def side(sign, luck, state):
-            return unroll(problem, rebuild(vector + sign * perturbation.size), state, replace(stretch, luck=luck))
+            return unroll(
+                problem,
+                rebuild(vector + sign.astype(vector.dtype) * perturbation.size),
+                state,
+                replace(stretch, luck=luck),
+            )
 
         gradient, unrolled = jax.grad(objective, has_aux=True)(vector)
         pair = self.pes.both(side, stretch.luck, twins.states)

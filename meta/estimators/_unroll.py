@@ -41,11 +41,10 @@ class Stretch(eqx.Module):
 
 
 class Unrolled(eqx.Module):
-    """Where a stretch led: the state after it, the sum of its losses and the last of them."""
+    """Where a stretch led: the state after it, and the sum of its losses."""
 
     state: PyTree
     total: Float[Array, ""]
-    last: Float[Array, ""]
 
 
 def choose(condition: Bool[Array, ""], yes: _Tree, no: _Tree) -> _Tree:
@@ -62,8 +61,7 @@ def unroll(problem: AbstractProblem, theta: PyTree, state: PyTree, stretch: Stre
 
     def step(unrolled: Unrolled, index: Int[Array, ""]) -> Unrolled:
         state, loss = problem.step(theta, unrolled.state, jr.fold_in(stretch.luck.steps, index))
-        loss = loss.astype(unrolled.total.dtype)
-        after = Unrolled(state, unrolled.total + loss, loss)
+        after = Unrolled(state, unrolled.total + loss.astype(unrolled.total.dtype))
         return choose(index < stretch.remaining, after, unrolled) if stretch.masks else after
 
     def turn(unrolled: Unrolled, index: Int[Array, ""]) -> tuple[Unrolled, None]:
@@ -72,8 +70,7 @@ def unroll(problem: AbstractProblem, theta: PyTree, state: PyTree, stretch: Stre
         return jax.lax.cond(index < stretch.steps, step, lambda u, _: u, unrolled, index), None
 
     state = choose(stretch.begins, problem.init(theta, stretch.luck.begin), state)
-    zero = jnp.zeros(())
-    start = Unrolled(state, zero, zero)
+    start = Unrolled(state, jnp.zeros(()))
     if remat == 0:
         return _scan(turn, start, jnp.arange(stretch.maximum))
     inner = jax.checkpoint(turn, prevent_cse=False)

@@ -1,0 +1,210 @@
+"""`metarule train` from its first step to its table, stopped and gone on with, and `metarule evaluate` after it."""
+
+import contextlib
+import functools
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import types
+
+import metarule.launch._meta_training
+import metarule.launch._problems
+import pytest
+import safetensors.numpy
+from metarule.launch._few_shot import READOUTS
+from metarule.launch._metrics import read_metrics
+from metarule.launch._progress import Progress
+from metarule.launch._rule_file import describe
+from metarule.launch._table import Row
+from metarule.launch.__main__ import main
+
+
+SIZES = (
+    "--rule.hidden 4 --rule.signal 2 --rule.readout 1 --networks 4 --ways 3 --shots 2 --batch-sizes 6 --averaging 0.5 "
+    "--sources glyphs --augmentation none --estimator.population.tasks 2 --estimator.window.low 2 --horizon.low 4 "
+    "--steps 8 --checkpoint-every 2 --validate-every 100 --evaluation-steps 3 --labels 2 --seeds 2"
+).split()
+STEPS = 8
+
+
+def train(folder, *options):
+    return main(["train", *SIZES, "--run", str(folder), *options])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quickly():
+    """Runs share what was compiled and drawn: their optimisers, equal but made anew, would not."""
+    kept = {}
+
+    def optimiser_of(training, make=metarule.launch._meta_training.optimiser_of):
+        assert training.steps == STEPS
+        return kept.setdefault(None, make(training))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metarule.launch._meta_training, "optimiser_of", optimiser_of)
+        patch.setattr(metarule.launch._problems, "embedded", functools.cache(metarule.launch._problems.embedded))
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    assert train(folder, "--json", str(folder.parent / "table.json")) == 0
+    return folder
+
+
+def arrays(folder):
+    found = safetensors.numpy.load_file(folder / "rule.safetensors")
+    return {name: (array.dtype, array.shape, array.tobytes()) for name, array in found.items()}
+
+
+def measured(folder):
+    """What the metrics say, except for how long it took."""
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in read_metrics(folder / "metrics.jsonl")]
+
+
+def test_what_a_run_leaves_behind(whole):
+    assert sorted(os.listdir(whole)) == [
+        "checkpoints", "configuration.json", "events", "metrics.jsonl", "results.json", "rule.safetensors"
+    ]  # fmt: skip
+    assert len(os.listdir(whole / "checkpoints")) == 3 and any((whole / "events").iterdir())
+    configuration = json.loads((whole / "configuration.json").read_text())
+    assert configuration["preset"] == "quick" and configuration["rule"]["hidden"] == 4
+    lines = measured(whole)
+    assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
+    assert all(0 < line["meta_loss"] < 10 and line["gradient_norm"] > 0 and line["nonfinite"] == 0 for line in lines)
+    assert "best_validation_loss" in lines[-1]
+    built, record = describe(whole / "rule.safetensors")
+    assert built["architecture"] == "lean" and built["hidden"] == 4
+    assert record["steps"] == STEPS and record["network"] == "4" and record["estimator"]["class"] == "TruncatedBackprop"
+
+
+def test_the_table(whole):
+    rows = json.loads((whole / "results.json").read_text())
+    assert json.loads((whole.parent / "table.json").read_text()) == rows
+    assert [(row["encoder"], row["readout"]) for row in rows] == [
+        (encoder, readout) for encoder in ("meta-trained", "untrained", "random-init") for readout in READOUTS
+    ]
+    for row in rows:
+        assert list(row) == list(Row.__annotations__)
+        assert all(type(row[name]) is kind for name, kind in Row.__annotations__.items())
+        assert 0 < row["accuracy"] < 1 and 0 <= row["stderr"] < 0.5 and row["task"] == "digits"
+        assert (row["seeds"], row["labelled"]) == (2, 20)
+        random = row["encoder"] == "random-init"
+        assert row["steps"] == (0 if random else 3) and (row["unlabelled"] == 0) == random
+
+
+def test_evaluate_scores_the_rule_as_the_run_did(whole, tmp_path, capsys):
+    out = tmp_path / "again.json"
+    assert main(["evaluate", str(whole), "--labels", "2", "--seeds", "2", "--json", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "meta-trained" in printed and "random-init" in printed
+    drop = lambda rows: [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+    assert drop(json.loads(out.read_text())) == drop(json.loads((whole / "results.json").read_text()))
+
+
+def test_another_seed_gives_another_rule(whole, tmp_path):
+    assert train(tmp_path, "--seed", "1", "--held-out") == 0
+    one, other = arrays(whole), arrays(tmp_path)
+    assert one.keys() == other.keys() and one != other
+    assert measured(tmp_path)[0]["meta_loss"] != measured(whole)[0]["meta_loss"]
+
+
+def test_a_run_that_is_told_to_stop_saves_and_goes_on(whole, tmp_path, monkeypatch, capsys):
+    update = Progress.update
+
+    def stop(self, step, loss):
+        update(self, step, loss)
+        if step == 3:  # No step that is saved anyway.
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Progress, "update", stop)
+    before = signal.getsignal(signal.SIGTERM)
+    assert train(tmp_path) == 0
+    assert "Stopped at step 3 and saved: go on with" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert not (tmp_path / "rule.safetensors").exists() and "3" in os.listdir(tmp_path / "checkpoints")
+    monkeypatch.undo()
+    assert train(tmp_path, "--resume") == 0
+    assert arrays(tmp_path) == arrays(whole) and measured(tmp_path) == measured(whole)
+
+
+@pytest.mark.parametrize("asked", [1, 2, 3])
+def test_a_stop_at_any_moment_leaves_a_checkpoint_of_its_step(asked, tmp_path, monkeypatch, capsys):
+    answers = iter([False] * asked)
+
+    @contextlib.contextmanager
+    def terminated():
+        yield types.SimpleNamespace(is_set=lambda: next(answers, True))
+
+    monkeypatch.setattr(metarule.launch._meta_training, "_terminated", terminated)
+    assert train(tmp_path) == 0
+    step = re.search(r"Stopped at step (\d) and saved", capsys.readouterr().out)[1]
+    assert step in os.listdir(tmp_path / "checkpoints") and int(step) < STEPS
+
+
+def killed(folder, lines):
+    """Starts a run in a process of its own and kills it, once it has written so many lines of metrics."""
+    command = [sys.executable, "-m", "metarule.launch", "train", *SIZES, "--run", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        metrics, deadline = folder / "metrics.jsonl", time.monotonic() + 300
+        while not (metrics.exists() and metrics.read_bytes().count(b"\n") >= lines):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (folder / "rule.safetensors").exists()  # The last step ends with a validation, which takes long enough.
+
+
+def test_a_killed_run_goes_on_to_the_same_rule(whole, tmp_path):
+    killed(tmp_path, 5)
+    assert train(tmp_path, "--resume") == 0
+    assert arrays(tmp_path) == arrays(whole)
+    assert measured(tmp_path) == measured(whole)
+    assert (tmp_path / "results.json").exists()
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(whole, tmp_path, capsys):
+    (tmp_path / "configuration.json").write_bytes((whole / "configuration.json").read_bytes())
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "metrics.jsonl").write_bytes((whole / "metrics.jsonl").read_bytes().splitlines(keepends=True)[0])
+    assert train(tmp_path) == 2
+    assert "continue it with --resume" in capsys.readouterr().err
+    assert train(tmp_path, "--resume") == 0
+    assert "no checkpoint yet" in capsys.readouterr().out
+    assert arrays(tmp_path) == arrays(whole) and measured(tmp_path) == measured(whole)
+
+
+def test_a_damaged_checkpoint_is_passed_over(whole, tmp_path, capsys):
+    """The previous one is used, which is said, and the run still ends in the same rule."""
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    for file in (tmp_path / "checkpoints" / str(STEPS) / "state").rglob("*"):
+        if file.is_file() and file.stat().st_size > 500:
+            file.write_bytes(file.read_bytes()[:100])
+    assert train(tmp_path, "--resume") == 0
+    said = capsys.readouterr().out
+    assert f"checkpoint of step {STEPS} is damaged" in said and f"step {STEPS - 2} is whole and was used" in said
+    assert arrays(tmp_path) == arrays(whole) and measured(tmp_path) == measured(whole)
+
+
+def test_a_finished_run_can_be_finished_again(whole, tmp_path):
+    before = arrays(whole)
+    lines = measured(whole)
+    assert train(whole, "--resume") == 0
+    assert arrays(whole) == before and measured(whole) == lines
+
+
+def test_a_run_is_not_begun_over_another(whole, capsys):
+    before = {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()}
+    assert train(whole) == 2
+    assert "holds this run already: continue it with --resume" in capsys.readouterr().err
+    assert train(whole, "--seed", "3") == 2
+    assert "its seed is 0, not 3" in capsys.readouterr().err
+    assert train(whole, "--seed", "3", "--resume") == 2
+    assert {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()} == before
