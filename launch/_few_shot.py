@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from ..models import MultiLayerPerceptron
 from ..rules import AbstractRule, fit
@@ -73,7 +73,7 @@ def _features(
     examples: tuple[Float[Array, "train input"], Float[Array, "test input"]],
     chosen: tuple[Int[Array, "seed support"], Int[Array, "seed query"]],
     steps: Int[Array, ""],
-    keys: PRNGKeyArray,
+    keys: Key[Array, " seed"],
 ) -> tuple[Float[Array, "seed support feature"], Float[Array, "seed query feature"]]:
     train, test = examples
 

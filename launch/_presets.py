@@ -32,9 +32,10 @@ PRESETS: dict[str, Training] = {
         estimator=TruncatedBackprop(Population(8), Length(20)),
         sources=("glyphs",),
         augmentation="light",
+        shots=10,
         horizon=Length(100),
-        steps=100,
-        validate_every=25,
+        steps=140,
+        validate_every=35,
         checkpoint_every=25,
         evaluation_steps=100,
     ),
@@ -100,7 +101,7 @@ def with_estimator(training: Training, name: str) -> Training:
     """
     assert isinstance(training.estimator, TruncatedBackprop)
     tasks, window = training.estimator.population.tasks, training.estimator.window
-    if name.startswith("evosax:"):
+    if name.startswith("evosax:") and name != "evosax:NAME":
         algorithm = choose(name.removeprefix("evosax:"), _evosax(), "evosax algorithm")
         search = EvosaxSearch(algorithm, members=32, tasks=tasks, scale=_NOISE.scale)
         return dataclasses.replace(training, estimator=search, optimiser="sgd", learning_rate=1.0)

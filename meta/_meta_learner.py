@@ -40,7 +40,8 @@ class MetaLearner(eqx.Module):
     def init(self, theta: PyTree, key: PRNGKeyArray) -> MetaState:
         """The state before the first step. Raises `BadInput` if the estimator does not suit a problem."""
         # An array made from a Python number has a weak type, which the first step would lose: and compile twice.
-        theta = jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, leaf.dtype) if eqx.is_array(leaf) else leaf, theta)
+        learned, fixed = eqx.partition(theta, eqx.is_array)
+        theta = eqx.combine(jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, leaf.dtype), learned), fixed)
         estimators = tuple(
             self.estimator.init(problem, theta, jr.fold_in(key, index)) for index, problem in enumerate(self.problems)
         )

@@ -69,11 +69,11 @@ class RidgeObjective(AbstractObjective):
     """
 
     score: AbstractScore = Cosine()
-    ridge: float = 0.1
+    ridge: float | Float[Array, ""] = 0.1
     normalise_targets: bool = eqx.field(static=True, default=True)
     signed_targets: bool = eqx.field(static=True, default=False)
     normalise_features: bool = eqx.field(static=True, default=False)
-    query_share: float = 1.0
+    query_share: float | Float[Array, ""] = 1.0
 
     def __call__(self, model: Model, episode: Episode) -> Float[Array, ""]:
         features, _ = model(jnp.concatenate([episode.support_x, episode.query_x]))
@@ -107,7 +107,7 @@ class RidgeObjective(AbstractObjective):
 
 
 def ridge_regression(
-    features: Float[Array, "example feature"], targets: Float[Array, "example target"], ridge: float
+    features: Float[Array, "example feature"], targets: Float[Array, "example target"], ridge: float | Float[Array, ""]
 ) -> Float[Array, "feature+1 target"]:
     """Least squares with an L2 penalty on all weights but the last row, the bias. In closed form.
 

@@ -153,23 +153,6 @@ def test_runs_out_of_step():
     assert ages[2:] == [[2, 2, 4, 4, 6, 6]] * 4
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(
-    "estimator",
-    [PES(Population(2, 2), 4), ForwardMode(Population(2, 2), 4), Hybrid(NRES(Population(2, 2), 4, Noise(rank=1)))],
-    ids=lambda x: type(x).__name__,
-)
-def test_double_precision(estimator, dtype):
-    """Theta keeps its own type, also where new arrays have twice the digits."""
-    with jax.enable_x64(True):
-        theta, problem = THETA.astype(dtype), jax.tree.map(lambda x: x.astype(dtype), DRIFT)
-        state = estimator.init(problem, theta, jr.key(0))
-        step = jax.jit(estimator.estimate, compiler_options=FAST)
-        for index in range(2):
-            estimate, state = step(problem, theta, state, jr.key(index))
-        assert estimate.grad.dtype == estimate.variance.dtype == dtype and step._cache_size() == 1
-
-
 class Rounded(AbstractProblem):
     horizon: Length = Length(4)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import equinox as eqx
 import jax
@@ -10,10 +11,10 @@ import jax.random as jr
 import metarule.launch._few_shot
 import numpy as np
 import pytest
+from metarule.launch.__main__ import main
 from metarule.launch._few_shot import Protocol
 from metarule.launch._rule_file import save_rule
 from metarule.launch._rules import configuration_of, Lean, Released
-from metarule.launch.__main__ import main
 from metarule.models import MultiLayerPerceptron
 from metarule.rules import AbstractRule
 from metarule.tasks import from_arrays
@@ -64,7 +65,8 @@ def accuracy(rows, encoder, steps):
 def test_a_rule_beside_its_baselines(folder, tmp_path, monkeypatch):
     traces = []
     fit = metarule.launch._few_shot.fit
-    monkeypatch.setattr(metarule.launch._few_shot, "fit", lambda *args, **options: traces.append(1) or fit(*args, **options))
+    counted = lambda *args, **options: traces.append(1) or fit(*args, **options)
+    monkeypatch.setattr(metarule.launch._few_shot, "fit", counted)
     rows = evaluate(folder, "trained", tmp_path, "--steps", "0", "4", "--tasks", "digits")
     assert len(rows) == 10 and len(traces) == 1  # Neither a rule nor a number of steps is compiled anew.
     assert accuracy(rows, "meta-trained", 0) == accuracy(rows, "random-init", 0) == accuracy(rows, "untrained", 0)
@@ -145,5 +147,5 @@ def test_evaluate_refuses(rule, options, said, folder, tmp_path, capsys):
 
 def test_help_names_the_defaults(capsys):
     assert main(["evaluate", "--help"]) == 0
-    shown = capsys.readouterr().out
+    shown = re.sub(r"[\s│]+", " ", capsys.readouterr().out)  # as one line, without its box
     assert "(default: digits)" in shown and "(default: 10)" in shown and "(default: 1000)" in shown

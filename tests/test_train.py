@@ -16,12 +16,12 @@ import metarule.launch._meta_training
 import metarule.launch._problems
 import pytest
 import safetensors.numpy
+from metarule.launch.__main__ import main
 from metarule.launch._few_shot import READOUTS
 from metarule.launch._metrics import read_metrics
 from metarule.launch._progress import Progress
 from metarule.launch._rule_file import describe
 from metarule.launch._table import Row
-from metarule.launch.__main__ import main
 
 
 SIZES = (
