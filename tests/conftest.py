@@ -19,6 +19,17 @@ def pytest_report_header():
     return f"metarule: {metarule.__path__[0]}"
 
 
+@pytest.fixture(scope="module")
+def quick_compilation():
+    """Compiles with little optimisation, here and in processes that are started: where compiling is all that costs."""
+    before = jax.config.values["jax_disable_most_optimizations"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+        jax.config.update("jax_disable_most_optimizations", True)
+        yield
+        jax.config.update("jax_disable_most_optimizations", before)
+
+
 @pytest.fixture
 def getkey():
     """A function that returns a new random key at every call, the same ones in every run."""

@@ -21,7 +21,7 @@ from metarule.tasks import BadInput
 
 
 @pytest.fixture(scope="module", autouse=True)
-def glyphs_once():
+def glyphs_once(quick_compilation):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(metarule.launch._problems, "embedded", functools.cache(metarule.launch._problems.embedded))
         yield
@@ -147,13 +147,14 @@ def test_train_refuses_missing_files(tmp_path, capsys, empty_folder, monkeypatch
 
 
 def test_another_configuration_in_the_folder(tmp_path, capsys, empty_folder):
-    training = dataclasses.replace(PRESETS["quick"], learning_rate=0.5)
+    training = dataclasses.replace(PRESETS["quick"], networks=("4",), augmentation="none", learning_rate=0.5)
     run = RunFolder.create(tmp_path / "run", {"preset": "quick", **describe(training)})
     before = run.configuration.read_bytes()
-    for command in (f"train --run {run.path}", f"train --run {run.path} --resume"):
-        assert "its learning_rate is 0.5, not 0.01" in refusal(command, capsys, empty_folder)
+    command = f"train --networks 4 --augmentation none --run {run.path}"
+    for line in (command, command + " --resume"):
+        assert "its learning_rate is 0.5, not 0.01" in refusal(line, capsys, empty_folder)
     (tmp_path / "file").write_text("mine")
-    assert "is a file" in refusal(f"train --run {tmp_path / 'file'}", capsys, empty_folder)
+    assert "is a file" in refusal(command.replace(str(run.path), str(tmp_path / "file")), capsys, empty_folder)
     assert os.listdir(run.path) == ["configuration.json"] and run.configuration.read_bytes() == before
     assert (tmp_path / "file").read_text() == "mine"
 

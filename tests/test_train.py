@@ -37,7 +37,7 @@ def train(folder, *options):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quickly():
+def quickly(quick_compilation):
     """Runs share what was compiled and drawn: their optimisers, equal but made anew, would not."""
     kept = {}
 
