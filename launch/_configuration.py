@@ -12,6 +12,7 @@ from ._rules import ARCHITECTURES, Lean, Released
 
 
 _Value = TypeVar("_Value")
+_Options = TypeVar("_Options")
 
 
 @final
@@ -110,12 +111,24 @@ def choose(name: str, known: Mapping[str, _Value], what: str) -> _Value:
     return known[name]
 
 
+@final
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command that meta-trains: its name, its sentence, and what stands before the options of a training."""
+
+    name: str
+    sentence: str
+    prefix: str = ""
+
+
 def parse_training(
     arguments: list[str],
     presets: Mapping[str, Training],
     adapt: Callable[[Training, str], Training],
-) -> tuple[str, Training, Run]:
-    """Reads `metarule train`'s command line: the preset's name, what to do, and where.
+    options: _Options,
+    command: Command = Command("train", "Meta-train an update rule."),
+) -> tuple[str, Training, _Options]:
+    """Reads a command line: the preset's name, what to meta-train, and the command's own options.
 
     A preset, an estimator and a rule are chosen by name first; every field of what was chosen is then an option.
     `adapt` puts an estimator of a name into a training.
@@ -130,22 +143,24 @@ def parse_training(
     if estimator is not None:
         training = adapt(training, estimator)
 
-    def train(
-        training: Annotated[Training, tyro.conf.arg(name="")] = training,
-        run: Annotated[Run, tyro.conf.arg(name="")] = Run(),
-    ) -> tuple[Training, Run]:
-        return training, run
+    def parsed(
+        options: Annotated[Any, tyro.conf.arg(name="")] = options,
+        training: Annotated[Training, tyro.conf.arg(name=command.prefix)] = training,
+    ) -> tuple[Any, Training]:
+        return options, training
 
+    parsed.__annotations__["options"] = Annotated[type(options), tyro.conf.arg(name="")]
     description = (
-        "Meta-train an update rule. First choose: --preset " + "|".join(presets) + ", --estimator NAME, --rule "
+        f"{command.sentence} First choose: --preset " + "|".join(presets) + ", --estimator NAME, --rule "
         + "|".join(ARCHITECTURES) + f". The options below show what {preset} stands for; each can be set."
     )
-    return preset, *tyro.cli(
-        tyro.conf.configure(tyro.conf.AvoidSubcommands, tyro.conf.FlagCreatePairsOff)(train),
+    options, training = tyro.cli(
+        tyro.conf.configure(tyro.conf.AvoidSubcommands, tyro.conf.FlagCreatePairsOff)(parsed),
         args=rest,
-        prog="metarule train",
+        prog=f"metarule {command.name}",
         description=description,
     )
+    return preset, training, options
 
 
 def describe(value: Any) -> Any:

@@ -1,3 +1,4 @@
+import functools
 import math
 import signal
 import threading
@@ -35,15 +36,16 @@ class Progressed(eqx.Module):
 
 def optimiser_of(training: Training) -> optax.GradientTransformation:
     """Adam under a warm-up and a cosine decay to a tenth, on gradients of a norm of at most one; or plain steps."""
-    if training.optimiser == "sgd":
-        return optax.sgd(training.learning_rate)
-    warm_up = min(20, training.steps // 10)
+    return _optimiser(training.optimiser, training.learning_rate, training.steps)
+
+
+@functools.cache  # One object for the same numbers: another one would have a meta-step compiled again.
+def _optimiser(kind: str, learning_rate: float, steps: int) -> optax.GradientTransformation:
+    if kind == "sgd":
+        return optax.sgd(learning_rate)
+    warm_up = min(20, steps // 10)
     schedule = optax.warmup_cosine_decay_schedule(
-        0.1 * training.learning_rate,
-        training.learning_rate,
-        warm_up,
-        max(training.steps, warm_up + 1),
-        0.1 * training.learning_rate,
+        0.1 * learning_rate, learning_rate, warm_up, max(steps, warm_up + 1), 0.1 * learning_rate
     )
     return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
 

@@ -76,22 +76,28 @@ sizes of arXiv 1804.00222 (where they are known) and wants accelerators."""
 ESTIMATORS: dict[str, Callable[[int, Length], AbstractEstimator]] = {
     "tbptt": lambda tasks, window: TruncatedBackprop(Population(tasks), window),
     "backprop": lambda tasks, window: FullBackprop(Population(tasks)),
-    "es": lambda tasks, window: AntitheticES(_pairs(tasks), window, _NOISE),
-    "full-es": lambda tasks, window: FullES(_pairs(tasks), _NOISE),
-    "pes": lambda tasks, window: PES(_pairs(tasks), window, _NOISE),
-    "pes-analytic": lambda tasks, window: PESAnalytic(PES(_pairs(tasks), window, _NOISE)),
-    "nres": lambda tasks, window: NRES(_pairs(tasks), window, _NOISE),
-    "gpes": lambda tasks, window: GPES(_pairs(tasks), window, _NOISE),
+    "es": lambda tasks, window: AntitheticES(_pairs(tasks), window, NOISE),
+    "full-es": lambda tasks, window: FullES(_pairs(tasks), NOISE),
+    "pes": lambda tasks, window: PES(_pairs(tasks), window, NOISE),
+    "pes-analytic": lambda tasks, window: PESAnalytic(PES(_pairs(tasks), window, NOISE)),
+    "nres": lambda tasks, window: NRES(_pairs(tasks), window, NOISE),
+    "gpes": lambda tasks, window: GPES(_pairs(tasks), window, NOISE),
     "forward": lambda tasks, window: ForwardMode(_pairs(tasks), window),
-    "hybrid": lambda tasks, window: Hybrid(AntitheticES(_pairs(tasks), window, _NOISE)),
+    "hybrid": lambda tasks, window: Hybrid(AntitheticES(_pairs(tasks), window, NOISE)),
 }
 """Estimators by name, each made for a preset's number of tasks and window."""
 
-_NOISE = Noise(0.03)
+NOISE = Noise(0.03)
 
 
 def _pairs(tasks: int) -> Population:
     return Population(tasks, per_task=4)
+
+
+def tasks_and_window(training: Training) -> tuple[int, Length]:
+    """What a preset says of the estimator, which others are made for too."""
+    assert isinstance(training.estimator, TruncatedBackprop)
+    return training.estimator.population.tasks, training.estimator.window
 
 
 def with_estimator(training: Training, name: str) -> Training:
@@ -99,11 +105,10 @@ def with_estimator(training: Training, name: str) -> Training:
 
     Raises `BadInput` for an unknown name.
     """
-    assert isinstance(training.estimator, TruncatedBackprop)
-    tasks, window = training.estimator.population.tasks, training.estimator.window
+    tasks, window = tasks_and_window(training)
     if name.startswith("evosax:") and name != "evosax:NAME":
         algorithm = choose(name.removeprefix("evosax:"), _evosax(), "evosax algorithm")
-        search = EvosaxSearch(algorithm, members=32, tasks=tasks, scale=_NOISE.scale)
+        search = EvosaxSearch(algorithm, members=32, tasks=tasks, scale=NOISE.scale)
         return dataclasses.replace(training, estimator=search, optimiser="sgd", learning_rate=1.0)
     make = choose(name, {**ESTIMATORS, "evosax:NAME": None}, "estimator")
     if make is None:

@@ -73,6 +73,12 @@ class RunFolder:
                 write_atomically(run.configuration, _text(configuration))
         return run
 
+    @staticmethod
+    def keep(path: str | Path, configuration: dict[str, Any]) -> "RunFolder":
+        """Begins a folder, or goes on in it: for a command that can be repeated. Raises `BadInput` as both do."""
+        begun = RunFolder(Path(path)).configuration.is_file()
+        return RunFolder.open(path, configuration) if begun else RunFolder.create(path, configuration)
+
     def read_configuration(self) -> dict[str, Any]:
         """What the run was begun with. Raises `BadInput` if that can't be read."""
         try:

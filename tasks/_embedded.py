@@ -1,3 +1,4 @@
+import functools
 from pathlib import Path
 from typing import final
 
@@ -20,6 +21,7 @@ class Embedded(eqx.Module):
     validation: tuple[DataSet, ...]
 
 
+@functools.cache  # A grid of runs draws them once.
 def embedded(side: int = 14, fonts: str | Path | None = None) -> Embedded:
     """Glyphs as strokes, the same glyphs filled, and made-up shapes, each a source of its own; images of this side."""
     drawn = glyphs(side, fonts)

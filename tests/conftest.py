@@ -1,3 +1,5 @@
+import os
+
 import jax
 import jax.random as jr
 import metarule
@@ -6,6 +8,8 @@ from metarule.launch._start import cache_compilations
 
 
 # Compilation is most of the suite's time: what was compiled once is kept between runs.
+LONG = {"test_train": 2, "test_released": 1}  # Files that last long.
+
 cache_compilations()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
@@ -13,21 +17,19 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 def pytest_configure(config):
     # The quick suite is the default; `pytest -m slow` runs the rest, `pytest -m "slow or not slow"` everything.
     config.option.markexpr = config.option.markexpr or "not slow"
+    if config.option.markexpr == "not slow":
+        # Programs of tiny sizes are compiled for longer than they run, here and in processes that are started.
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+        jax.config.update("jax_disable_most_optimizations", True)
+
+
+def pytest_collection_modifyitems(items):
+    # Workers take files in this order: those that last begin first.
+    items.sort(key=lambda item: -LONG.get(item.path.stem, 0))
 
 
 def pytest_report_header():
     return f"metarule: {metarule.__path__[0]}"
-
-
-@pytest.fixture(scope="module")
-def quick_compilation():
-    """Compiles with little optimisation, here and in processes that are started: where compiling is all that costs."""
-    before = jax.config.values["jax_disable_most_optimizations"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-        jax.config.update("jax_disable_most_optimizations", True)
-        yield
-        jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture

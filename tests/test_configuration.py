@@ -1,7 +1,6 @@
 """What a person types: presets, choices by name, and one clear sentence for what can't be used."""
 
 import dataclasses
-import functools
 import json
 import os
 import re
@@ -18,13 +17,6 @@ from metarule.launch._problems import problems_of
 from metarule.launch._run_folder import RunFolder
 from metarule.meta.estimators import AbstractEstimator
 from metarule.tasks import BadInput
-
-
-@pytest.fixture(scope="module", autouse=True)
-def glyphs_once(quick_compilation):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(metarule.launch._problems, "embedded", functools.cache(metarule.launch._problems.embedded))
-        yield
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,7 @@ class Wave(AbstractProblem):
 def hybrid(independent):
     estimator = Hybrid(FullES(Population(1, 128), Noise(0.1)), independent)
 
-    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+    @jax.jit
     def repeat(height, frequency, keys):
         problem, theta = Wave(height, frequency), jnp.array(1.0)
 
@@ -71,7 +71,8 @@ def test_independent_weights_take_the_bias_away():
 def test_hybrid_formula():
     estimator = Hybrid(FullES(Population(1, 8), Noise(0.1)))
     problem, theta, key = Wave(jnp.array(0.1), jnp.array(30.0)), jnp.array(1.0), jr.key(7)
-    estimate, _ = estimator.estimate(problem, theta, estimator.init(problem, theta, key), key)
+    state = estimator.init(problem, theta, key)
+    estimate, _ = jax.jit(estimator.estimate)(problem, theta, state, key)
     luck = estimator.plan.population.luck(key, jnp.array(0))
     noise = jnp.stack([estimator.evolution.noise.draw(jr.fold_in(own, 0), theta)[0] for own in luck.own])
     loss = jax.vmap(lambda t: problem.step(t, jnp.zeros(()), key)[1])

@@ -35,7 +35,7 @@ def losses(problem, theta, steps):
 def windows(estimator, problem, theta, count, key=jr.key(0)):
     """The first `count` estimates at one theta, and the states before them."""
     state = estimator.init(problem, theta, key)
-    estimate = jax.jit(estimator.estimate, compiler_options={"xla_backend_optimization_level": 0})
+    estimate = jax.jit(estimator.estimate)
     for index in range(count):
         before = state
         one, state = estimate(problem, theta, state, jr.fold_in(key, index))

@@ -88,7 +88,7 @@ def memory(estimator, steps, width=64):
     theta, problem = jnp.zeros((width, width)), Chain(Length(steps))
     state = estimator.init(problem, theta, jr.key(0))
     lowered = jax.jit(estimator.estimate).lower(problem, theta, state, jr.key(0))
-    compiled = lowered.compile(compiler_options={"xla_backend_optimization_level": 0})
+    compiled = lowered.compile()
     return compiled.memory_analysis().temp_size_in_bytes
 
 

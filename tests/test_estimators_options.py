@@ -33,12 +33,10 @@ from metarule.tasks import BadInput
 
 DRIFT = Drift(Length(6), 0.3 * jr.normal(jr.key(2), (7, 3)), jnp.linspace(1.0, 2.0, 6), 0.1)
 THETA = jnp.array([0.3, -0.2, 0.5])
-FAST = {"xla_backend_optimization_level": 0}
-
 
 def grads(estimator, problem=DRIFT, theta=THETA, count=4):
     state, found = estimator.init(problem, theta, jr.key(0)), []
-    estimate = jax.jit(estimator.estimate, compiler_options=FAST)
+    estimate = jax.jit(estimator.estimate)
     for index in range(count):
         one, state = estimate(problem, theta, state, jr.key(index))
         found.append(one.grad)

@@ -26,7 +26,7 @@ QUICK = ["--labels", "2", "--seeds", "2"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, quick_compilation):
+def folder(tmp_path_factory):
     """Rule files, and data to score on."""
     folder = tmp_path_factory.mktemp("rules")
     untrained = CHOICE.build(jr.fold_in(jr.key(0), 0))
@@ -98,7 +98,7 @@ class Identity(AbstractRule):
         return eqx.tree_at(lambda it: it.layers[0].synapses, model, (zero,)), None
 
 
-def test_the_protocol_finds_what_the_features_hold(quick_compilation):
+def test_the_protocol_finds_what_the_features_hold():
     """Inputs that name their class are read off by heart from features that pass them on, and not from noise."""
     labels = np.repeat(np.arange(3), 30)
     x = np.eye(3, dtype=np.float32)[labels] + np.random.default_rng(0).normal(size=(90, 3), scale=0.05)

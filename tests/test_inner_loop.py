@@ -28,9 +28,6 @@ from metarule.rules import lean
 from metarule.tasks import AbstractTasks, Episode
 
 
-QUICKLY = {"xla_backend_optimization_level": 0}
-
-
 @final
 class Clusters(AbstractTasks[Array]):
     """Three Gaussian clusters; a task is their centres. `permutation` renames the labels."""
@@ -73,7 +70,7 @@ def test_meta_gradient_is_that_of_finite_differences():
         vector, rebuild = jax.flatten_util.ravel_pytree(theta)
         loss = lambda vector: unrolled(problem, rebuild(vector), jr.key(2))[1].mean()
         # Compiled once for two directions at a time, so that values and gradients share one program.
-        both = jax.jit(jax.vmap(jax.value_and_grad(loss)), compiler_options=QUICKLY)
+        both = jax.jit(jax.vmap(jax.value_and_grad(loss)))
         value, gradient = both(vector[None].repeat(2, 0))
         assert value.dtype == jnp.float64 and jnp.linalg.norm(gradient[0]) > 1e-2
         for seed in range(4):
@@ -87,7 +84,7 @@ def test_meta_gradient_is_that_of_finite_differences():
 def test_labels_do_not_reach_the_learner():
     """The inner loop ends in the same model whatever the classes are called; only its score is told."""
     theta = lean(jr.key(1), hidden=4, signal=2, readout=1)
-    run = jax.jit(lambda problem: unrolled(problem, theta, jr.key(2)), compiler_options=QUICKLY)
+    run = jax.jit(lambda problem: unrolled(problem, theta, jr.key(2)))
     (one, losses), (other, others) = run(inner_loop()), run(inner_loop(permutation=(0, 0, 1)))
     assert eqx.tree_equal(one.model, other.model)
     assert jnp.abs(losses - others).min() > 1e-4
@@ -138,7 +135,7 @@ def test_the_gradient_of_ridge_regression():
 
         def gradients(solve):
             gradient = jax.grad(lambda *given: (solve(*given) * cotangent).sum(), (0, 1, 2))
-            return jax.jit(jax.vmap(gradient), compiler_options=QUICKLY)(features, targets, jnp.array([0.1, 2.0]))
+            return jax.jit(jax.vmap(gradient))(features, targets, jnp.array([0.1, 2.0]))
 
         for ours, expected in zip(gradients(ridge_regression), gradients(plain)):
             np.testing.assert_allclose(ours, expected, rtol=1e-8, atol=1e-12)

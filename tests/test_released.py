@@ -180,8 +180,7 @@ def slow(*values):
 
 @pytest.mark.parametrize(
     "name, step_size, steps",
-    [("a", "1e-2", 0), ("a", "1e-2", 3), ("a", "1e-4", 3)]
-    + [slow("a", "1e-2", 1), slow("a", "1e-4", 1), slow("a", "1e-4", 0)]
+    [("a", size, steps) for size in ("1e-2", "1e-4") for steps in (0, 1, 3)]
     + [slow("c", "1e-2", steps) for steps in (0, 1, 3)],
 )
 def test_meta_gradient(name, step_size, steps, precision):
@@ -196,7 +195,8 @@ def test_meta_gradient(name, step_size, steps, precision):
     variables = {k: jnp.asarray(v) for k, v in theta(parent).items()}
     data = jnp.asarray(parent["x"]), episode
     log_step_size = jnp.asarray(np.log(float(step_size)), precision)
-    value, (by_theta, by_phi) = meta_gradient((variables, base_model(parent)), log_step_size, data, steps)
+    live = jnp.arange(3) < steps
+    value, (by_theta, by_phi) = meta_gradient((variables, base_model(parent)), log_step_size, data, live)
     prefix = f"lr{step_size}_step{steps}/"
     assert error(value, fixture[prefix + "loss"]) < 1e-5
     tolerance = 2e-3 if precision == jnp.float64 else 1e-2
@@ -215,11 +215,16 @@ def test_meta_gradient(name, step_size, steps, precision):
 
 @eqx.filter_jit
 @eqx.filter_value_and_grad
-def meta_gradient(learned, log_step_size, data, steps):
+def meta_gradient(learned, log_step_size, data, live):
     (variables, model), (x, episode) = learned, data
     rule = released_from_variables(variables)
     rule = eqx.tree_at(lambda it: it.log_step_size, rule, log_step_size)
-    model, _ = jax.lax.scan(lambda model, _: (one_step(rule, model, x), None), model, length=steps)
+
+
+    def step(model, live):  # One program for any number of steps: those that are not live leave no trace.
+        return jax.tree.map(lambda new, old: jnp.where(live, new, old), one_step(rule, model, x), model), None
+
+    model, _ = jax.lax.scan(step, model, live)
     return RidgeObjective()(model, episode)
 
 

@@ -1,7 +1,6 @@
 """`metarule train` from its first step to its table, stopped and gone on with, and `metarule evaluate` after it."""
 
 import contextlib
-import functools
 import json
 import os
 import re
@@ -13,7 +12,6 @@ import time
 import types
 
 import metarule.launch._meta_training
-import metarule.launch._problems
 import pytest
 import safetensors.numpy
 from metarule.launch.__main__ import main
@@ -34,21 +32,6 @@ STEPS = 8
 
 def train(folder, *options):
     return main(["train", *SIZES, "--run", str(folder), *options])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quickly(quick_compilation):
-    """Runs share what was compiled and drawn: their optimisers, equal but made anew, would not."""
-    kept = {}
-
-    def optimiser_of(training, make=metarule.launch._meta_training.optimiser_of):
-        assert training.steps == STEPS
-        return kept.setdefault(None, make(training))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(metarule.launch._meta_training, "optimiser_of", optimiser_of)
-        patch.setattr(metarule.launch._problems, "embedded", functools.cache(metarule.launch._problems.embedded))
-        yield
 
 
 @pytest.fixture(scope="module")

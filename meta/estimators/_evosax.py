@@ -71,7 +71,7 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         args = (jnp.zeros_like(vector),)
         if isinstance(algorithm, PopulationBasedAlgorithm):
             members = jr.normal(jr.fold_in(key, 3), (self.members, vector.size), vector.dtype).at[0].set(0)
-            fitness, _ = _mend(self._score(problem, theta, vector, members, self._luck(key, meta_step)))
+            fitness, _ = _mend(self._score(problem, theta, vector, members, self._luck(key, meta_step))[0])
             args = members, fitness
         state: Any = algorithm.init(jr.fold_in(key, 4), *args, params)
         return SearchState(jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), state), vector, meta_step)
@@ -86,7 +86,7 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         if by_mean:
             before = before.replace(mean=((vector - state.origin) / self.scale).astype(before.mean.dtype))
         members, after = algorithm.ask(jr.fold_in(key, 3), before, params)
-        raw = self._score(problem, theta, state.origin, members, self._luck(key, state.meta_step))
+        raw, length = self._score(problem, theta, state.origin, members, self._luck(key, state.meta_step))
         fitness, finite = _mend(raw)
         after, _ = algorithm.tell(jr.fold_in(key, 4), members, fitness, after, params)
         after = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), after, state.algorithm)
@@ -98,6 +98,7 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
             "nonfinite": 1 - finite.mean(),
             "gradient_norm": jnp.linalg.norm(grad),
             "signal_to_noise": jnp.zeros(()),
+            "inner_steps": (self.members * length.sum()).astype(float),
             "best_loss": fitness.min(),
         }
         loss = jnp.where(finite, raw, 0).sum() / jnp.maximum(finite.sum(), 1)
@@ -121,8 +122,8 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         origin: Float[Array, " parameter"],
         members: Float[Array, "member parameter"],
         luck: Luck,
-    ) -> Float[Array, " member"]:
-        """Every member's mean loss over whole episodes of the same tasks."""
+    ) -> tuple[Float[Array, " member"], Int[Array, " task"]]:
+        """Every member's mean loss over whole episodes of the same tasks, and how long these are."""
         _, rebuild, _ = ravel(theta)
         horizon = problem.horizon
         length = jax.vmap(lambda l: horizon.sample(l.length, l.meta_step))(luck)
@@ -146,7 +147,7 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
             return jax.vmap(lambda luck, length: episode(variant, luck, length))(luck, length).mean()
 
         steps = length.max()
-        return jax.lax.map(score, members, batch_size=min(self.chunk or self.members, self.members))
+        return jax.lax.map(score, members, batch_size=min(self.chunk or self.members, self.members)), length
 
 
 _UNSUITED = (

@@ -28,6 +28,7 @@ class Plan(eqx.Module):
     population: Population
     window: Length | None  # steps between two meta-steps; None means whole episodes
     shaping: AbstractShaping
+    runs: int = 1  # that a particle advances side by side
 
 
 class AbstractParticles(AbstractEstimator[ParticlesState]):
@@ -170,6 +171,7 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
             "nonfinite": 1 - finite.mean(),
             "gradient_norm": norm,
             "signal_to_noise": jnp.where(noise > 0, norm / jnp.where(noise > 0, noise, 1), jnp.inf),
+            "inner_steps": (self.plan.runs * live).sum().astype(float),
         }
         return Estimate(
             unravel(grad),

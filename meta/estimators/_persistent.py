@@ -86,7 +86,7 @@ class AbstractPersistent(AbstractParticles):
 
     @property
     def plan(self) -> Plan:
-        return Plan(self.population, self.window, self.shaping)
+        return Plan(self.population, self.window, self.shaping, runs=2)
 
     def check(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
         vector, _, _ = ravel(theta)

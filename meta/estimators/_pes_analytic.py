@@ -31,7 +31,7 @@ class PESAnalytic(AbstractParticles):
 
     @property
     def plan(self) -> Plan:
-        return Plan(self.pes.population, self.pes.window, Unshaped())
+        return Plan(self.pes.population, self.pes.window, Unshaped(), runs=3)
 
     def check(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
         check_differentiable(problem, theta, key, reverse=True)

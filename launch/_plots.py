@@ -1,0 +1,43 @@
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+
+# Distinguishable with every kind of colour vision (Okabe and Ito 2008).
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
+
+
+def panels(count: int, width: float = 5.0, height: float = 3.6) -> tuple[Figure, list[Axes]]:
+    """A figure with some panels in a row; sizes in inches."""
+    figure, axes = plt.subplots(1, count, figsize=(width * count, height), layout="constrained", squeeze=False)
+    for each in axes[0]:
+        each.spines[["top", "right"]].set_visible(False)
+    return figure, list(axes[0])
+
+
+def style(index: int) -> dict[str, Any]:
+    """Colour and marker of the series of this number."""
+    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
+
+
+def bars(axes: Axes, names: list[str], means: list[float], halves: list[float], **options: Any) -> None:
+    """Horizontal bars with error bars, the first on top."""
+    finite = np.where(np.isfinite(halves), halves, 0)
+    axes.barh(names, means, xerr=finite, capsize=3, **options)
+    axes.invert_yaxis()
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure as a picture and forgets it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
