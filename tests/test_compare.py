@@ -79,7 +79,6 @@ def test_without_meta_training_against_the_smoothed_loss(tmp_path, capsys):
     [
         ("--samples 1", "--samples needs 2 or more"),
         ("--estimators gradient", "Unknown estimator 'gradient'; the known ones are tbptt, backprop, es"),
-        ("--training.activation step --estimators tbptt", "evolution strategy (es, pes, nres) instead"),
         ("--at nowhere", "no rule at nowhere"),
     ],
 )

@@ -9,7 +9,7 @@ import metarule.launch._problems
 import numpy as np
 import pytest
 from metarule.launch.__main__ import main
-from metarule.launch._configuration import describe, parse_training
+from metarule.launch._configuration import describe, parse_training, Run
 from metarule.launch._ingredients import INGREDIENTS
 from metarule.launch._network import ACTIVATIONS
 from metarule.launch._presets import ESTIMATORS, PRESETS, with_estimator
@@ -201,12 +201,12 @@ def test_evosax_searches_are_chosen_by_name():
 
 def test_options_reach_the_training():
     line = "--preset small --estimator pes --rule lean --rule.hidden 5 --networks 8-4 6 --steps 7 --run a/b --resume"
-    preset, training, run = parse_training(line.split(), PRESETS, with_estimator)
+    preset, training, run = parse_training(line.split(), PRESETS, with_estimator, Run())
     assert preset == "small" and training.rule.hidden == 5 and training.networks == ("8-4", "6")
     assert training.steps == 7 and type(training.estimator).__name__ == "PES"
     assert training.side == PRESETS["small"].side and run.resume and str(run.run) == "a/b"
-    assert parse_training([], PRESETS, with_estimator)[:2] == ("quick", PRESETS["quick"])
-    assert parse_training(["--preset=paper"], PRESETS, with_estimator)[1] == PRESETS["paper"]
+    assert parse_training([], PRESETS, with_estimator, Run())[:2] == ("quick", PRESETS["quick"])
+    assert parse_training(["--preset=paper"], PRESETS, with_estimator, Run())[1] == PRESETS["paper"]
 
 
 def test_networks_and_batch_sizes_take_turns():

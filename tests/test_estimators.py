@@ -167,7 +167,8 @@ def test_nothing_finite_is_not_usable(compiled):
         assert not any(bool(jnp.isnan(x).any()) for x in jax.tree.leaves(one))
 
 
-@pytest.mark.parametrize("chunk", [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", [1, 2, 8])
 def test_chunks_change_nothing(name, compiled, chunk):
     chunked = run(compile_estimator(ESTIMATORS[name](chunk)), bad=0.1)
     for one, other in zip(run(compiled, bad=0.1), chunked):

@@ -28,6 +28,14 @@ def precision(request):
         yield request.param
 
 
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+PRECISIONS = [jnp.float64, slow(jnp.float32)]
+EITHER = pytest.mark.parametrize("precision", PRECISIONS, ids=["float64", "float32"], indirect=True)
+
+
 def load(name, precision):
     stored = np.load(FIXTURES / f"{name}.npz")
     return {k: stored[k].astype(precision) if stored[k].dtype.kind == "f" else stored[k] for k in stored.files}
@@ -174,10 +182,7 @@ def test_meta_objective(variant, precision):
             assert error(ours, fixture[f"grad_features_{split}"]) < 1e-4
 
 
-def slow(*values):
-    return pytest.param(*values, marks=pytest.mark.slow)
-
-
+@EITHER
 @pytest.mark.parametrize(
     "name, step_size, steps",
     [("a", size, steps) for size in ("1e-2", "1e-4") for steps in (0, 1, 3)]
