@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 from ..meta import AbstractScore, Cosine, Hinge, InnerLoop, RidgeObjective, Squared
@@ -74,6 +75,9 @@ def _check(training: Training) -> None:
     for name in ("steps", "updates", "validate_every", "checkpoint_every", "evaluation_steps", "labels", "seeds"):
         if getattr(training, name) < 1:
             raise BadInput(f"--{name.replace('_', '-')} must be 1 or more; got {getattr(training, name)}.")
+    for name in ("weight_scale", "learning_rate"):
+        if not 0 < getattr(training, name) < math.inf:
+            raise BadInput(f"--{name.replace('_', '-')} must be above 0; got {getattr(training, name)}.")
     if not 0 <= training.averaging < 1:
         raise BadInput(f"--averaging is a share of at least 0 and below 1; got {training.averaging}.")
     window = getattr(training.estimator, "window", None)

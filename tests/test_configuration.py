@@ -67,6 +67,8 @@ def refusal(command, capsys, folder):
         ("--seeds 0", ["--seeds"]),
         ("--labels 0", ["--labels"]),
         ("--averaging 1", ["--averaging"]),
+        ("--weight-scale 0", ["--weight-scale must be above 0; got 0"]),
+        ("--learning-rate nan", ["--learning-rate must be above 0; got nan"]),
         ("--ways 1", ["at least two classes"]),
         ("--ways 5000", ["5000 classes"]),
         ("--batch-sizes 1", ["batches of two"]),
