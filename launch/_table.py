@@ -14,7 +14,10 @@ _BOX = rich.box.SIMPLE_HEAD
 
 
 class Row(TypedDict):
-    """One line of a table of results. `accuracy` and `stderr` lie between 0 and 1; counts are of examples."""
+    """One line of a table of results. `accuracy` and `stderr` lie between 0 and 1; counts are of examples.
+
+    `statistics` is where batch normalisation had its own from: `batch`, `frozen`, or `none` for an encoder without.
+    """
 
     encoder: str
     task: str
@@ -26,6 +29,7 @@ class Row(TypedDict):
     unlabelled: int
     steps: int
     seconds: float
+    statistics: str
 
 
 def print_table(
@@ -36,16 +40,20 @@ def print_table(
     if not console.is_terminal:  # Then nothing sets a width, and the table takes the one that it needs.
         console = rich.console.Console(file=console.file, width=200)
     gap = (0, int(console.width > 100), 0, 0)  # With the usual names it fits a terminal of 80 columns.
-    table = rich.table.Table(title=title, caption="± is the standard error over seeds", box=_BOX, padding=gap)
+    seeds = " or ".join(str(count) for count in sorted({row["seeds"] for row in rows}))
+    caption = f"± is the standard error over {seeds} seeds"
+    table = rich.table.Table(title=title, caption=caption, box=_BOX, padding=gap)
     table.title_justify = table.caption_justify = "left"
     for name in ("encoder", "task", "readout"):
         table.add_column(name, overflow="fold", vertical="bottom")
-    for name in ("accuracy\n%", "seeds", "labelled", "un-\nlabelled", "steps", "seconds"):
+    for name in ("accuracy\n%", "la-\nbelled", "unla-\nbelled", "steps", "sec-\nonds"):
         table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("statis-\ntics", no_wrap=True, vertical="bottom")
     for row in rows:
         score = f"{100 * row['accuracy']:.1f} ± {100 * row['stderr']:.1f}"
-        counts = [f"{row[name]:,}" for name in ("seeds", "labelled", "unlabelled", "steps")]
-        table.add_row(row["encoder"], row["task"], row["readout"], score, *counts, f"{row['seconds']:.1f}")
+        counts = [f"{row[name]:,}" for name in ("labelled", "unlabelled", "steps")]
+        names, seconds = (row["encoder"], row["task"], row["readout"]), f"{row['seconds']:.1f}"
+        table.add_row(*names, score, *counts, seconds, row["statistics"])
     console.print(table)
     if json_file is not None:
         write_rows(json_file, rows)

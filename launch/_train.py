@@ -4,10 +4,10 @@ from typing import Any
 
 import jax.random as jr
 
-from ..rules import AbstractRule
-from ..tasks import BadInput, few_shot_indices, load
+from ..tasks import BadInput
 from ._configuration import describe, parse_training, Run, Training
-from ._few_shot import Protocol
+from ._encoders import Contest, encoders_of, LEARNED
+from ._few_shot import load_all, Protocol
 from ._meta_training import MetaTraining
 from ._network import network
 from ._presets import PRESETS, with_estimator
@@ -16,7 +16,7 @@ from ._rule_file import save_rule
 from ._rules import configuration_of
 from ._run_folder import RunFolder
 from ._start import cache_compilations
-from ._table import print_table, Row, write_rows
+from ._table import print_table, write_rows
 
 
 def main(arguments: list[str]) -> int:
@@ -24,9 +24,7 @@ def main(arguments: list[str]) -> int:
     preset, training, run = parse_training(arguments, PRESETS, with_estimator)
     cache_compilations()
     problems, validation = problems_of(training, run.data_dir)
-    held_out = [load(name, run.data_dir) for name in training.held_out]
-    for data_set in held_out:  # Here, and not after hours of meta-training.
-        few_shot_indices(data_set, 0, training.labels, 1)
+    held_out = load_all(training.held_out, run.data_dir, training.labels)  # Here, and not after hours of meta-training.
     key = jr.key(training.seed)
     untrained = training.rule.build(jr.fold_in(key, 0))
     meta_training = MetaTraining(training, problems, validation, key)
@@ -44,14 +42,8 @@ def main(arguments: list[str]) -> int:
         seeds=training.seeds,
         batch_size=training.batch_sizes[0],
     )
-    encoders: dict[str, tuple[AbstractRule, int]] = {
-        "meta-trained": (state.best, training.evaluation_steps),
-        "untrained": (untrained, training.evaluation_steps),
-        "random-init": (untrained, 0),
-    }
-    rows: list[Row] = []
-    for data_set in held_out:
-        rows += protocol.rows(encoders, data_set)
+    encoders = encoders_of(LEARNED, Contest(protocol, state.best, untrained, (training.evaluation_steps,)))
+    rows = [row for data_set in held_out for row in protocol.rows(encoders, data_set)]
     write_rows(folder.results, rows)
     print_table(rows, f"Accuracy with {training.labels} labels per class", json_file=run.json)
     print(f"The rule is {folder.rule}, meta-trained in {seconds:.0f} s; try `metarule evaluate {folder.path}`.")
