@@ -42,18 +42,19 @@ def print_table(
     gap = (0, int(console.width > 100), 0, 0)  # With the usual names it fits a terminal of 80 columns.
     seeds = " or ".join(str(count) for count in sorted({row["seeds"] for row in rows}))
     caption = f"± is the standard error over {seeds} seeds"
-    table = rich.table.Table(title=title, caption=caption, box=_BOX, padding=gap)
+    table = rich.table.Table(title=title, caption=caption, box=_BOX, padding=gap, show_edge=False)
     table.title_justify = table.caption_justify = "left"
-    for name in ("encoder", "task", "readout"):
-        table.add_column(name, overflow="fold", vertical="bottom")
+    for name in ("encoder", "task", "readout"):  # Where there is no room, the encoder's name is folded first.
+        short = name != "encoder" and all(len(row[name]) <= 15 for row in rows)
+        table.add_column(name, overflow="fold", vertical="bottom", no_wrap=short)
     for name in ("accuracy\n%", "la-\nbelled", "unla-\nbelled", "steps", "sec-\nonds"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("statis-\ntics", no_wrap=True, vertical="bottom")
+        table.add_column(name, justify="right", no_wrap=True, vertical="bottom")
+    table.add_column("stati-\nstics", no_wrap=True, vertical="bottom")
     for row in rows:
-        score = f"{100 * row['accuracy']:.1f} ± {100 * row['stderr']:.1f}"
+        score = f"{100 * row['accuracy']:.1f} ±{100 * row['stderr']:.1f}"
         counts = [f"{row[name]:,}" for name in ("labelled", "unlabelled", "steps")]
-        names, seconds = (row["encoder"], row["task"], row["readout"]), f"{row['seconds']:.1f}"
-        table.add_row(*names, score, *counts, seconds, row["statistics"])
+        seconds = f"{row['seconds']:.{int(row['seconds'] < 10)}f}"
+        table.add_row(row["encoder"], row["task"], row["readout"], score, *counts, seconds, row["statistics"])
     console.print(table)
     if json_file is not None:
         write_rows(json_file, rows)
