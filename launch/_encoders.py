@@ -55,11 +55,11 @@ ENCODERS: dict[str, Callable[[Contest], tuple[AbstractEncoder, ...]]] = {
     "pca": lambda contest: (PCA(contest.features),),
     "supervised": lambda contest: (
         Supervised(
-            FanIn(contest.protocol.architecture), contest.part(200), statistics=contest.protocol.statistics
+            FanIn(contest.protocol.architecture), contest.part(300), statistics=contest.protocol.statistics
         ),
     ),
     "vae": lambda contest: (
-        VAE(FanIn(contest.protocol.architecture), contest.part(2000), statistics=contest.protocol.statistics),
+        VAE(FanIn(contest.protocol.architecture), contest.part(3000), statistics=contest.protocol.statistics),
     ),
     "kmeans": lambda contest: (KMeans(contest.features, contest.part(25)),),
     "oja": lambda contest: contest.local(Oja(), 1000),

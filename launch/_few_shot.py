@@ -67,6 +67,7 @@ class Protocol:
             features = _features(encoder, examples, (support, labels[0], query), keys, data_set.classes)
             features = jax.block_until_ready(features)
             seconds = time.perf_counter() - start
+            account = encoder.account(len(data_set.train_y))
             for readout, score in READOUTS.items():
                 accuracy = np.asarray(_scores(score, features, labels, data_set.classes))
                 rows.append(
@@ -78,10 +79,10 @@ class Protocol:
                         stderr=float(accuracy.std(ddof=1) / len(accuracy) ** 0.5) if len(accuracy) > 1 else 0.0,
                         seeds=self.seeds,
                         labelled=support.shape[1],
-                        unlabelled=encoder.unlabelled(len(data_set.train_y)),
-                        steps=int(encoder.steps),
+                        unlabelled=account.unlabelled,
+                        steps=account.steps,
                         seconds=seconds,
-                        statistics=encoder.statistics,
+                        statistics=account.statistics,
                     )
                 )
         return rows

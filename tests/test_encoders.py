@@ -84,7 +84,7 @@ def test_with_frozen_statistics_a_query_stands_alone(name, contests):
     np.testing.assert_allclose(*frozen, rtol=1e-5, atol=1e-6)
     ((_, encoder),) = encoders_of([name], contests["batch"])
     batch = [features(contests["batch"], name, each)[1][0] for each in (given, others)]
-    assert np.allclose(*batch, rtol=1e-5, atol=1e-6) == (encoder.statistics == "none")
+    assert np.allclose(*batch, rtol=1e-5, atol=1e-6) == (encoder.account(96).statistics == "none")
 
 
 @pytest.mark.parametrize("name", ENCODERS)
@@ -94,7 +94,7 @@ def test_unlabelled_examples_count_if_they_have_a_say(name, contests):
     for contest in contests.values():
         ((_, encoder),) = encoders_of([name], contest)
         one, changed = (features(contest, name, each)[1] for each in (given, other))
-        assert np.allclose(one, changed) == (encoder.unlabelled(len(given.train)) == 0)
+        assert np.allclose(one, changed) == (encoder.account(len(given.train)).unlabelled == 0)
 
 
 def test_an_unknown_encoder_lists_the_known(contests):

@@ -1,5 +1,5 @@
 import abc
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -50,16 +50,21 @@ def _stride(train: int) -> int:
     return -(-train // 10_000)
 
 
+class Account(NamedTuple):
+    """What features cost: steps of training, unlabelled examples that had a say, and where statistics were taken."""
+
+    steps: int = 0
+    unlabelled: int = 0
+    statistics: Statistics = "none"
+
+
 class AbstractEncoder(eqx.Module):
     """Whatever turns inputs into features for one seed. All that it may learn from is in the problem."""
-
-    steps: eqx.AbstractVar[Int[Array, ""] | int]
-    statistics: eqx.AbstractVar[Statistics]
 
     @abc.abstractmethod
     def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
         """Features of the labelled and of the query examples."""
 
     @abc.abstractmethod
-    def unlabelled(self, train: int) -> int:
-        """How many of so many unlabelled train examples have a say in the features."""
+    def account(self, train: int) -> Account:
+        """What its features cost where there are so many train examples."""

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ._encoder import AbstractEncoder, Features, Problem, sample_size, Statistics
+from ._encoder import AbstractEncoder, Account, Features, Problem, sample_size
 
 
 @final
@@ -18,7 +18,6 @@ class KMeans(AbstractEncoder):
 
     centroids: int = eqx.field(static=True)
     steps: Int[Array, ""] | int = 25
-    statistics: Statistics = eqx.field(static=True, default="none")
 
     def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
         x = problem.sample()
@@ -26,8 +25,8 @@ class KMeans(AbstractEncoder):
         centroids = lloyd(x, start, self.steps)
         return _triangle(problem.support, centroids), _triangle(problem.query, centroids)
 
-    def unlabelled(self, train: int) -> int:
-        return sample_size(train)
+    def account(self, train: int) -> Account:
+        return Account(int(self.steps), sample_size(train))
 
 
 def lloyd(

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ._encoder import AbstractEncoder, Features, Problem, Statistics
+from ._encoder import AbstractEncoder, Account, Features, Problem
 
 
 @final
@@ -17,16 +17,14 @@ class PCA(AbstractEncoder):
     """
 
     components: int = eqx.field(static=True)
-    steps: int = eqx.field(static=True, default=0)
-    statistics: Statistics = eqx.field(static=True, default="none")
 
     def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
         mean = problem.train.mean(0)
         axes = principal_axes(problem.train, mean, self.components)
         return (problem.support - mean) @ axes, (problem.query - mean) @ axes
 
-    def unlabelled(self, train: int) -> int:
-        return train
+    def account(self, train: int) -> Account:
+        return Account(unlabelled=train)
 
 
 def principal_axes(

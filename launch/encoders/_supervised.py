@@ -7,7 +7,7 @@ from jaxtyping import Array, Int, PRNGKeyArray
 
 from ...rules import Linear
 from ._descend import descend
-from ._encoder import AbstractEncoder, Features, Problem, sample_size, Statistics
+from ._encoder import AbstractEncoder, Account, Features, Problem, sample_size, Statistics
 from ._fan_in import FanIn
 
 
@@ -19,8 +19,8 @@ class Supervised(AbstractEncoder):
     """
 
     architecture: FanIn
-    steps: Int[Array, ""] | int = 200
-    step_size: Array | float = 1e-3
+    steps: Int[Array, ""] | int = 300
+    step_size: Array | float = 1e-2
     decay: Array | float = 1e-2
     statistics: Statistics = eqx.field(static=True, default="batch")
 
@@ -38,5 +38,5 @@ class Supervised(AbstractEncoder):
         model, _ = descend(loss, (model, head), self.steps, optimiser, key)
         return problem.features(model, self.statistics)
 
-    def unlabelled(self, train: int) -> int:
-        return sample_size(train) if self.statistics == "frozen" else 0
+    def account(self, train: int) -> Account:
+        return Account(int(self.steps), sample_size(train) if self.statistics == "frozen" else 0, self.statistics)

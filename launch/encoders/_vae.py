@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from ...models import Model
 from ...rules import Linear
 from ._descend import descend
-from ._encoder import AbstractEncoder, Features, Problem, Statistics
+from ._encoder import AbstractEncoder, Account, Features, Problem, Statistics
 from ._fan_in import FanIn
 
 
@@ -23,8 +23,8 @@ class VAE(AbstractEncoder):
     """
 
     architecture: FanIn
-    steps: Int[Array, ""] | int = 2000
-    step_size: Array | float = 1e-3
+    steps: Int[Array, ""] | int = 3000
+    step_size: Array | float = 3e-3
     batch_size: int = eqx.field(static=True, default=100)
     statistics: Statistics = eqx.field(static=True, default="batch")
 
@@ -41,8 +41,8 @@ class VAE(AbstractEncoder):
         support, query = problem.features(trained.encoder, self.statistics)
         return trained.mean(support), trained.mean(query)
 
-    def unlabelled(self, train: int) -> int:
-        return train
+    def account(self, train: int) -> Account:
+        return Account(int(self.steps), train, self.statistics)
 
 
 @final
