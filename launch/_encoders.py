@@ -64,7 +64,7 @@ ENCODERS: dict[str, Callable[[Contest], tuple[AbstractEncoder, ...]]] = {
     "kmeans": lambda contest: (KMeans(contest.features, contest.part(25)),),
     "oja": lambda contest: contest.local(Oja(), 1000),
     "sanger": lambda contest: contest.local(Sanger(), 1000),
-    "soft-hebb": lambda contest: contest.local(SoftHebb(), 1000, gain=3.0),
+    "soft-hebb": lambda contest: contest.local(SoftHebb(), 1000, gain=1.5),
     "krotov-hopfield": lambda contest: contest.local(KrotovHopfield(), 1000),
 }
 """What a table can hold, by name."""

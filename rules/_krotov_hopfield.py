@@ -16,8 +16,8 @@ class KrotovHopfield(AbstractLocalRule):
     change g (x - u w) is divided by its largest entry. A layer with fewer units than `rank` repels its last.
     """
 
-    step_size: float = 0.02
-    repulsion: float = 0.4
+    step_size: Float[Array, ""] | float = 0.003
+    repulsion: Float[Array, ""] | float = 0.1
     rank: int = eqx.field(static=True, default=2)
 
     def change(self, w: Float[Array, "pre post"], x: Float[Array, "batch pre"]) -> Float[Array, "pre post"]:

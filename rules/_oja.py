@@ -15,7 +15,7 @@ class Oja(AbstractLocalRule):
     squared output, so that no start diverges.
     """
 
-    step_size: float = 0.3
+    step_size: Float[Array, ""] | float = 0.3
 
     def change(self, w: Float[Array, "pre post"], x: Float[Array, "batch pre"]) -> Float[Array, "pre post"]:
         u = x @ w
@@ -30,7 +30,7 @@ class Sanger(AbstractLocalRule):
     divided as in `Oja`.
     """
 
-    step_size: float = 0.3
+    step_size: Float[Array, ""] | float = 0.1
 
     def change(self, w: Float[Array, "pre post"], x: Float[Array, "batch pre"]) -> Float[Array, "pre post"]:
         u = x @ w

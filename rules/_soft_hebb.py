@@ -15,8 +15,8 @@ class SoftHebb(AbstractLocalRule):
     divided by its largest entry, and a unit's step size is in proportion to sqrt(| |w| - 1 |).
     """
 
-    step_size: float = 0.03
-    sharpness: float = 10.0
+    step_size: Float[Array, ""] | float = 0.003
+    sharpness: Float[Array, ""] | float = 100.0
 
     def change(self, w: Float[Array, "pre post"], x: Float[Array, "batch pre"]) -> Float[Array, "pre post"]:
         u = x @ w

@@ -13,7 +13,7 @@ from metarule.launch._encoders import Contest, ENCODERS, encoders_of
 from metarule.launch._few_shot import Protocol
 from metarule.launch.encoders import FanIn, KMeans, PCA, Problem
 from metarule.models import MultiLayerPerceptron
-from metarule.rules import lean
+from metarule.rules import Oja
 from metarule.tasks import BadInput, few_shot_indices, from_arrays
 from sklearn.cluster import KMeans as ScikitKMeans
 from sklearn.decomposition import PCA as ScikitPCA
@@ -27,12 +27,12 @@ LEARNS_FROM_LABELS = ("supervised",)
 
 @pytest.fixture(scope="module")
 def contests(quick_compilation):
-    architecture = MultiLayerPerceptron((5, FEATURES), weight_scale=0.5)
-    rule = lean(jr.key(0), hidden=4, signal=2, readout=1)
+    architecture = MultiLayerPerceptron((FEATURES,), weight_scale=0.5)
+    trained, untrained = Oja(jnp.asarray(0.5)), Oja(jnp.asarray(0.1))  # A learned rule takes much longer to compile.
 
     def contest(statistics):
         protocol = Protocol(architecture, LABELS, batch_size=6, statistics=statistics)
-        return Contest(protocol, eqx.tree_at(lambda it: it.log_step_size, rule, jnp.asarray(-1.0)), rule, (3,), True)
+        return Contest(protocol, trained, untrained, (3,), everywhere=True)
 
     return {statistics: contest(statistics) for statistics in ("batch", "frozen")}
 
@@ -122,6 +122,11 @@ def test_k_means_is_scikit_learns():
     np.testing.assert_allclose(compute(KMeans(5, jnp.asarray(50)), given, jnp.asarray(0))[1], expected, atol=1e-4)
 
 
+def test_a_decoder_mirrors_the_encoder():
+    decoder = FanIn(MultiLayerPerceptron((7, 5, 3))).reversed(jr.key(0))
+    assert [layer.synapses[0].w.shape for layer in decoder.layers] == [(3, 5), (5, 7)]
+
+
 def test_baselines_begin_with_weights_of_one_length():
     model = FanIn(MultiLayerPerceptron((300, 200), weight_scale=0.01), gain=2.0)(400, jr.key(0))
     for layer in model.layers:
@@ -138,7 +143,7 @@ def test_baselines_are_themselves_on_mnist():
     from metarule.tasks import load
 
     protocol = Protocol(MultiLayerPerceptron((64, 64, 64, 64, 32), jax.nn.relu, 0.1), seeds=5)
-    rule = lean(jr.key(0), hidden=4, signal=2, readout=1)
+    rule = Oja()
     names = ("random-init", "raw", "pca", "supervised", "vae")
     rows = protocol.rows(encoders_of(names, Contest(protocol, rule, rule, (1,))), load("mnist28"))
     found = {(row["encoder"], row["readout"]): row["accuracy"] for row in rows}

@@ -48,6 +48,9 @@ def folder(tmp_path_factory, quick_compilation):
     np.savez(folder / "nan.npz", x=np.where(x > 4, np.nan, x), y=labels)
     np.savez(folder / "one.npz", x=x, y=np.zeros(60))
     np.savez(folder / "short.npz", x=x, y=labels[:-1])
+    np.savez(folder / "mixed.npz", x=np.array([np.zeros((3, 3)), np.zeros((4, 4))], object), y=[0, 1])
+    (folder / "table.csv").write_text("size,colour\n3,red\n3,blue\n")
+    (folder / "latin.csv").write_bytes("größe,colour\n3,red\n".encode("latin1"))
     return folder
 
 
@@ -143,6 +146,11 @@ def test_the_protocol_finds_what_the_features_hold(quick_compilation):
         ("trained", "--labels 500", ["500 labels per class"]),
         ("trained", "--tasks FOLDER/nan.npz", ["NaN"]),
         ("trained", "--tasks FOLDER/one.npz", ["1 class"]),
+        ("trained", "--tasks FOLDER/table.csv:price", ["no column 'price'", "size, colour"]),
+        ("trained", "--tasks FOLDER/table.csv:colour", ["'size' is constant"]),
+        ("trained", "--tasks FOLDER/latin.csv:colour", ["not UTF-8"]),
+        ("trained", "--tasks FOLDER/mixed.npz", ["all examples of one size"]),
+        ("trained", "--tasks FOLDER/own.npz tfds:cifar10 --data-dir FOLDER", ["metarule data prepare cifar10"]),
         ("trained", "--tasks FOLDER/short.npz", ["60 examples but labels of shape (59,)"]),
         ("trained", "--tasks FOLDER/own.npz --labels 17", ["17 labels per class"]),
     ],

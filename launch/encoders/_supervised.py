@@ -3,7 +3,7 @@ from typing import final
 import equinox as eqx
 import jax.random as jr
 import optax
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...rules import Linear
 from ._descend import descend
@@ -20,8 +20,8 @@ class Supervised(AbstractEncoder):
 
     architecture: FanIn
     steps: Int[Array, ""] | int = 300
-    step_size: Array | float = 1e-2
-    decay: Array | float = 1e-2
+    step_size: Float[Array, ""] | float = 1e-2
+    decay: Float[Array, ""] | float = 1e-2
     statistics: Statistics = eqx.field(static=True, default="batch")
 
     def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:

@@ -24,7 +24,7 @@ class VAE(AbstractEncoder):
 
     architecture: FanIn
     steps: Int[Array, ""] | int = 3000
-    step_size: Array | float = 3e-3
+    step_size: Float[Array, ""] | float = 3e-3
     batch_size: int = eqx.field(static=True, default=100)
     statistics: Statistics = eqx.field(static=True, default="batch")
 
