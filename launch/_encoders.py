@@ -54,9 +54,7 @@ ENCODERS: dict[str, Callable[[Contest], tuple[AbstractEncoder, ...]]] = {
     "raw": lambda contest: (Raw(),),
     "pca": lambda contest: (PCA(contest.features),),
     "supervised": lambda contest: (
-        Supervised(
-            FanIn(contest.protocol.architecture), contest.part(300), statistics=contest.protocol.statistics
-        ),
+        Supervised(FanIn(contest.protocol.architecture), contest.part(300), statistics=contest.protocol.statistics),
     ),
     "vae": lambda contest: (
         VAE(FanIn(contest.protocol.architecture), contest.part(3000), statistics=contest.protocol.statistics),
@@ -67,7 +65,12 @@ ENCODERS: dict[str, Callable[[Contest], tuple[AbstractEncoder, ...]]] = {
     "soft-hebb": lambda contest: contest.local(SoftHebb(), 1000, gain=1.5),
     "krotov-hopfield": lambda contest: contest.local(KrotovHopfield(), 1000),
 }
-"""What a table can hold, by name."""
+"""What a table can hold, by name.
+
+Step counts, step sizes and the constants of the hand-made rules were tuned on embedded data alone: by the mean accuracy
+of both readouts on validation characters and shapes of `tasks.embedded(14)`, 5 labels per class, 3 seeds, network
+64-64-64-64-32, 6 to 17 settings of each. No data set that is evaluated on had a say.
+"""
 
 LEARNED = ("meta-trained", "untrained", "random-init")
 """The rule, and what it is no better than if it has learned nothing."""

@@ -13,7 +13,8 @@ class KrotovHopfield(AbstractLocalRule):
     """The competing hidden units of Krotov and Hopfield (arXiv 1806.10181), with their p = 2.
 
     The unit that an example drives most moves towards it, the one ranked `rank` away from it by `repulsion`; the
-    change g (x - u w) is divided by its largest entry. A layer with fewer units than `rank` repels its last.
+    change g (x - u w) is divided by its largest entry. A layer with fewer units than `rank` repels its last. In a
+    stack of layers the paper's repulsion of 0.4 makes units alike, so the default is smaller.
     """
 
     step_size: Float[Array, ""] | float = 0.003

@@ -12,7 +12,8 @@ class SoftHebb(AbstractLocalRule):
     """SoftHebb: units compete softly for an example; the winner moves towards it and the others away from it.
 
     As in arXiv 2209.11883: y = softmax(sharpness * u), with a minus for all but the winner; the change y (x - u w) is
-    divided by its largest entry, and a unit's step size is in proportion to sqrt(| |w| - 1 |).
+    divided by its largest entry, and a unit's step size is in proportion to sqrt(| |w| - 1 |): begin with weights of
+    another length than one. With a low sharpness the losers, moved away, outweigh the winner.
     """
 
     step_size: Float[Array, ""] | float = 0.003

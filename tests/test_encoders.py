@@ -32,7 +32,7 @@ def contests(quick_compilation):
 
     def contest(statistics):
         protocol = Protocol(architecture, LABELS, batch_size=6, statistics=statistics)
-        return Contest(protocol, trained, untrained, (3,), everywhere=True)
+        return Contest(protocol, trained, untrained, (3,), everywhere=True, share=0.01)
 
     return {statistics: contest(statistics) for statistics in ("batch", "frozen")}
 
