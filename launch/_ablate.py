@@ -8,8 +8,9 @@ import equinox as eqx
 import jax.random as jr
 import numpy as np
 
-from ..tasks import BadInput, load
+from ..tasks import BadInput
 from ._configuration import choose, Command, describe, parse_training, Run, Training
+from ._few_shot import load_all
 from ._ingredients import INGREDIENTS, leave_out
 from ._intervals import Interval
 from ._meta_run import cell_run, protocol_of
@@ -124,11 +125,10 @@ def _switched_off(whole: Path, variant: Training, kept: Path, data_dir: Path | N
     """Accuracy of a trained rule without an ingredient that it was trained with."""
     if kept.exists():
         return _accuracy(json.loads(kept.read_text()))
-    new = tuple(name for name in variant.rule.without)
-    rule = leave_out(load_rule(whole, build), new)
-    rows: list[Row] = []
-    for name in variant.held_out:
-        rows += protocol_of(variant).rows({"meta-trained": (rule, variant.evaluation_steps)}, load(name, data_dir))
+    protocol, rule = protocol_of(variant), leave_out(load_rule(whole, build), variant.rule.without)
+    encoders = [("meta-trained", protocol.fitted(rule, variant.evaluation_steps))]
+    data_sets = load_all(variant.held_out, data_dir, variant.labels)
+    rows = [row for data_set in data_sets for row in protocol.rows(encoders, data_set)]
     write_rows(kept, rows)
     return _accuracy(rows)
 

@@ -1,17 +1,21 @@
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import jax.random as jr
 import tyro
 
-from ..rules import AbstractRule
-from ..tasks import BadInput, load
-from ._few_shot import Protocol
+from ..tasks import BadInput
+from ._encoders import Contest, ENCODERS, encoders_of
+from ._few_shot import load_all, Protocol
 from ._network import network as make_network
 from ._rule_file import describe, load_rule, locate_rule
 from ._rules import build
 from ._start import cache_compilations
-from ._table import print_table, Row
+from ._table import print_table
+
+
+_QUICK = (3, 300, 0.2)
+"""Of `--quick`: seeds and test examples at most, and the share of their steps that baselines get."""
 
 
 def main(arguments: list[str]) -> int:
@@ -23,9 +27,12 @@ def evaluate(
     rule: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RULE")],
     /,
     tasks: tuple[str, ...] = ("digits",),
+    encoders: tuple[str, ...] = tuple(ENCODERS),
     labels: int = 10,
     seeds: int = 10,
     steps: tuple[int, ...] = (),
+    statistics: Literal["batch", "frozen"] = "batch",
+    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     network: str | None = None,
     activation: str | None = None,
     batch_size: int | None = None,
@@ -33,17 +40,22 @@ def evaluate(
     data_dir: Path | None = None,
     json: Path | None = None,
 ) -> int:
-    """Scores a rule's features with few labels on data that it may never have seen.
+    """Scores a rule's features with few labels on data that it may never have seen, beside baselines.
 
     The rule trains a base model on the unlabelled train examples; a readout is fitted on a few labelled ones and scored
-    on test examples. The untrained rule and the base model's random start are scored beside it.
+    on test examples. Every encoder is scored in the same way, on the same examples.
 
     Args:
         rule: a rule file, or the folder of a run.
         tasks: data sets, such as digits, mnist14, fashion_mnist28 or PATH.npz; `metarule data list` names them.
+        encoders: what to score; by default the rule, the same rule untrained, and all baselines.
         labels: labelled examples per class.
         seeds: repetitions, each with its own start, order of inputs and examples.
-        steps: inner steps to score after, several for a curve; by default what the rule was meta-trained for.
+        steps: inner steps to score after, several for a curve; by default what the rule was meta-trained for, and
+            for hand-made rules their own.
+        statistics: what batch normalisation uses when features are computed: batch, the labelled and test examples at
+            hand, or frozen, up to 10,000 unlabelled train examples.
+        quick: at most 3 seeds and 300 test examples, and a fifth of the baselines' steps.
         network: layer widths of the base model, features last, such as 64-64-32; by default the rule's own.
         activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
         batch_size: unlabelled examples in an inner step; by default the rule's own.
@@ -54,10 +66,12 @@ def evaluate(
     cache_compilations()
     if min(labels, seeds, queries) < 1 or min(steps, default=0) < 0 or (batch_size is not None and batch_size < 2):
         raise BadInput("--labels, --seeds and --queries need 1 or more, --batch-size 2 or more, --steps 0 or more.")
+    title, share = f"Accuracy with {labels} labels per class", 1.0
+    if quick:
+        seeds, queries, share = min(seeds, _QUICK[0]), min(queries, _QUICK[1]), _QUICK[2]
+        title += f", quickly: {seeds} seeds, {queries} test examples, {share:.0%} of the baselines' steps"
     path = locate_rule(rule)
     configuration, record = describe(path)
-    trained = load_rule(path, build)
-    untrained = build(configuration, jr.fold_in(jr.key(record.get("seed", 0)), 0))
     protocol = Protocol(
         make_network(
             network or record.get("network", "128-128-128-128-32"),
@@ -68,17 +82,18 @@ def evaluate(
         seeds=seeds,
         queries=queries,
         batch_size=batch_size or record.get("batch_size", 128),
+        statistics=statistics,
     )
-    lengths = steps or (record.get("evaluation_steps", 3000),)
-    data_sets = [load(name, data_dir) for name in tasks]  # All, before anything is computed.
-    rows: list[Row] = []
-    for data_set in data_sets:
-        for length in lengths:
-            encoders: dict[str, tuple[AbstractRule, int]] = {
-                "meta-trained": (trained, length),
-                "untrained": (untrained, length),
-            }
-            rows += protocol.rows(encoders, data_set)
-        rows += protocol.rows({"random-init": (untrained, 0)}, data_set)
-    print_table(rows, f"Accuracy with {labels} labels per class", json_file=json)
+    contest = Contest(
+        protocol,
+        trained=load_rule(path, build),
+        untrained=build(configuration, jr.fold_in(jr.key(record.get("seed", 0)), 0)),
+        steps=steps or (record.get("evaluation_steps", 3000),),
+        everywhere=bool(steps),
+        share=share,
+    )
+    made = encoders_of(encoders, contest)
+    data_sets = load_all(tasks, data_dir, labels)
+    rows = [row for data_set in data_sets for row in protocol.rows(made, data_set)]
+    print_table(rows, title, json_file=json)
     return 0

@@ -6,10 +6,10 @@ from typing import Any, final
 
 import jax.random as jr
 
-from ..rules import AbstractRule
-from ..tasks import BadInput, few_shot_indices, load
+from ..tasks import BadInput
 from ._configuration import describe, Run, Training
-from ._few_shot import Protocol
+from ._encoders import Contest, encoders_of, LEARNED
+from ._few_shot import load_all, Protocol
 from ._meta_training import MetaTraining
 from ._network import network
 from ._problems import problems_of
@@ -36,9 +36,7 @@ def meta_run(preset: str, training: Training, run: Run) -> MetaRun:
     It stops early on SIGTERM, without a table. Raises `BadInput` before anything is computed or written.
     """
     problems, validation = problems_of(training, run.data_dir)
-    held_out = [load(name, run.data_dir) for name in training.held_out]
-    for data_set in held_out:  # Here, and not after hours of meta-training.
-        few_shot_indices(data_set, 0, training.labels, 1)
+    held_out = load_all(training.held_out, run.data_dir, training.labels)  # Here, and not after hours of meta-training.
     key = jr.key(training.seed)
     untrained = training.rule.build(jr.fold_in(key, 0))
     meta_training = MetaTraining(training, problems, validation, key)
@@ -51,14 +49,8 @@ def meta_run(preset: str, training: Training, run: Run) -> MetaRun:
         return MetaRun(folder, int(state.meta.step), seconds, None)
     save_rule(folder.rule, state.best, configuration_of(training.rule), _record(preset, training, seconds))
     protocol = protocol_of(training)
-    encoders: dict[str, tuple[AbstractRule, int]] = {
-        "meta-trained": (state.best, training.evaluation_steps),
-        "untrained": (untrained, training.evaluation_steps),
-        "random-init": (untrained, 0),
-    }
-    rows: list[Row] = []
-    for data_set in held_out:
-        rows += protocol.rows(encoders, data_set)
+    encoders = encoders_of(LEARNED, Contest(protocol, state.best, untrained, (training.evaluation_steps,)))
+    rows = [row for data_set in held_out for row in protocol.rows(encoders, data_set)]
     write_rows(folder.results, rows)
     return MetaRun(folder, training.steps, seconds, rows)
 

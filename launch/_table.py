@@ -17,7 +17,10 @@ _BOX = rich.box.SIMPLE_HEAD
 
 
 class Row(TypedDict):
-    """One line of a table of results. `accuracy` and `stderr` lie between 0 and 1; counts are of examples."""
+    """One line of a table of results. `accuracy` and `stderr` lie between 0 and 1; counts are of examples.
+
+    `statistics` is where batch normalisation had its own from: `batch`, `frozen`, or `none` for an encoder without.
+    """
 
     encoder: str
     task: str
@@ -29,6 +32,7 @@ class Row(TypedDict):
     unlabelled: int
     steps: int
     seconds: float
+    statistics: str
 
 
 def print_table(
@@ -39,16 +43,21 @@ def print_table(
     if not console.is_terminal:  # Then nothing sets a width, and the table takes the one that it needs.
         console = rich.console.Console(file=console.file, width=200)
     gap = (0, int(console.width > 100), 0, 0)  # With the usual names it fits a terminal of 80 columns.
-    table = rich.table.Table(title=title, caption="± is the standard error over seeds", box=_BOX, padding=gap)
+    seeds = " or ".join(str(count) for count in sorted({row["seeds"] for row in rows}))
+    caption = f"± is the standard error over {seeds} seeds"
+    table = rich.table.Table(title=title, caption=caption, box=_BOX, padding=gap, show_edge=False)
     table.title_justify = table.caption_justify = "left"
-    for name in ("encoder", "task", "readout"):
-        table.add_column(name, overflow="fold", vertical="bottom")
-    for name in ("accuracy\n%", "seeds", "labelled", "un-\nlabelled", "steps", "seconds"):
-        table.add_column(name, justify="right", no_wrap=True)
+    for name in ("encoder", "task", "readout"):  # Where there is no room, the encoder's name is folded first.
+        short = name != "encoder" and all(len(row[name]) <= 15 for row in rows)
+        table.add_column(name, overflow="fold", vertical="bottom", no_wrap=short)
+    for name in ("accuracy\n%", "la-\nbelled", "unla-\nbelled", "steps", "sec-\nonds"):
+        table.add_column(name, justify="right", no_wrap=True, vertical="bottom")
+    table.add_column("stati-\nstics", no_wrap=True, vertical="bottom")
     for row in rows:
-        score = f"{100 * row['accuracy']:.1f} ± {100 * row['stderr']:.1f}"
-        counts = [f"{row[name]:,}" for name in ("seeds", "labelled", "unlabelled", "steps")]
-        table.add_row(row["encoder"], row["task"], row["readout"], score, *counts, f"{row['seconds']:.1f}")
+        score = f"{100 * row['accuracy']:.1f} ±{100 * row['stderr']:.1f}"
+        counts = [f"{row[name]:,}" for name in ("labelled", "unlabelled", "steps")]
+        seconds = f"{row['seconds']:.{int(row['seconds'] < 10)}f}"
+        table.add_row(row["encoder"], row["task"], row["readout"], score, *counts, seconds, row["statistics"])
     console.print(table)
     if json_file is not None:
         write_rows(json_file, rows)

@@ -35,6 +35,7 @@ from ._feedback import (
     TransposedWeights as TransposedWeights,
 )
 from ._fit import fit as fit
+from ._krotov_hopfield import KrotovHopfield as KrotovHopfield
 from ._lateral_terms import (
     LowerLateral as LowerLateral,
     SquaredLowerLateral as SquaredLowerLateral,
@@ -45,11 +46,14 @@ from ._lateral_terms import (
 from ._lean import lean as lean
 from ._learned_rule import LearnedRule as LearnedRule, Signals as Signals
 from ._linear import Linear as Linear
+from ._local import AbstractLocalRule as AbstractLocalRule
 from ._networks import TopErrorNetwork as TopErrorNetwork, UpdateNetwork as UpdateNetwork
+from ._oja import Oja as Oja, Sanger as Sanger
 from ._released import all_terms as all_terms, released as released
 from ._released_variables import released_from_variables as released_from_variables
 from ._rule import AbstractRule as AbstractRule
 from ._site import Site as Site, standardise as standardise, unit_rms as unit_rms
+from ._soft_hebb import SoftHebb as SoftHebb
 from ._terms import (
     AbstractTerm as AbstractTerm,
     Decorrelation as Decorrelation,

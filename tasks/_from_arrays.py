@@ -20,6 +20,8 @@ def from_arrays(name: str, train: _Pair, test: _Pair | None = None) -> DataSet:
     (train_x, train_y), (test_x, test_y) = train, test if test is not None else (train[0][:0], train[1][:0])
     for x, y in ((train_x, train_y), (test_x, test_y)):
         _check(name, x, y)
+    if not train_x.size:
+        raise BadInput(f"{name}: train inputs of shape {train_x.shape} hold nothing; give at least one number of each.")
     class_names, train_y = _encode(train_y)
     if test is None:
         kept, held_out = stratified_split(train_y, fraction=0.2, seed=0)
@@ -70,7 +72,7 @@ def as_bytes(
 def _check(name: str, x: np.ndarray, y: np.ndarray) -> None:
     if x.dtype == object:
         raise BadInput(f"{name}: the examples differ in size; resize them to one size and stack them.")
-    if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool):
+    if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.iscomplexobj(x):
         raise BadInput(f"{name}: the inputs hold {x.dtype}, not numbers.")
     if x.ndim not in (2, 3, 4):
         raise BadInput(f"{name}: inputs of shape {x.shape}; give [example, feature] or [example, side, side] (or x 3).")

@@ -20,7 +20,9 @@ def read_npz(path: Path) -> DataSet:
             arrays = {name: archive[name] for name in archive.files if name in _NAMES}
             present = archive.files
     except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise BadInput(f"{path} can't be read as .npz ({error}); save plain arrays with numpy.savez.") from error
+        raise BadInput(
+            f"{path} can't be read as .npz ({error}); save plain arrays with numpy.savez, all examples of one size."
+        ) from error
     for train, test in _FORMS:
         if all(name in arrays for name in train):
             pair = (arrays[test[0]], arrays[test[1]]) if all(name in arrays for name in test) else None

@@ -27,6 +27,9 @@ def read_table(path: Path, label: str) -> DataSet:
     if label not in columns:
         raise BadInput(f"{path} has no column {label!r}; its columns are {', '.join(columns)}.")
     labels = columns.pop(label)
+    unlabelled = sum(value is None or value == "" for value in labels.tolist())
+    if unlabelled:
+        raise BadInput(f"{path}: the label column {label!r} lacks {unlabelled} values; leave unlabelled rows out.")
     if not columns:
         raise BadInput(f"{path} has no column beside {label!r}.")
     features = np.concatenate([_encode(path, name, values) for name, values in columns.items()], axis=1)
@@ -34,6 +37,8 @@ def read_table(path: Path, label: str) -> DataSet:
 
 
 def _encode(path: Path, name: str, values: np.ndarray) -> Float64[np.ndarray, "row feature"]:
+    if any(isinstance(value, list | dict | np.ndarray) for value in values):
+        raise BadInput(f"{path}: column {name!r} holds lists, not numbers or words; spread it over several columns.")
     numbers = _as_numbers(values)
     if numbers is not None:
         if not np.isfinite(numbers).all():

@@ -53,7 +53,7 @@ def _read_lines(path: Path) -> list[_Line]:
         raise BadInput(f"There is no file {path}.")
     try:
         raw = path.read_bytes()
-        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf8")
+        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
         lines = [json.loads(line) for line in text.split("\n") if line.strip()]
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8 (byte {error.start}); save it in UTF-8.") from error
@@ -62,6 +62,6 @@ def _read_lines(path: Path) -> list[_Line]:
     except (OSError, EOFError, zlib.error) as error:
         raise BadInput(f"{path} can't be read ({error}); fetch the file again.") from error
     for number, line in enumerate(lines, 1):
-        if not isinstance(line, dict) or "text" not in line or "label" not in line:
+        if not isinstance(line, dict) or line.get("text") is None or line.get("label") in (None, ""):
             raise BadInput(f"{path}, line {number}: no `text` or no `label`; give both in every line.")
     return lines

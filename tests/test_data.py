@@ -124,6 +124,8 @@ BAD = {
     "at least two": ((IMAGES, np.zeros(4, int)), None),
     "differ in size": ((np.array([np.zeros(2), np.zeros(3)], object), LABELS[:2]), None),
     "not numbers": ((np.array([["a", "b"]] * 4), LABELS), None),
+    "complex128, not numbers": ((np.ones((4, 3), complex), LABELS), None),
+    "hold nothing": ((np.zeros((4, 0)), LABELS), None),
     "not square": ((np.zeros((4, 5, 6), np.uint8), LABELS), None),
     "pixels from -1": ((np.full((4, 5, 5), -1.0), LABELS), None),
     "test labels 7 do not occur": ((IMAGES, LABELS), (IMAGES, np.array([0, 1, 0, 7]))),
@@ -152,6 +154,9 @@ def test_npz_that_holds_code_or_other_names_is_refused(tmp_path):
     with pytest.raises(BadInput, match="can't be read as .npz"):
         load(save(tmp_path / "code.npz", x=np.array([Surprise()], object), y=np.zeros(1)))
     assert not (tmp_path / "executed").exists()
+    mixed = np.array([np.zeros((3, 3)), np.zeros((4, 4))], object)
+    with pytest.raises(BadInput, match="save plain arrays with numpy.savez, all examples of one size"):
+        load(save(tmp_path / "mixed.npz", x=mixed, y=np.arange(2)))
     with pytest.raises(BadInput, match="holds inputs, labels; name the inputs x"):
         load(save(tmp_path / "names.npz", inputs=np.zeros((4, 2)), labels=LABELS))
     with pytest.raises(BadInput, match="There is no file"):

@@ -62,6 +62,7 @@ BAD = {
         {"size": 1.0 * i, "colour": f"name {i}", "kind": f"k{i % 2}"} for i in range(120)
     ],
     "at least two": changed(kind=lambda i: "k"),
+    "label column 'kind' lacks 3 values; leave": changed(kind=lambda i: "" if i < 3 else f"k{i % 2}"),
 }
 
 
@@ -79,6 +80,21 @@ def test_the_label_column_must_be_named_and_be_there(tmp_path):
         load(name.replace(":kind", ":price"))
     with pytest.raises(BadInput, match="no file"):
         load(str(tmp_path / "absent.parquet") + ":kind")
+
+
+@pytest.mark.parametrize(
+    "cells, sentence",
+    [
+        ({"size": [[1, 2], [3, 4]] * 5, "kind": ["a", "b"] * 5}, "'size' holds lists, not numbers or words"),
+        ({"size": [1.0] * 10, "kind": ["a", None] * 5}, "'kind' lacks 5 values"),
+        ({"size": [1.0] * 10, "kind": [True, None] * 5}, "'kind' lacks 5 values"),
+        ({"size": [1.0, 2.0] * 5, "kind": [1, None] * 5}, "the labels hold NaN"),
+    ],
+)
+def test_bad_parquet_gets_one_sentence(tmp_path, cells, sentence):
+    pyarrow.parquet.write_table(pyarrow.table(cells), tmp_path / "t.parquet")
+    with pytest.raises(BadInput, match=sentence):
+        load(f"{tmp_path / 't.parquet'}:kind")
 
 
 def test_damaged_tables_are_named(tmp_path):

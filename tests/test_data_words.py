@@ -20,6 +20,12 @@ SENTENCES = [
 ]
 
 
+def test_a_byte_order_mark_is_no_obstacle(tmp_path):
+    name = write(tmp_path / "t.jsonl", SENTENCES)
+    (tmp_path / "marked.jsonl").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "t.jsonl").read_bytes())
+    np.testing.assert_array_equal(load(str(tmp_path / "marked.jsonl")).train_x, load(name).train_x)
+
+
 @pytest.mark.parametrize("name", ["t.jsonl", "t.jsonl.gz"])
 def test_texts_become_the_presence_of_the_train_texts_words(tmp_path, name):
     data = load(write(tmp_path / name, SENTENCES))
@@ -53,6 +59,8 @@ def test_bad_texts_get_one_sentence(tmp_path):
         load(str(tmp_path / "latin.jsonl"))
     with pytest.raises(BadInput, match="line 2: no `text` or no `label`"):
         load(write(tmp_path / "a.jsonl", [{"label": 0, "text": "x"}, {"text": "y"}]))
+    with pytest.raises(BadInput, match="line 1: no `text` or no `label`"):
+        load(write(tmp_path / "f.jsonl", [{"label": None, "text": "x"}]))
     with pytest.raises(BadInput, match="no words"):
         load(write(tmp_path / "b.jsonl", [{"label": i % 2, "text": "!"} for i in range(9)]))
     with pytest.raises(BadInput, match="at least two"):

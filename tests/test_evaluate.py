@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import metarule.launch._few_shot
+import metarule.launch.encoders._fitted
 import numpy as np
 import pytest
 from metarule.launch.__main__ import main
@@ -22,7 +22,7 @@ from metarule.tasks import from_arrays
 
 CHOICE = Lean(hidden=4, signal=2, readout=1)
 RECORD = {"seed": 0, "network": "4", "weight_scale": 0.1, "batch_size": 6, "evaluation_steps": 3}
-QUICK = ["--labels", "2", "--seeds", "2"]
+QUICK = ["--labels", "2", "--seeds", "2", "--encoders", "meta-trained", "untrained", "random-init"]
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,9 @@ def folder(tmp_path_factory):
     np.savez(folder / "nan.npz", x=np.where(x > 4, np.nan, x), y=labels)
     np.savez(folder / "one.npz", x=x, y=np.zeros(60))
     np.savez(folder / "short.npz", x=x, y=labels[:-1])
+    np.savez(folder / "mixed.npz", x=np.array([np.zeros((3, 3)), np.zeros((4, 4))], object), y=[0, 1])
+    (folder / "table.csv").write_text("size,colour\n3,red\n3,blue\n")
+    (folder / "latin.csv").write_bytes("größe,colour\n3,red\n".encode("latin1"))
     return folder
 
 
@@ -64,9 +67,9 @@ def accuracy(rows, encoder, steps):
 
 def test_a_rule_beside_its_baselines(folder, tmp_path, monkeypatch):
     traces = []
-    fit = metarule.launch._few_shot.fit
+    fit = metarule.launch.encoders._fitted.fit
     counted = lambda *args, **options: traces.append(1) or fit(*args, **options)
-    monkeypatch.setattr(metarule.launch._few_shot, "fit", counted)
+    monkeypatch.setattr(metarule.launch.encoders._fitted, "fit", counted)
     rows = evaluate(folder, "trained", tmp_path, "--steps", "0", "4", "--tasks", "digits")
     assert len(rows) == 10 and len(traces) == 1  # Neither a rule nor a number of steps is compiled anew.
     assert accuracy(rows, "meta-trained", 0) == accuracy(rows, "random-init", 0) == accuracy(rows, "untrained", 0)
@@ -98,6 +101,17 @@ class Identity(AbstractRule):
         return eqx.tree_at(lambda it: it.layers[0].synapses, model, (zero,)), None
 
 
+def test_baselines_quickly_and_with_frozen_statistics(folder, tmp_path, capsys):
+    options = ["--tasks", str(folder / "own.npz"), "--statistics", "frozen", "--encoders", "random-init", "raw", "oja"]
+    rows = evaluate(folder, "trained", tmp_path, *options, "--quick")
+    title = "quickly: 2 seeds, 300 test examples, 20% of the baselines' steps"
+    assert title in capsys.readouterr().out.replace("\n", " ")
+    found = {encoder: (row["statistics"], row["steps"], row["unlabelled"]) for (encoder, *_), row in rows.items()}
+    assert found == {"random-init": ("frozen", 0, 48), "raw": ("none", 0, 0), "oja": ("frozen", 200, 48)}
+    rows = evaluate(folder, "trained", tmp_path, *options, "--steps", "2", "5")
+    assert {steps for encoder, *_, steps in rows if encoder == "oja"} == {2, 5}
+
+
 def test_the_protocol_finds_what_the_features_hold():
     """Inputs that name their class are read off by heart from features that pass them on, and not from noise."""
     labels = np.repeat(np.arange(3), 30)
@@ -105,7 +119,7 @@ def test_the_protocol_finds_what_the_features_hold():
     protocol = Protocol(MultiLayerPerceptron((3,), jnp.tanh), labels=5, seeds=3, batch_size=6)
     noise = from_arrays("noise", (np.random.default_rng(1).normal(size=(90, 3)), labels))
     for data_set, low, high in ((from_arrays("classes", (x, labels)), 0.95, 1.0), (noise, 0.1, 0.6)):
-        rows = protocol.rows({"identity": (Identity(jnp.asarray(1.0)), 1)}, data_set)
+        rows = protocol.rows([("identity", protocol.fitted(Identity(jnp.asarray(1.0)), 1))], data_set)
         assert [row["readout"] for row in rows] == ["ridge", "logistic"]
         assert all(low <= row["accuracy"] <= high and row["steps"] == 1 for row in rows)
 
@@ -127,10 +141,16 @@ def test_the_protocol_finds_what_the_features_hold():
         ("trained", "--steps -1", ["--steps 0 or more"]),
         ("trained", "--labels 0", ["--labels"]),
         ("trained", "--seeds 0", ["--seeds"]),
+        ("trained", "--encoders raw isomap", ["'isomap'", "pca", "krotov-hopfield"]),
         ("trained", "--batch-size 1", ["--batch-size 2 or more"]),
         ("trained", "--labels 500", ["500 labels per class"]),
         ("trained", "--tasks FOLDER/nan.npz", ["NaN"]),
         ("trained", "--tasks FOLDER/one.npz", ["1 class"]),
+        ("trained", "--tasks FOLDER/table.csv:price", ["no column 'price'", "size, colour"]),
+        ("trained", "--tasks FOLDER/table.csv:colour", ["'size' is constant"]),
+        ("trained", "--tasks FOLDER/latin.csv:colour", ["not UTF-8"]),
+        ("trained", "--tasks FOLDER/mixed.npz", ["all examples of one size"]),
+        ("trained", "--tasks FOLDER/own.npz tfds:cifar10 --data-dir FOLDER", ["metarule data prepare cifar10"]),
         ("trained", "--tasks FOLDER/short.npz", ["60 examples but labels of shape (59,)"]),
         ("trained", "--tasks FOLDER/own.npz --labels 17", ["17 labels per class"]),
     ],

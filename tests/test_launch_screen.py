@@ -12,7 +12,7 @@ from metarule.tasks import BadInput
 
 ROW = {
     "encoder": "meta-trained", "task": "digits", "readout": "ridge", "accuracy": 0.8512, "stderr": 0.0049,
-    "seeds": 10, "labelled": 100, "unlabelled": 12_800, "steps": 200, "seconds": 1.26,
+    "seeds": 10, "labelled": 100, "unlabelled": 12_800, "steps": 200, "seconds": 1.26, "statistics": "frozen",
 }  # fmt: skip
 
 
@@ -26,11 +26,22 @@ def test_table(tmp_path):
     text = screen.file.getvalue()
     row = next(line for line in text.splitlines() if "meta-trained" in line)
     columns = re.split(r"\s{2,}", row.strip())
-    assert columns == ["meta-trained", "digits", "ridge", "85.1 ± 0.5", "10", "100", "12,800", "200", "1.3"]
+    assert columns == ["meta-trained", "digits", "ridge", "85.1 ±0.5", "100", "12,800", "200", "1.3", "frozen"]
+    assert "± is the standard error over 10 seeds" in text
     assert json.loads((tmp_path / "rows.json").read_text()) == rows
     (tmp_path / "file").write_text("")
     with pytest.raises(BadInput, match="Can't write"):
         print_table(rows, "held out", json_file=tmp_path / "file" / "rows.json", console=screen)
+
+
+def test_the_table_fits_80_columns_with_the_usual_names():
+    screen = console(force_terminal=True, width=80)
+    row = ROW | {"task": "fashion_mnist14", "readout": "logistic"}
+    row |= {"unlabelled": 60_000, "steps": 1000, "seconds": 123.4}
+    print_table([row, row | {"encoder": "krotov-hopfield"}], "held out", console=screen)
+    lines = re.sub("\x1b\\[[0-9;]*m", "", screen.file.getvalue()).splitlines()
+    whole = "meta-trained fashion_mnist14 logistic 85.1 ±0.5 100 60,000 1,000 123 frozen"
+    assert whole in [" ".join(line.split()) for line in lines] and max(map(len, lines)) <= 80
 
 
 def test_plain_progress(monkeypatch):

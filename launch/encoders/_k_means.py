@@ -1,0 +1,55 @@
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ._encoder import AbstractEncoder, Account, Features, Problem, sample_size
+
+
+@final
+class KMeans(AbstractEncoder):
+    """The triangle encoding of Coates, Lee and Ng (AISTATS 2011): by how much a centroid is nearer than the mean one.
+
+    Centroids come from so many of Lloyd's steps on a sample of the train examples, begun at random examples.
+    """
+
+    centroids: int = eqx.field(static=True)
+    steps: Int[Array, ""] | int = 25
+
+    def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
+        x = problem.sample()
+        start = x[jr.choice(key, len(x), (self.centroids,), replace=len(x) < self.centroids)]
+        centroids = lloyd(x, start, self.steps)
+        return _triangle(problem.support, centroids), _triangle(problem.query, centroids)
+
+    def account(self, train: int) -> Account:
+        return Account(int(self.steps), sample_size(train))
+
+
+def lloyd(
+    x: Float[Array, "example input"], centroids: Float[Array, "centroid input"], steps: Int[Array, ""] | int
+) -> Float[Array, "centroid input"]:
+    """Moves each centroid to the mean of the examples that it is nearest to, again and again; one without any stays."""
+
+    def step(_, centroids):
+        nearest = jax.nn.one_hot(_squared_distances(x, centroids).argmin(1), len(centroids))
+        count = nearest.sum(0)[:, None]
+        return jnp.where(count > 0, nearest.T @ x / jnp.maximum(count, 1), centroids)
+
+    return jax.lax.fori_loop(0, steps, step, centroids)
+
+
+def _squared_distances(
+    x: Float[Array, "example input"], centroids: Float[Array, "centroid input"]
+) -> Float[Array, "example centroid"]:
+    return jnp.maximum((x**2).sum(1)[:, None] - 2 * x @ centroids.T + (centroids**2).sum(1), 0)
+
+
+def _triangle(
+    x: Float[Array, "example input"], centroids: Float[Array, "centroid input"]
+) -> Float[Array, "example centroid"]:
+    distances = jnp.sqrt(_squared_distances(x, centroids))
+    return jax.nn.relu(distances.mean(1, keepdims=True) - distances)

@@ -1,0 +1,16 @@
+from typing import final
+
+from jaxtyping import PRNGKeyArray
+
+from ._encoder import AbstractEncoder, Account, Features, Problem
+
+
+@final
+class Raw(AbstractEncoder):
+    """The inputs themselves."""
+
+    def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
+        return problem.support, problem.query
+
+    def account(self, train: int) -> Account:
+        return Account()

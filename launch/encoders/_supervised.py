@@ -1,0 +1,42 @@
+from typing import final
+
+import equinox as eqx
+import jax.random as jr
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ...rules import Linear
+from ._descend import descend
+from ._encoder import AbstractEncoder, Account, Features, Problem, sample_size, Statistics
+from ._fan_in import FanIn
+
+
+@final
+class Supervised(AbstractEncoder):
+    """The base model trained on the labelled examples alone, by Adam on the cross-entropy of a linear layer on top.
+
+    Every step sees all of them; weights decay, nothing stops it early.
+    """
+
+    architecture: FanIn
+    steps: Int[Array, ""] | int = 300
+    step_size: Float[Array, ""] | float = 1e-2
+    decay: Float[Array, ""] | float = 1e-2
+    statistics: Statistics = eqx.field(static=True, default="batch")
+
+    def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
+        model_key, head_key, key = jr.split(key, 3)
+        model = self.architecture(problem.train.shape[1], model_key)
+        head = Linear.create(self.architecture.architecture.widths[-1], problem.classes, head_key)
+
+        def loss(parameters, _):
+            model, head = parameters
+            features, _ = model(problem.support)
+            return optax.softmax_cross_entropy_with_integer_labels(head(features), problem.labels).mean()
+
+        optimiser = optax.adamw(self.step_size, weight_decay=self.decay)
+        model, _ = descend(loss, (model, head), self.steps, optimiser, key)
+        return problem.features(model, self.statistics)
+
+    def account(self, train: int) -> Account:
+        return Account(int(self.steps), sample_size(train) if self.statistics == "frozen" else 0, self.statistics)

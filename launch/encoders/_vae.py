@@ -1,0 +1,75 @@
+from typing import final
+
+import equinox as eqx
+import jax.numpy as jnp
+import jax.random as jr
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ...models import Model
+from ...rules import Linear
+from ._descend import descend
+from ._encoder import AbstractEncoder, Account, Features, Problem, Statistics
+from ._fan_in import FanIn
+
+
+@final
+class VAE(AbstractEncoder):
+    """The latent mean of a variational autoencoder (arXiv 1312.6114) whose encoder is the base model.
+
+    Mean and log-variance are linear in the base model's features and as many. The decoder has the encoder's layers in
+    reverse. Inputs are Gaussian with one variance, the likeliest one (arXiv 2006.13202), so that pixels, words and
+    columns of tables need no weighting of the two losses. Trained by Adam on random unlabelled batches.
+    """
+
+    architecture: FanIn
+    steps: Int[Array, ""] | int = 3000
+    step_size: Float[Array, ""] | float = 3e-3
+    batch_size: int = eqx.field(static=True, default=100)
+    statistics: Statistics = eqx.field(static=True, default="batch")
+
+    def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
+        start_key, key = jr.split(key)
+        start = _Autoencoder.create(self.architecture, problem.train.shape[1], start_key)
+
+        def loss(autoencoder, key):
+            row_key, noise_key = jr.split(key)
+            rows = jr.randint(row_key, (self.batch_size,), 0, len(problem.train))
+            return autoencoder.loss(problem.train[rows], noise_key)
+
+        trained = descend(loss, start, self.steps, optax.adam(self.step_size), key)
+        support, query = problem.features(trained.encoder, self.statistics)
+        return trained.mean(support), trained.mean(query)
+
+    def account(self, train: int) -> Account:
+        return Account(int(self.steps), train, self.statistics)
+
+
+@final
+class _Autoencoder(eqx.Module):
+    encoder: Model
+    mean: Linear
+    log_variance: Linear
+    decoder: Model
+    output: Linear
+
+    @classmethod
+    def create(cls, architecture: FanIn, inputs: int, key: PRNGKeyArray) -> "_Autoencoder":
+        keys = jr.split(key, 5)
+        *hidden, features = architecture.architecture.widths
+        return cls(
+            architecture(inputs, keys[0]),
+            Linear.create(features, features, keys[1]),
+            Linear.create(features, features, keys[2]),
+            architecture.reversed(keys[3]),
+            Linear.create(hidden[0] if hidden else features, inputs, keys[4]),
+        )
+
+    def loss(self, x: Float[Array, "batch input"], key: PRNGKeyArray) -> Float[Array, ""]:
+        """The negative evidence bound, in nats for each example, but for a constant."""
+        features, _ = self.encoder(x)
+        mean, log_variance = self.mean(features), self.log_variance(features)
+        hidden, _ = self.decoder(mean + jnp.exp(log_variance / 2) * jr.normal(key, mean.shape))
+        error = ((self.output(hidden) - x) ** 2).mean()
+        divergence = (jnp.exp(log_variance) + mean**2 - 1 - log_variance).sum(1).mean() / 2
+        return x.shape[1] / 2 * jnp.log(error + 1e-6) + divergence

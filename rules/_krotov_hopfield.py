@@ -1,0 +1,30 @@
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ._local import AbstractLocalRule
+
+
+@final
+class KrotovHopfield(AbstractLocalRule):
+    """The competing hidden units of Krotov and Hopfield (arXiv 1806.10181), with their p = 2.
+
+    The unit that an example drives most moves towards it, the one ranked `rank` away from it by `repulsion`; the
+    change g (x - u w) is divided by its largest entry. A layer with fewer units than `rank` repels its last. In a
+    stack of layers the paper's repulsion of 0.4 makes units alike, so the default is smaller.
+    """
+
+    step_size: Float[Array, ""] | float = 0.003
+    repulsion: Float[Array, ""] | float = 0.1
+    rank: int = eqx.field(static=True, default=2)
+
+    def change(self, w: Float[Array, "pre post"], x: Float[Array, "batch pre"]) -> Float[Array, "pre post"]:
+        u = x @ w
+        units = u.shape[1]
+        _, order = jax.lax.top_k(u, min(self.rank, units))
+        g = jax.nn.one_hot(order[:, 0], units) - self.repulsion * jax.nn.one_hot(order[:, -1], units)
+        change = x.T @ g - w * (g * u).sum(0)
+        return self.step_size * change / jnp.maximum(jnp.abs(change).max(), 1e-30)
