@@ -53,7 +53,8 @@ class MetaLearner(eqx.Module):
 
         `key` is the root key: what a step draws depends on it and on the step's number alone.
         """
-        turn = int(state.step) % len(self.problems)
+        # Asking for the step's number waits for the last one to end.
+        turn = int(state.step) % len(self.problems) if len(self.problems) > 1 else 0
         estimators, rest = state.estimators, eqx.tree_at(lambda it: it.estimators, state, ())
         learner = eqx.tree_at(lambda it: it.problems, self, (self.problems[turn],))
         rest, estimated, metrics = _step(learner, rest, estimators[turn], key)

@@ -15,9 +15,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 ESTIMATORS = (
     PES(Population(8, 4), 10, Noise(0.1)),
-    NRES(Population(8, 4), 10, Noise(0.1)),
-    TruncatedBackprop(Population(8), 10),
-    ForwardMode(Population(8, 4), 10),
+    pytest.param(NRES(Population(8, 4), 10, Noise(0.1)), marks=pytest.mark.slow),
+    pytest.param(TruncatedBackprop(Population(8), 10), marks=pytest.mark.slow),
+    pytest.param(ForwardMode(Population(8, 4), 10), marks=pytest.mark.slow),
 )
 
 
@@ -29,6 +29,7 @@ def test_a_learning_rate_schedule(estimator):
     assert loss(learned) < loss(jnp.full(5, -4.0)) - 0.005
 
 
+@pytest.mark.slow
 def test_an_own_rule():
     example = runpy.run_path(str(DOCS / "own_rule.py"))
     rule, problem = example["learn"](8), example["problem"](True)

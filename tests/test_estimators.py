@@ -40,7 +40,7 @@ class Valley(AbstractProblem):
         return {"x": theta["w"], "key": key, "time": jnp.zeros((), int), "diverges": diverges}
 
     def step(self, theta, state, key):
-        x = 0.5 * state["x"] + 0.5 * theta["f"](theta["w"]) + 0.01 * (jr.uniform(key, (2, 3)) - 0.5)
+        x = 0.5 * state["x"] + 0.5 * theta["f"](theta["w"]) + 0.01 * (jr.uniform(key, (2, 3), state["x"].dtype) - 0.5)
         loss = ((x - self.goal) ** 2).sum() + (theta["b"] ** 2).sum().astype(float)
         loss = jnp.where(state["diverges"] & (state["time"] >= 1), jnp.nan, loss)
         return state | {"x": x, "time": state["time"] + 1}, loss
@@ -111,7 +111,7 @@ def compile_estimator(estimator):
 
 def run(compiled, bad=0.0, seed=0, meta_steps=5):
     init, estimate, _ = compiled
-    problem = Valley(GOAL, jnp.asarray(bad))
+    problem = Valley(GOAL, jnp.asarray(bad, GOAL.dtype))
     state = init(problem, THETA, jr.key(seed))
     estimates = []
     for meta_step in range(meta_steps):
@@ -173,3 +173,13 @@ def test_chunks_change_nothing(name, compiled, chunk):
     chunked = run(compile_estimator(ESTIMATORS[name](chunk)), bad=0.1)
     for one, other in zip(run(compiled, bad=0.1), chunked):
         jax.tree.map(lambda x, y: np.testing.assert_allclose(x.astype(float), y.astype(float), 1e-2, 1e-4), one, other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", [jnp.float32, jnp.float64])
+def test_double_precision(name, precision, monkeypatch):
+    """Where JAX computes in double precision, theta's own precisions decide those of the estimate."""
+    with jax.enable_x64():
+        theta = THETA | {"w": THETA["w"].astype(precision)}
+        monkeypatch.setitem(THETA, "w", theta["w"])
+        test_shapes_and_one_trace(compile_estimator(ESTIMATORS[name](None)))
