@@ -93,7 +93,7 @@ def _follow(equation: Any, inputs: list) -> list | None:
         return _product(inputs, params)
     if name == "transpose" and params["permutation"] == (1, 0):
         return [inputs[0].transpose()]
-    if name == "scan" and not any(map(_is_low_rank, inputs[params["num_consts"] :])):
+    if name == "scan":
         return _scan(inputs, params)
     inner = params.get("jaxpr", params.get("call_jaxpr"))
     if name not in _CALLS or inner is None:
@@ -125,8 +125,16 @@ def _product(inputs: list, params: dict) -> list | None:
     return [product(left.base, 1, right, right_axis) + product(left.left, 1, thin, 0)]
 
 
-def _scan(inputs: list, params: dict) -> list:
-    consts, carried = params["num_consts"], params["num_carry"]
+def _scan(inputs: list, params: dict) -> list | None:
+    """A loop whose constants are thin; None where what it carries is, or where JAX does not say which are which."""
+    if "num_consts" in params:
+        consts, carried = params["num_consts"], params["num_carry"]
+    elif "ft_in" in params:  # JAX 0.12
+        consts, carried, _ = map(len, params["ft_in"].unpack())
+    else:
+        return None
+    if any(map(_is_low_rank, inputs[consts:])):
+        return None
     body = params["jaxpr"]
 
     def step(carry, x):
