@@ -108,7 +108,8 @@ def with_estimator(training: Training, name: str) -> Training:
     tasks, window = tasks_and_window(training)
     if name.startswith("evosax:") and name != "evosax:NAME":
         algorithm = choose(name.removeprefix("evosax:"), _evosax(), "evosax algorithm")
-        search = EvosaxSearch(algorithm, members=32, tasks=tasks, scale=NOISE.scale)
+        # Every member goes through whole episodes: with a gradient's number of tasks a meta-step would take minutes.
+        search = EvosaxSearch(algorithm, members=16, tasks=max(1, tasks // 4), scale=NOISE.scale)
         return dataclasses.replace(training, estimator=search, optimiser="sgd", learning_rate=1.0)
     make = choose(name, {**ESTIMATORS, "evosax:NAME": None}, "estimator")
     if make is None:

@@ -42,7 +42,7 @@ def test_the_table_says_what_was_sampled(whole):
     expected = diagnose(found, right)
     for name in ("bias", "resolution", "variance", "cosine", "inner_steps", "memory"):
         np.testing.assert_allclose(rows[0][name], getattr(expected, name))
-    assert rows[0]["inner_steps"] == 2 * 2 and rows[1]["inner_steps"] == 32 * 2 * 4
+    assert rows[0]["inner_steps"] == 2 * 2 and rows[1]["inner_steps"] == 16 * 1 * 4
     assert (whole / "comparison.png").read_bytes().startswith(b"\x89PNG") and (whole / "comparison.csv").exists()
 
 
