@@ -10,7 +10,7 @@ from jaxtyping import PRNGKeyArray, PyTree
 from matplotlib.axes import Axes
 
 from ..meta import diagnose, InnerLoop, sample, Sampled
-from ..meta.estimators import AbstractEstimator, FullBackprop, FullES, Population
+from ..meta.estimators import AbstractEstimator, FullBackprop, FullES, Population, TruncatedBackprop
 from ..tasks import BadInput
 from ._configuration import Command, describe, parse_training, Run, Training
 from ._files import write_atomically
@@ -65,6 +65,8 @@ def main(arguments: list[str]) -> int:
     cache_compilations()
     if comparison.samples < 2 or comparison.seeds < 1 or comparison.seconds < 0 or not comparison.estimators:
         raise BadInput("--samples needs 2 or more, --seeds 1 or more, --seconds 0 or more, --estimators a name.")
+    if not isinstance(training.estimator, TruncatedBackprop):
+        raise BadInput("A comparison takes a list: --estimators NAME NAME, and no --estimator.")
     trainings = {name: with_estimator(training, name) for name in comparison.estimators}
     theta = training.rule.build(jr.fold_in(jr.key(training.seed), 0))
     if comparison.at is not None:

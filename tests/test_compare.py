@@ -79,6 +79,7 @@ def test_without_meta_training_against_the_smoothed_loss(tmp_path, capsys):
     [
         ("--samples 1", "--samples needs 2 or more"),
         ("--estimators gradient", "Unknown estimator 'gradient'; the known ones are tbptt, backprop, es"),
+        ("--estimator pes", "--estimators NAME NAME"),
         ("--at nowhere", "no rule at nowhere"),
     ],
 )
