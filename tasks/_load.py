@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import os
 import re
 from pathlib import Path
@@ -53,9 +54,16 @@ def load(name: str, data_dir: str | Path | None = None) -> DataSet:
     data_set = _read_own(name) or _read_prepared(name, data_folder(data_dir))
     if data_set is None:
         source, side = _find(name)
-        data_set = source.read(source.require(data_folder(data_dir)))
+        folder = source.require(data_folder(data_dir))
+        stamps = tuple((folder / file).stat().st_mtime_ns for file in source.files)
+        data_set = _read(source, folder, stamps)
         data_set = data_set if side is None else resized(data_set, side)
     return dataclasses.replace(data_set, name=name)
+
+
+@functools.lru_cache(maxsize=1)  # Several sizes of one set are often asked for in a row.
+def _read(source: AbstractSource, folder: Path, stamps: tuple[int, ...]) -> DataSet:
+    return source.read(folder)
 
 
 def data_folder(data_dir: str | Path | None) -> Path | None:
