@@ -5,6 +5,7 @@ import sys
 _COMMANDS = {
     "train": "Meta-train an update rule and print how useful its features are.",
     "evaluate": "Score a rule's features with few labels, beside its baselines.",
+    "encode": "Turn unlabelled data into features by a trained rule, and write them to a file.",
     "ablate": "Meta-train a rule without each of its ingredients and tell what each is worth.",
     "compare": "Measure estimators of the meta-gradient: bias, variance, cost, and what they learn.",
     "info": "Show versions, devices, the data sets at hand, and what a rule file holds.",

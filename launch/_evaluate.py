@@ -1,17 +1,14 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import jax.random as jr
 import tyro
 
 from ..tasks import BadInput
 from ._encoders import Contest, ENCODERS, encoders_of
 from ._few_shot import load_all, Protocol
-from ._network import network as make_network
-from ._rule_file import describe, load_rule, locate_rule
-from ._rules import build
 from ._start import cache_compilations
 from ._table import print_table
+from ._use import Use
 
 
 _QUICK = (3, 300, 0.2)
@@ -70,25 +67,20 @@ def evaluate(
     if quick:
         seeds, queries, share = min(seeds, _QUICK[0]), min(queries, _QUICK[1]), _QUICK[2]
         title += f", quickly: {seeds} seeds, {queries} test examples, {share:.0%} of the baselines' steps"
-    path = locate_rule(rule)
-    configuration, record = describe(path)
+    use = Use.of(rule, network, activation)
     protocol = Protocol(
-        make_network(
-            network or record.get("network", "128-128-128-128-32"),
-            activation or record.get("activation", "relu"),
-            record.get("weight_scale", 0.01),
-        ),
+        use.architecture,
         labels=labels,
         seeds=seeds,
         queries=queries,
-        batch_size=batch_size or record.get("batch_size", 128),
+        batch_size=batch_size or use.batch_size,
         statistics=statistics,
     )
     contest = Contest(
         protocol,
-        trained=load_rule(path, build),
-        untrained=build(configuration, jr.fold_in(jr.key(record.get("seed", 0)), 0)),
-        steps=steps or (record.get("evaluation_steps", 3000),),
+        trained=use.rule,
+        untrained=use.untrained(),
+        steps=steps or (use.steps,),
         everywhere=bool(steps),
         share=share,
     )

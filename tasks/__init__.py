@@ -10,6 +10,7 @@ from ._glyphs import Glyphs as Glyphs, glyphs as glyphs
 from ._image_tasks import ImageTask as ImageTask, ImageTasks as ImageTasks
 from ._light import Contrast as Contrast, Noise as Noise, Shade as Shade
 from ._load import Known as Known, known as known, load as load
+from ._load_inputs import load_inputs as load_inputs, Part as Part
 from ._pool import join as join, Pool as Pool
 from ._readouts import (
     logistic_accuracy as logistic_accuracy,
@@ -18,6 +19,7 @@ from ._readouts import (
     ridge_scores as ridge_scores,
 )
 from ._resize import resize as resize
+from ._scaling import Scaling as Scaling
 from ._shapes import shapes as shapes
 from ._silhouettes import silhouettes as silhouettes
 from ._split import few_shot_indices as few_shot_indices

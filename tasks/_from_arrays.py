@@ -3,6 +3,7 @@ from jaxtyping import Float32, Int64, UInt8
 
 from ._bad_input import BadInput
 from ._data_set import DataSet
+from ._scaling import Scaling
 from ._split import stratified_split
 
 
@@ -19,35 +20,37 @@ def from_arrays(name: str, train: _Pair, test: _Pair | None = None) -> DataSet:
     """
     (train_x, train_y), (test_x, test_y) = train, test if test is not None else (train[0][:0], train[1][:0])
     for x, y in ((train_x, train_y), (test_x, test_y)):
-        _check(name, x, y)
-    if not train_x.size:
-        raise BadInput(f"{name}: train inputs of shape {train_x.shape} hold nothing; give at least one number of each.")
+        check_inputs(name, x)
+        _check_labels(name, x, y)
     class_names, train_y = _encode(train_y)
     if test is None:
         kept, held_out = stratified_split(train_y, fraction=0.2, seed=0)
         (train_x, train_y), (test_x, test_y) = (train_x[kept], train_y[kept]), (train_x[held_out], train_y[held_out])
     else:
         test_y = _look_up(name, test_y, class_names)
-    if train_x.shape[1:] != test_x.shape[1:]:
-        raise BadInput(f"{name}: train examples have shape {train_x.shape[1:]} but test examples {test_x.shape[1:]}.")
-    if train_x.ndim == 2:
-        train_x, test_x = as_vectors(train_x, test_x)
-        return DataSet(name, "table", class_names, train_x, train_y, test_x, test_y)
-    images = as_bytes(name, np.concatenate([train_x, test_x]))
-    train_x, test_x = images[: len(train_y)], images[len(train_y) :]
-    return DataSet(name, "image", class_names, train_x, train_y, test_x, test_y)
+    train_x, test_x = prepare_inputs(name, train_x, test_x)
+    kind = "table" if train_x.ndim == 2 else "image"
+    return DataSet(name, kind, class_names, train_x, train_y, test_x, test_y)
+
+
+def prepare_inputs(name: str, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Examples as a data set holds them: images as bytes, vectors scaled. Raises `BadInput` for shapes that differ."""
+    if not train.size:
+        raise BadInput(f"{name}: train inputs of shape {train.shape} hold nothing; give at least one number of each.")
+    if train.shape[1:] != test.shape[1:]:
+        raise BadInput(f"{name}: train examples have shape {train.shape[1:]} but test examples {test.shape[1:]}.")
+    if train.ndim == 2:
+        return as_vectors(train, test)
+    images = as_bytes(name, np.concatenate([train, test]))
+    return images[: len(train)], images[len(train) :]
 
 
 def as_vectors(
     train: np.ndarray, test: np.ndarray
 ) -> tuple[Float32[np.ndarray, "train feature"], Float32[np.ndarray, "test feature"]]:
     """Bytes scaled to [0, 1]; other columns standardised by the train split, constant ones to zero."""
-    if train.dtype == np.uint8:
-        return train.astype(np.float32) / np.float32(255), test.astype(np.float32) / np.float32(255)
-    train, test = train.astype(np.float64), test.astype(np.float64)
-    mean, deviation = train.mean(0), train.std(0)
-    scale = np.where(deviation > 1e-12 * (1 + np.abs(mean)), 1 / np.maximum(deviation, 1e-300), 0)
-    return ((train - mean) * scale).astype(np.float32), ((test - mean) * scale).astype(np.float32)
+    scaling = Scaling.of(train)
+    return scaling(train), scaling(test)
 
 
 def as_bytes(
@@ -69,17 +72,21 @@ def as_bytes(
     return np.rint(images * scale).astype(np.uint8)
 
 
-def _check(name: str, x: np.ndarray, y: np.ndarray) -> None:
+def check_inputs(name: str, x: np.ndarray) -> None:
+    """Raises `BadInput` unless examples are finite numbers in a shape that a data set can have."""
     if x.dtype == object:
         raise BadInput(f"{name}: the examples differ in size; resize them to one size and stack them.")
     if not (np.issubdtype(x.dtype, np.number) or x.dtype == bool) or np.iscomplexobj(x):
         raise BadInput(f"{name}: the inputs hold {x.dtype}, not numbers.")
     if x.ndim not in (2, 3, 4):
         raise BadInput(f"{name}: inputs of shape {x.shape}; give [example, feature] or [example, side, side] (or x 3).")
-    if y.ndim != 1 or len(x) != len(y):
-        raise BadInput(f"{name}: {len(x)} examples but labels of shape {y.shape}; give one label for each example.")
     if not np.isfinite(x).all():
         raise BadInput(f"{name}: the inputs hold NaN or infinity; remove or fill in those examples.")
+
+
+def _check_labels(name: str, x: np.ndarray, y: np.ndarray) -> None:
+    if y.ndim != 1 or len(x) != len(y):
+        raise BadInput(f"{name}: {len(x)} examples but labels of shape {y.shape}; give one label for each example.")
     if np.issubdtype(y.dtype, np.floating) and not np.isfinite(y).all():
         raise BadInput(f"{name}: the labels hold NaN or infinity; leave unlabelled examples out.")
 

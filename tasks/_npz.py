@@ -11,7 +11,20 @@ from ._from_arrays import from_arrays
 def read_npz(path: Path) -> DataSet:
     """A user's arrays: inputs `x` and labels `y`, or `train_x`, `train_y`, `test_x`, `test_y` (or `x_train`, ...).
 
-    Objects are never unpickled. Raises `BadInput` for a file that is missing, damaged, or lacks these names.
+    Raises `BadInput` for a file that is missing, damaged, or lacks these names.
+    """
+    arrays = read_arrays(path)
+    for train, test in FORMS:
+        if all(name in arrays for name in train):
+            pair = (arrays[test[0]], arrays[test[1]]) if all(name in arrays for name in test) else None
+            return from_arrays(str(path), (arrays[train[0]], arrays[train[1]]), pair)
+    raise BadInput(f"{path} holds {', '.join(arrays)}; name the inputs x and the labels y.")
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file that may be a data set, by name. Objects are never unpickled.
+
+    Raises `BadInput` for a file that is missing or damaged, or that holds nothing by such a name.
     """
     if not path.is_file():
         raise BadInput(f"There is no file {path}.")
@@ -23,16 +36,15 @@ def read_npz(path: Path) -> DataSet:
         raise BadInput(
             f"{path} can't be read as .npz ({error}); save plain arrays with numpy.savez, all examples of one size."
         ) from error
-    for train, test in _FORMS:
-        if all(name in arrays for name in train):
-            pair = (arrays[test[0]], arrays[test[1]]) if all(name in arrays for name in test) else None
-            return from_arrays(str(path), (arrays[train[0]], arrays[train[1]]), pair)
-    raise BadInput(f"{path} holds {', '.join(present) or 'nothing'}; name the inputs x and the labels y.")
+    if not arrays:
+        raise BadInput(f"{path} holds {', '.join(present) or 'nothing'}; name the inputs x and the labels y.")
+    return arrays
 
 
-_FORMS = (
+FORMS = (
     (("train_x", "train_y"), ("test_x", "test_y")),
     (("x_train", "y_train"), ("x_test", "y_test")),
     (("x", "y"), ("test_x", "test_y")),
 )
-_NAMES = {name for form in _FORMS for pair in form for name in pair}
+"""Names of inputs and labels in a file, to train and to test."""
+_NAMES = {name for form in FORMS for pair in form for name in pair}

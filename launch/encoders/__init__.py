@@ -4,6 +4,7 @@ from ._encoder import (
     AbstractEncoder as AbstractEncoder,
     Account as Account,
     Problem as Problem,
+    spread as spread,
     Statistics as Statistics,
 )
 from ._fan_in import FanIn as FanIn

@@ -1,8 +1,10 @@
 import abc
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...models import freeze, Model
@@ -10,6 +12,7 @@ from ...models import freeze, Model
 
 Statistics = Literal["batch", "frozen", "none"]
 """Where batch normalisation has its statistics from when features are computed."""
+_Rows = TypeVar("_Rows", jax.Array, np.ndarray)
 Features = tuple[Float[Array, "support feature"], Float[Array, "query feature"]]
 
 
@@ -27,7 +30,7 @@ class Problem(eqx.Module):
 
     def sample(self) -> Float[Array, "example input"]:
         """Train examples spread evenly over all of them, `sample_size` many."""
-        return self.train[:: _stride(len(self.train))]
+        return spread(self.train)
 
     def features(self, model: Model, statistics: Statistics, order: Int[Array, " input"] | None = None) -> Features:
         """What a base model makes of the labelled and the query examples; it sees the inputs in this order.
@@ -39,6 +42,11 @@ class Problem(eqx.Module):
             model = freeze(model, look(self.sample()))
         features, _ = model(look(jnp.concatenate([self.support, self.query])))
         return features[: len(self.support)], features[len(self.support) :]
+
+
+def spread(x: _Rows) -> _Rows:
+    """Rows spread evenly over all of them, `sample_size` many."""
+    return x[:: _stride(len(x))]
 
 
 def sample_size(train: int) -> int:

@@ -1,0 +1,75 @@
+import io
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import tyro
+
+from ..tasks import BadInput, load_inputs
+from ._files import write_atomically
+from ._rule_file import locate_rule
+from ._start import cache_compilations
+
+
+def main(arguments: list[str]) -> int:
+    """Runs `metarule encode`."""
+    return tyro.cli(encode, args=arguments, prog="metarule encode")
+
+
+def encode(
+    rule: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RULE")],
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")],
+    /,
+    out: Path,
+    steps: int | None = None,
+    network: str | None = None,
+    activation: str | None = None,
+    batch_size: int | None = None,
+    seed: int = 0,
+    data_dir: Path | None = None,
+) -> int:
+    """Lets a rule fit a base model to unlabelled examples, and writes their features to an .npz.
+
+    The file holds `features` [example, feature] in the order of DATA and, if DATA has labels, `y`. Where DATA has a
+    split these are `features_train`, `y_train`, `features_test` and `y_test`, and only train examples are fitted to.
+
+    Args:
+        rule: a rule file, or the folder of a run.
+        data: PATH.npz with x, or x_train and x_test, labels y or not; or a data set as for `metarule evaluate`.
+        out: file to write; another one of this name is replaced, but never DATA or RULE.
+        steps: batches that the rule sees; by default as many as it was meta-trained for.
+        network: layer widths of the base model, features last, such as 64-64-32; by default the rule's own.
+        activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
+        batch_size: examples in a batch; by default the rule's own.
+        seed: decides the base model's start, the order of its inputs, and the batches.
+        data_dir: folder of data sets; also METARULE_DATA.
+    """
+    cache_compilations()
+    path = locate_rule(rule)
+    if out.resolve() in {Path(each).resolve() for each in (data, data.rpartition(":")[0], path)}:
+        raise BadInput(f"{out} is what is to be read: choose another --out.")
+    if seed < 0:
+        raise BadInput(f"--seed must be 0 or more; got {seed}.")
+    parts = load_inputs(data, data_dir)
+    from ._unsupervised_encoder import UnsupervisedEncoder  # After what may be refused: it imports for seconds.
+
+    encoder = UnsupervisedEncoder(
+        path,
+        network=network,
+        activation=activation,
+        steps=steps,
+        batch_size=batch_size,
+        standardise=False,  # They are scaled already.
+        random_state=seed,
+    ).fit(parts[0].x)
+    arrays = {}
+    for part in parts:
+        suffix = f"_{part.name}" if part.name else ""
+        arrays[f"features{suffix}"] = encoder.transform(part.x)
+        if part.y is not None:
+            arrays[f"y{suffix}"] = part.y
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    write_atomically(out, content.getvalue())
+    print(f"Wrote {out}: " + ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items()) + ".")
+    return 0

@@ -1,0 +1,115 @@
+"""`metarule encode`: features of one's own data, and what it refuses."""
+
+import jax.random as jr
+import numpy as np
+import pytest
+from metarule import UnsupervisedEncoder
+from metarule.launch.__main__ import main
+from metarule.launch._rule_file import save_rule
+from metarule.launch._rules import configuration_of, Lean
+from metarule.tasks import BadInput, load_inputs
+
+
+RECORD = {"network": "3", "weight_scale": 0.5, "batch_size": 5, "evaluation_steps": 2}
+TERMS = ("0_order", "1_order", "decorr_x", "large_decay", "lin_lower_symm", "lin_upper_psd", "lin_upper_symm", "rbf")
+CHOICE = Lean(hidden=2, signal=1, readout=1, without=(*TERMS, "sqr_lower_symm", "sqr_upper_symm", "w_base"))
+X = np.random.default_rng(0).normal(size=(30, 4)) * (1, 10, 0.1, 1) + 3
+Y = np.repeat(["b", "a", "c"], 10)
+PIXELS = np.random.default_rng(0).integers(0, 256, (30, 2, 2), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory):
+    """A place with a rule and data, where the tests of this file run."""
+    folder = tmp_path_factory.mktemp("encode")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        save_rule("rule", CHOICE.build(jr.key(0)), configuration_of(CHOICE), RECORD)
+        np.savez("bare.npz", x=X)
+        np.savez("labelled.npz", x=X, y=Y)
+        np.savez("split.npz", x_train=X[:20], x_test=X[20:], y_test=Y[20:])
+        np.savez("images.npz", train_x=PIXELS)
+        np.savez("floats.npz", x=PIXELS / 255)
+        np.savez("nan.npz", x=np.where(X > 5, np.nan, X))
+        np.savez("short.npz", x=X, y=Y[1:])
+        np.savez("labels.npz", y=Y)
+        np.savez("two.npz", x_train=X, x_test=X[:, 1:])
+        rows = "".join(f"{a},{b},{c},{d},{label}\n" for (a, b, c, d), label in zip(X, Y))
+        (folder / "table.csv").write_text("a,b,c,d,kind\n" + rows)
+        yield folder
+
+
+def encode(data, *options):
+    assert main(["encode", "rule", data, "--out", "out.npz", *options]) == 0
+    with np.load("out.npz") as arrays:
+        return dict(arrays)
+
+
+def test_all_rows_in_their_order_with_labels_or_without(capsys):
+    bare, labelled = encode("bare.npz"), encode("labelled.npz")
+    assert "features [30, 3], y [30]." in capsys.readouterr().out
+    assert list(bare) == ["features"] and list(labelled["y"]) == list(Y)
+    np.testing.assert_array_equal(bare["features"], labelled["features"])
+    np.testing.assert_allclose(
+        bare["features"], UnsupervisedEncoder("rule", random_state=0).fit_transform(X), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_a_split_is_kept_and_only_train_examples_are_fitted_to():
+    split = encode("split.npz")
+    assert sorted(split) == ["features_test", "features_train", "y_test"] and list(split["y_test"]) == list(Y[20:])
+    fitted = UnsupervisedEncoder("rule", random_state=0).fit(X[:20])
+    np.testing.assert_allclose(split["features_test"], fitted.transform(X[20:]), rtol=1e-4, atol=1e-4)
+
+
+def test_images_are_bytes_or_the_same_as_floats():
+    np.testing.assert_array_equal(encode("images.npz")["features"], encode("floats.npz")["features"])
+
+
+def test_a_table_comes_in_its_split_under_its_own_labels():
+    arrays = encode("table.csv:kind")
+    assert arrays["features_train"].shape == (24, 3) and arrays["features_test"].shape == (6, 3)
+    assert sorted(arrays["y_test"]) == ["a", "a", "b", "b", "c", "c"]
+
+
+def test_options_have_their_say():
+    plain = encode("bare.npz")["features"]
+    for options in (["--seed", "1"], ["--steps", "0"], ["--batch-size", "6"], ["--activation", "tanh"]):
+        assert not np.allclose(encode("bare.npz", *options)["features"], plain)
+    assert encode("bare.npz", "--network", "5-2")["features"].shape == (30, 2)
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["rule", "bare.npz", "--out", "./bare.npz"], "is what is to be read"),
+        (["rule", "table.csv:kind", "--out", "table.csv"], "is what is to be read"),
+        (["rule", "bare.npz", "--out", "rule"], "is what is to be read"),
+        (["absent", "bare.npz", "--out", "o.npz"], "There is no rule at absent"),
+        (["rule", "absent.npz", "--out", "o.npz"], "There is no file absent.npz"),
+        (["rule", "table.csv", "--out", "o.npz"], "name its label column too"),
+        (["rule", "nan.npz", "--out", "o.npz"], "NaN or infinity"),
+        (["rule", "short.npz", "--out", "o.npz"], "give one for each"),
+        (["rule", "labels.npz", "--out", "o.npz"], "name the inputs x, or x_train and x_test"),
+        (["rule", "two.npz", "--out", "o.npz"], "train examples have shape (4,) but test examples (3,)"),
+        (["rule", "bare.npz", "--out", "o.npz", "--steps", "-1"], "steps must be 0 or more"),
+        (["rule", "bare.npz", "--out", "o.npz", "--seed", "-1"], "--seed must be 0 or more"),
+        (["rule", "bare.npz", "--out", "bare.npz/o.npz"], "Can't write bare.npz/o.npz"),
+    ],
+)
+def test_what_cant_be_is_refused_in_one_sentence(arguments, sentence, capsys, folder):
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert main(["encode", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert sentence in err and err.count("\n") == 1 and not out
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_inputs_are_loaded_as_load_scales_them():
+    (part,) = load_inputs("bare.npz")
+    np.testing.assert_allclose(part.x, (X - X.mean(0)) / X.std(0), rtol=1e-5, atol=1e-6)
+    assert part.name == "" and part.y is None
+    train, test = load_inputs("digits")
+    assert (train.name, test.name) == ("train", "test") and train.x.max() == 1 and set(test.y) == set("0123456789")
+    with pytest.raises(BadInput, match="Unknown data set"):
+        load_inputs("didgits")
