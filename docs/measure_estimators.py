@@ -29,22 +29,23 @@ class Recurrent(AbstractProblem):
     """A recurrent network whose weight matrix is theta, on noise: cheap, smooth, of any length."""
 
     horizon: Length
-    width: int = 64
+    width: int = eqx.field(static=True, default=64)
+    batch: int = eqx.field(static=True, default=16)
 
     def init(self, theta, key):
-        return jr.normal(key, (16, self.width))
+        return jr.normal(key, (self.batch, self.width))
 
     def step(self, theta, state, key):
         state = jnp.tanh(state @ theta + 0.1 * jr.normal(key, state.shape))
         return state, ((state - 0.5) ** 2).mean()
 
 
-def recurrent(steps, width=64):
-    return Recurrent(Length(steps), width), jr.normal(jr.key(5), (width, width)) / width**0.5
+def recurrent(steps, batch=16):
+    return Recurrent(Length(steps), batch=batch), jr.normal(jr.key(5), (64, 64)) / 8
 
 
 def memory():
-    print("Memory of one meta-step beside its input and output, MB (theta: 64x64, 16 kB; an inner state: 4 kB)")
+    print("Memory of one meta-step beside its input and output, MB (theta: 64x64, 16 kB; an inner state: 0.5 kB)")
     pairs = lambda count: Population(1, count, 4)
     estimators = {
         "backprop": lambda count: FullBackprop(Population(count, 1, 4)),
@@ -56,7 +57,7 @@ def memory():
     for name, make in estimators.items():
         found = []
         for count, steps in ((8, 8), (8, 64), (8, 512), (64, 8), (512, 8)):
-            problem, theta = recurrent(steps)
+            problem, theta = recurrent(steps, batch=2)
             state = make(count).init(problem, theta, jr.key(0))
             compiled = jax.jit(make(count).estimate).lower(problem, theta, state, jr.key(0)).compile()
             temporary = compiled.memory_analysis().temp_size_in_bytes / 1e6

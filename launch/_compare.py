@@ -202,7 +202,7 @@ def _plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     axes[1].set(xscale="log", yscale="log", xlabel="seconds for one estimate", ylabel="bias / |g|")
     axes[1].set_title("hollow: none was found that is larger", fontsize=9)
     if learned:
-        axes[2].set(xlabel="seconds of meta-steps", ylabel="best validation loss (mean of seeds)")
+        axes[2].set(xlabel="seconds since the first meta-step", ylabel="best validation loss (mean of seeds)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
     save(figure, path / "comparison.png")
 
