@@ -31,6 +31,7 @@ def filters(asked: Asked) -> Drawing:
         ]
         tiles.append(_tiled(weights.reshape(-1, side, side)))
     figure, panes = panels(len(moments), 3.0, 3.3)
+    figure.set_layout_engine("constrained", wspace=0.08)
     for axes, tile, steps in zip(panes, tiles, moments):
         shown = axes.imshow(tile, cmap="RdBu_r", vmin=-1, vmax=1)
         axes.set(title=f"{steps} inner steps", xticks=[], yticks=[])

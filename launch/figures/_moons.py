@@ -1,4 +1,7 @@
+from collections.abc import Callable
+
 import numpy as np
+from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
@@ -32,10 +35,10 @@ def moons(asked: Asked) -> Drawing:
         components = PCA(2).fit_transform(features)
         _scatter(right, components, labels)
         right.set(xlabel="first principal component", ylabel="second", title=f"features after {steps} steps")
-        for split, place, features_, label in zip(("moon",) * len(points), points, components, labels):
+        for point, component, label in zip(points.tolist(), components.tolist(), labels.tolist()):
             rows.append(
-                {"steps": steps, "label": int(label), "input_1": float(place[0]), "input_2": float(place[1])}
-                | {"component_1": float(features_[0]), "component_2": float(features_[1]), "accuracy": accuracy}
+                {"steps": steps, "label": label, "input_1": point[0], "input_2": point[1]}
+                | {"component_1": component[0], "component_2": component[1], "accuracy": accuracy}
             )
     panes[0].legend(frameon=False, fontsize=8, loc="lower left")
     caption = (
@@ -46,14 +49,14 @@ def moons(asked: Asked) -> Drawing:
     return Drawing(figure, "Two moons", caption, rows)
 
 
-def _scatter(axes: Axes, points: np.ndarray, labels: np.ndarray) -> None:
+def _scatter(axes: Axes, points: Float[np.ndarray, "point 2"], labels: Int[np.ndarray, " point"]) -> None:
     for label in (0, 1):
         own = points[labels == label]
         marker, colour = MARKERS[label], COLOURS[label]
         axes.scatter(*own.T, s=5, marker=marker, color=colour, linewidths=0, label=f"moon {label + 1}")
 
 
-def _decision(axes: Axes, predict) -> None:
+def _decision(axes: Axes, predict: Callable[[Float[np.ndarray, "point 2"]], Int[np.ndarray, " point"]]) -> None:
     x, y = np.meshgrid(np.linspace(-1.6, 2.6, 120), np.linspace(-1.1, 1.6, 120))
     side = predict(np.stack([x.ravel(), y.ravel()], 1)).reshape(x.shape)
     axes.pcolormesh(x, y, side, cmap=ListedColormap(COLOURS[:2]), alpha=0.2, shading="nearest", rasterized=True)
