@@ -41,7 +41,8 @@ def report(
     _, record = describe(use.path)
     sections = [section("The rule", table([{"": name, "value": _plain(value)} for name, value in record.items()]))]
     if folder.results.exists():
-        sections.append(section("Accuracy with few labels", table(_results(folder.results))))
+        note = "± is the standard error over seeds; counts are of examples."
+        sections.append(section("Accuracy with few labels", table(_results(folder.results), note=note)))
     sections += [_figure(figures, name) for name in FIGURES if (figures / f"{name}.png").exists()]
     path = folder.path / "report.html" if out is None else out
     foot = f"Written by metarule {version('metarule')}."
