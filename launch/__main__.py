@@ -8,6 +8,8 @@ _COMMANDS = {
     "encode": "Turn unlabelled data into features by a trained rule, and write them to a file.",
     "ablate": "Meta-train a rule without each of its ingredients and tell what each is worth.",
     "compare": "Measure estimators of the meta-gradient: bias, variance, cost, and what they learn.",
+    "figure": "Draw a figure of a rule: generalisation, depth, width, filters and others.",
+    "report": "Put a run's results and figures on one page.",
     "info": "Show versions, devices, the data sets at hand, and what a rule file holds.",
     "import-released": "Turn the authors' released TensorFlow checkpoint into a rule file.",
     "data": "List the data sets at hand and what to do for the others; prepare one.",

@@ -141,7 +141,7 @@ class Checkpoints:
                 f"The checkpoint of step {step} in {self._folder} is of another configuration: {differs}; "
                 "give the configuration that it was begun with, or another --run."
             )
-        shapes = {name: _placed(leaf) for name, leaf in wanted.items() if leaf.size}
+        shapes = {name: placed(leaf) for name, leaf in wanted.items() if leaf.size}
         leaves = self._restore(step, state=ocp.args.StandardRestore(shapes))["state"]
         for name, leaf in wanted.items():
             if not leaf.size:
@@ -201,7 +201,8 @@ def _digest(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
-def _placed(leaf: Any) -> jax.ShapeDtypeStruct:
+def placed(leaf: Any) -> jax.ShapeDtypeStruct:
+    """An array's shape and place, by default the first device."""
     sharding = leaf.sharding if isinstance(leaf, jax.Array | jax.ShapeDtypeStruct) else None
     default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding or default)
@@ -211,4 +212,4 @@ def _like(wanted: Any, leaf: Any) -> Any:
     if isinstance(wanted, np.ndarray):
         return np.asarray(leaf)
     # An array that is bound to its device compiles anew what one that isn't has compiled already.
-    return jnp.asarray(np.asarray(leaf)) if len(_placed(wanted).sharding.device_set) == 1 else leaf
+    return jnp.asarray(np.asarray(leaf)) if len(placed(wanted).sharding.device_set) == 1 else leaf

@@ -17,8 +17,8 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 @pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, re.S))
 def test_python(code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    rule = Lean(hidden=4, signal=2, readout=1)
-    record = {"network": "16-32", "evaluation_steps": 2, "batch_size": 8}
+    rule = Lean(hidden=2, signal=1, readout=1)
+    record = {"network": "32", "evaluation_steps": 2, "batch_size": 8}
     save_rule("runs/quick-seed0/rule.safetensors", rule.build(jr.key(0)), configuration_of(rule), record)
     names = {}
     exec(code, names)

@@ -1,0 +1,36 @@
+import dataclasses
+
+import numpy as np
+
+from .._configuration import choose
+from .._encoders import LEARNED
+from .._network import ACTIVATIONS
+from .._plots import COLOURS, panels
+from ._asked import Asked, of_task
+from ._drawing import Drawing
+
+
+def activation(asked: Asked) -> Drawing:
+    """Accuracy with base models of other nonlinearities; --values are their names."""
+    names = asked.values or tuple(ACTIVATIONS)
+    chosen = {name: choose(name, ACTIVATIONS, "activation") for name in names}
+    rows = []
+    for name, function in chosen.items():
+        print(f"activation: {name}", flush=True)
+        architecture = dataclasses.replace(asked.use.architecture, activation=function)
+        rows += [{"activation": name, **row} for row in asked.score(LEARNED, architecture)]
+    figure, panes = panels(len(asked.tasks), 5.6)
+    for axes, task in zip(panes, asked.tasks):
+        for index, encoder in enumerate(LEARNED):
+            own = [row for row in of_task(rows, task) if row["encoder"] == encoder]
+            accuracy, error = (100 * np.array([row[key] for row in own]) for key in ("accuracy", "stderr"))
+            place = np.arange(len(own)) + 0.27 * (index - 1)
+            axes.bar(place, accuracy, 0.27, yerr=2 * error, capsize=2, color=COLOURS[index], label=encoder)
+        axes.set_xticks(range(len(names)), names)
+        axes.set(xlabel="nonlinearity of the base model", ylabel=f"accuracy on {task}, %", ylim=(0, 100))
+    panes[-1].legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    caption = (
+        f"The rule on base models of other nonlinearities than its own, which is {asked.use.activation}. "
+        f"{asked.protocol}"
+    )
+    return Drawing(figure, "Generalisation to nonlinearities", caption, rows)

@@ -1,0 +1,62 @@
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+
+from .._plots import COLOURS, MARKERS, panels
+from .._unsupervised_encoder import UnsupervisedEncoder
+from ._asked import Asked
+from ._drawing import Drawing
+
+
+def moons(asked: Asked) -> Drawing:
+    """Scikit-learn's two moons: where a readout of few labels decides, and the features; --values are inner steps."""
+    from sklearn.datasets import make_moons
+    from sklearn.decomposition import PCA
+    from sklearn.linear_model import RidgeClassifier
+
+    points, labels = make_moons(1000, noise=0.1, random_state=0)
+    fresh, answers = make_moons(1000, noise=0.1, random_state=1)
+    chosen = np.concatenate([np.flatnonzero(labels == label)[: asked.labels] for label in (0, 1)])
+    moments = asked.numbers((0, asked.steps), 0)
+    figure, panes = panels(2 * len(moments), 3.6, 3.4)
+    rows = []
+    for steps, left, right in zip(moments, panes[::2], panes[1::2]):
+        encoder = UnsupervisedEncoder(asked.use.path, steps=steps, random_state=0).fit(points)
+        features = encoder.transform(points)
+        readout = RidgeClassifier().fit(features[chosen], labels[chosen])
+        accuracy = float(readout.score(encoder.transform(fresh), answers))
+        _decision(left, lambda grid: readout.predict(encoder.transform(grid)))
+        _scatter(left, points, labels)
+        left.scatter(*points[chosen].T, s=36, facecolors="none", edgecolors="black", linewidths=1.2, label="labelled")
+        left.set(xlabel="first input", ylabel="second input", title=f"{steps} inner steps: {100 * accuracy:.0f} %")
+        components = PCA(2).fit_transform(features)
+        _scatter(right, components, labels)
+        right.set(xlabel="first principal component", ylabel="second", title=f"features after {steps} steps")
+        for point, component, label in zip(points.tolist(), components.tolist(), labels.tolist()):
+            rows.append(
+                {"steps": steps, "label": label, "input_1": point[0], "input_2": point[1]}
+                | {"component_1": component[0], "component_2": component[1], "accuracy": accuracy}
+            )
+    panes[0].legend(frameon=False, fontsize=8, loc="lower left")
+    caption = (
+        f"Two moons, 1,000 unlabelled points. In the input space: where ridge regression on the features decides for "
+        f"either moon, given {asked.labels} labels of each (circled), and its accuracy on 1,000 fresh points. Beside "
+        "it: the features, along their first two principal components. One base model, one seed."
+    )
+    return Drawing(figure, "Two moons", caption, rows)
+
+
+def _scatter(axes: Axes, points: Float[np.ndarray, "point 2"], labels: Int[np.ndarray, " point"]) -> None:
+    for label in (0, 1):
+        own = points[labels == label]
+        marker, colour = MARKERS[label], COLOURS[label]
+        axes.scatter(*own.T, s=5, marker=marker, color=colour, linewidths=0, label=f"moon {label + 1}")
+
+
+def _decision(axes: Axes, predict: Callable[[Float[np.ndarray, "point 2"]], Int[np.ndarray, " point"]]) -> None:
+    x, y = np.meshgrid(np.linspace(-1.6, 2.6, 120), np.linspace(-1.1, 1.6, 120))
+    side = predict(np.stack([x.ravel(), y.ravel()], 1)).reshape(x.shape)
+    axes.pcolormesh(x, y, side, cmap=ListedColormap(COLOURS[:2]), alpha=0.2, shading="nearest", rasterized=True)

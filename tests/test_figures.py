@@ -1,0 +1,147 @@
+"""`metarule figure` and `metarule report`: what they draw is what was measured, and a page needs nothing but itself."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from metarule.launch import _figure
+from metarule.launch.__main__ import main
+from metarule.launch._checkpoint_parts import read_part, steps_in
+from metarule.launch._checkpoints import Checkpoints
+from metarule.launch._rule_file import save_rule
+from metarule.launch._rules import configuration_of, Lean
+from metarule.launch.figures import Asked
+from metarule.tasks import BadInput
+
+
+RECORD = {"network": "3", "weight_scale": 0.5, "batch_size": 5, "evaluation_steps": 2, "seed": 0}
+TERMS = ("0_order", "1_order", "decorr_x", "large_decay", "lin_lower_symm", "lin_upper_psd", "lin_upper_symm", "rbf")
+CHOICE = Lean(hidden=2, signal=1, readout=1, without=(*TERMS, "sqr_lower_symm", "sqr_upper_symm", "w_base"))
+FEW = ["--labels", "2", "--seeds", "2", "--queries", "20", "--tasks", "own.npz"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory):
+    """A place with data and the folder of a run `run`, where the tests of this file run."""
+    folder = tmp_path_factory.mktemp("figures")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        rule, run = CHOICE.build(jr.key(1)), folder / "run"
+        save_rule(run / "rule.safetensors", rule, configuration_of(CHOICE), RECORD)
+        lines = [
+            {"step": step, "meta_loss": 2 / step, "gradient_norm": 1.0, "seconds": 3.0 * step} for step in range(1, 41)
+        ]
+        lines[4]["meta_loss"] = "NaN"
+        lines[-1]["best_validation_loss"] = 0.1
+        (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        row = {"encoder": "meta-<trained>", "task": "digits", "readout": "ridge", "accuracy": 0.8125, "stderr": 0.01}
+        row |= {"seeds": 2, "labelled": 20, "unlabelled": 1078, "steps": 2}
+        (run / "results.json").write_text(json.dumps([row]))
+        with Checkpoints(run / "checkpoints") as checkpoints:
+            for step in (3, 7):
+                later = jax.tree.map(lambda leaf: leaf + step / 100, rule)
+                checkpoints.save(step, {"meta": {"average": later, "other": jnp.zeros((0, 2))}}, {})
+        generator = np.random.default_rng(0)
+        labels = np.repeat(np.arange(2), 20)
+        pixels = generator.integers(0, 100, (40, 3, 3)) + 99 * labels[:, None, None]
+        np.savez("own.npz", x=pixels.astype(np.uint8), y=labels)
+        np.savez("vectors.npz", x=generator.normal(size=(40, 3)), y=labels)
+        yield folder
+
+
+def draw(name, *options):
+    assert main(["figure", name, "run", *FEW, *options]) == 0
+    with open(f"run/figures/{name}.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert Path(f"run/figures/{name}.png").read_bytes()[:4] == b"\x89PNG"
+    return rows
+
+
+def test_training_shows_the_metrics():
+    rows = draw("training")
+    assert len(rows) == 40 and float(rows[1]["meta_loss"]) == 1 and rows[-1]["best_validation_loss"] == "0.1"
+    np.testing.assert_allclose(float(rows[9]["smoothed"]), (2 / 9 + 2 / 10) / 2)
+    np.testing.assert_allclose(float(rows[4]["smoothed"]), 0.5)  # The mean of two, of which one is not a number.
+
+
+def test_depth_shows_what_evaluate_measures():
+    rows = draw("depth", "--values", "2", "1")
+    own = [row for row in rows if row["layers"] == "1" and row["encoder"] == "meta-trained"]
+    assert {row["layers"] for row in rows} == {"1", "2"} and len(rows) == 12
+    options = ["--encoders", "meta-trained", *FEW, "--json", "table.json"]
+    assert main(["evaluate", "run", *options]) == 0
+    table = json.loads(Path("table.json").read_text())
+    assert [float(row["accuracy"]) for row in own] == [row["accuracy"] for row in table]
+
+
+def test_transfer_takes_the_rule_of_every_checkpoint(monkeypatch):
+    seen = []
+
+    def score(self, names, architecture, rule=None):
+        seen.append(rule)
+        row = {"encoder": names[0], "task": "own.npz", "readout": "ridge", "accuracy": 0.5, "stderr": 0.1}
+        return [{**row, "seeds": 2, "steps": 2}]
+
+    monkeypatch.setattr(Asked, "score", score)
+    rows = draw("transfer")
+    assert [row["meta_step"] for row in rows if row["encoder"] == "meta-trained"] == ["0", "3", "7"]
+    rule = CHOICE.build(jr.key(1))
+    for step, found in zip((3, 7), seen[1:]):
+        np.testing.assert_allclose(found.log_step_size, rule.log_step_size + step / 100, rtol=1e-6)
+
+
+def test_generalisation_and_filters_and_moons():
+    rows = draw("generalisation", "--values", "raw", "pca", "--quick")
+    assert [row["encoder"] for row in rows] == ["raw", "raw", "pca", "pca"]
+    rows = draw("filters", "--values", "0", "2")
+    assert [(row["steps"], row["unit"]) for row in rows] == [(steps, unit) for steps in "02" for unit in "012"]
+    weights = np.array([[float(row[f"weight_{place}"]) for place in range(9)] for row in rows])
+    np.testing.assert_allclose(np.abs(weights).max(1), 1)
+    assert len(draw("moons", "--values", "1")) == 1000
+
+
+def test_a_part_of_a_checkpoint(folder):
+    checkpoints = folder / "run" / "checkpoints"
+    assert steps_in(checkpoints) == (3, 7) and steps_in(folder / "absent") == ()
+    with pytest.raises(BadInput, match="step 3 in .* is damaged or of another rule"):
+        read_part(checkpoints, 3, "meta.average", {"absent": jnp.zeros(3)})
+
+
+def test_a_report_is_one_page_that_needs_nothing_else(monkeypatch, tmp_path):
+    draw("training")
+    page = tmp_path / "page.html"
+    assert main(["report", "run", "--out", str(page)]) == 0
+    text = page.read_text()
+    assert "81.2 ± 1.0" in text and "meta-&lt;trained&gt;" in text and "<h2>Meta-training</h2>" in text
+    assert all(source.startswith("data:image/png;base64,") for source in re.findall(r'src="([^"]*)"', text))
+    assert not re.search(r"<script|<link|https?://|url\(", text)
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["figure", "depth", "run", "--values", "deep"], "whole numbers of 1 or more"),
+        (["figure", "activation", "run", "--values", "sine"], "Unknown activation 'sine'"),
+        (["figure", "generalisation", "run", "--values", "isomap"], "are encoders"),
+        (["figure", "transfer", "run", "--values", "4"], "has no checkpoint of step 4; it has 3, 7"),
+        (["figure", "filters", "run", "--tasks", "vectors.npz"], "holds no grey images"),
+        (["figure", "moons", "absent"], "There is no rule at absent"),
+        (["figure", "moons", "run", "--steps", "-1"], "--steps 0 or more"),
+        (["report", "absent"], "There is no rule at absent"),
+        (["report", "run", "--out", "own.npz/page.html"], "Can't write own.npz/page.html"),
+    ],
+)
+def test_what_cant_be_is_refused_in_one_sentence(arguments, sentence, capsys):
+    assert main(arguments) == 2
+    _, err = capsys.readouterr()
+    assert sentence in err and err.count("\n") == 1
+
+
+def test_names_of_figures_are_those_that_help_shows():
+    assert list(_figure._Name.__args__) == list(_figure.FIGURES)
