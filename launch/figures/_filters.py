@@ -33,12 +33,13 @@ def filters(asked: Asked) -> Drawing:
     figure, panes = panels(len(moments), 3.0, 3.3)
     figure.set_layout_engine("constrained", wspace=0.08)
     for axes, tile, steps in zip(panes, tiles, moments):
-        shown = axes.imshow(tile, cmap="RdBu_r", vmin=-1, vmax=1)
+        axes.imshow(tile, cmap="RdBu_r", vmin=-1, vmax=1)
         axes.set(title=f"{steps} inner steps", xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
-    figure.colorbar(shown, ax=panes, label="weight / largest of the unit", shrink=0.8)
+    figure.colorbar(panes[0].images[0], ax=panes, label="weight / largest of the unit", shrink=0.8)
+    units = min(_UNITS, asked.use.architecture.widths[0])
     caption = (
-        f"Weights from the {side} x {side} pixels of {data_set.name} to the first {len(weights)} units of the first "
+        f"Weights from the {side} x {side} pixels of {data_set.name} to the first {units} units of the first "
         "layer, at the start and after inner steps of the rule, of one base model. Each unit's weights are divided by "
         "the largest of them. The rule saw the pixels in a random order; here they are in their own."
     )

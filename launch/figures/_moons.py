@@ -17,8 +17,8 @@ def moons(asked: Asked) -> Drawing:
     from sklearn.decomposition import PCA
     from sklearn.linear_model import RidgeClassifier
 
-    points, labels = make_moons(1000, noise=0.1, random_state=0)
-    fresh, answers = make_moons(1000, noise=0.1, random_state=1)
+    points, labels = map(np.asarray, make_moons(1000, noise=0.1, random_state=0))
+    fresh, answers = map(np.asarray, make_moons(1000, noise=0.1, random_state=1))
     chosen = np.concatenate([np.flatnonzero(labels == label)[: asked.labels] for label in (0, 1)])
     moments = asked.numbers((0, asked.steps), 0)
     figure, panes = panels(2 * len(moments), 3.6, 3.4)
@@ -28,7 +28,7 @@ def moons(asked: Asked) -> Drawing:
         features = encoder.transform(points)
         readout = RidgeClassifier().fit(features[chosen], labels[chosen])
         accuracy = float(readout.score(encoder.transform(fresh), answers))
-        _decision(left, lambda grid: readout.predict(encoder.transform(grid)))
+        _decision(left, lambda grid: np.asarray(readout.predict(encoder.transform(grid))))
         _scatter(left, points, labels)
         left.scatter(*points[chosen].T, s=36, facecolors="none", edgecolors="black", linewidths=1.2, label="labelled")
         left.set(xlabel="first input", ylabel="second input", title=f"{steps} inner steps: {100 * accuracy:.0f} %")

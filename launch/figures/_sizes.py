@@ -2,6 +2,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from .._encoders import LEARNED
 from .._plots import panels
 from ._asked import Asked, curves, of_task
@@ -47,7 +49,7 @@ def _along(
     return rows
 
 
-def _draw(asked: Asked, rows: list[dict[str, Any]], label: str, along: str | None = None):
+def _draw(asked: Asked, rows: list[dict[str, Any]], label: str, along: str | None = None) -> Figure:
     figure, panes = panels(len(asked.tasks))
     for axes, task in zip(panes, asked.tasks):
         curves(axes, of_task(rows, task), along or label)
