@@ -85,7 +85,8 @@ def test_the_table(whole):
 
 def test_evaluate_scores_the_rule_as_the_run_did(whole, tmp_path, capsys):
     out = tmp_path / "again.json"
-    assert main(["evaluate", str(whole), "--labels", "2", "--seeds", "2", "--json", str(out)]) == 0
+    options = "--labels 2 --seeds 2 --encoders meta-trained untrained random-init".split()
+    assert main(["evaluate", str(whole), *options, "--json", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "meta-trained" in printed and "random-init" in printed
     drop = lambda rows: [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
