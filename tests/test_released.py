@@ -69,6 +69,7 @@ def error(ours, recorded):
     return np.linalg.norm(ours - recorded) / np.linalg.norm(recorded)
 
 
+@EITHER
 @pytest.mark.parametrize("name", ["a_noise", "c_noise"])
 def test_intermediates(name, precision):
     fixture = load(name, precision)
@@ -123,6 +124,7 @@ def unroll(rule, model, x, steps):
     return jax.lax.fori_loop(0, steps, lambda _, model: one_step(rule, model, x), model)
 
 
+@EITHER
 @pytest.mark.parametrize(
     "name, step_size, steps",
     [(name, size, steps) for name in ["a_noise", "c_noise"] for size in [1e-4, 1e-2] for steps in [1, 5]]
