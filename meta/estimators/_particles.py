@@ -121,7 +121,7 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
             )
             carried, outcome = self.advance(problem, theta, run.carried, stretch)
             # A run that is no longer finite has nothing left to say.
-            age = jnp.where(jnp.isfinite(outcome.loss), run.age + stretch.live, run.length)
+            age = jnp.where(jnp.isfinite(outcome.loss), run.age + stretch.live, run.length).astype(run.age.dtype)
             return Run(carried, age, run.length, run.windows + 1), outcome
 
         def shape(outcomes: Outcome) -> Outcome:
@@ -158,7 +158,8 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
 
     def _summary(self, theta, outcomes, finite, live, halves) -> Estimate:
         grad, variance, diagnostics = self.combine(halves)
-        _, _, unravel = ravel(theta)
+        vector, _, unravel = ravel(theta)
+        grad, variance = grad.astype(vector.dtype), variance.astype(vector.dtype)
         norm = jnp.linalg.norm(grad)
         noise = jnp.sqrt(variance.sum())
         steps = jnp.where(finite, live, 0).sum()
