@@ -128,7 +128,7 @@ def _switched_off(whole: Path, variant: Training, kept: Path, data_dir: Path | N
     protocol, rule = protocol_of(variant), leave_out(load_rule(whole, build), variant.rule.without)
     encoders = [("meta-trained", protocol.fitted(rule, variant.evaluation_steps))]
     data_sets = load_all(variant.held_out, data_dir, variant.labels)
-    rows = [row for data_set in data_sets for row in protocol.rows(encoders, data_set)]
+    rows = protocol.rows(encoders, data_sets)
     write_rows(kept, rows)
     return _accuracy(rows)
 

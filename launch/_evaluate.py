@@ -86,6 +86,6 @@ def evaluate(
     )
     made = encoders_of(encoders, contest)
     data_sets = load_all(tasks, data_dir, labels)
-    rows = [row for data_set in data_sets for row in protocol.rows(made, data_set)]
+    rows = protocol.rows(made, data_sets)
     print_table(rows, title, json_file=json)
     return 0

@@ -50,7 +50,7 @@ def meta_run(preset: str, training: Training, run: Run) -> MetaRun:
     save_rule(folder.rule, state.best, configuration_of(training.rule), _record(preset, training, seconds))
     protocol = protocol_of(training)
     encoders = encoders_of(LEARNED, Contest(protocol, state.best, untrained, (training.evaluation_steps,)))
-    rows = [row for data_set in held_out for row in protocol.rows(encoders, data_set)]
+    rows = protocol.rows(encoders, held_out)
     write_rows(folder.results, rows)
     return MetaRun(folder, training.steps, seconds, rows)
 

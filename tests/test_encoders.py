@@ -145,7 +145,7 @@ def test_baselines_are_themselves_on_mnist():
     protocol = Protocol(MultiLayerPerceptron((64, 64, 64, 64, 32), jax.nn.relu, 0.1), seeds=5)
     rule = Oja()
     names = ("random-init", "raw", "pca", "supervised", "vae")
-    rows = protocol.rows(encoders_of(names, Contest(protocol, rule, rule, (1,))), load("mnist28"))
+    rows = protocol.rows(encoders_of(names, Contest(protocol, rule, rule, (1,))), [load("mnist28")])
     found = {(row["encoder"], row["readout"]): row["accuracy"] for row in rows}
     for readout in ("ridge", "logistic"):
         assert 0.68 < found["raw", readout] < 0.78

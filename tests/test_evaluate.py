@@ -119,7 +119,7 @@ def test_the_protocol_finds_what_the_features_hold():
     protocol = Protocol(MultiLayerPerceptron((3,), jnp.tanh), labels=5, seeds=3, batch_size=6)
     noise = from_arrays("noise", (np.random.default_rng(1).normal(size=(90, 3)), labels))
     for data_set, low, high in ((from_arrays("classes", (x, labels)), 0.95, 1.0), (noise, 0.1, 0.6)):
-        rows = protocol.rows([("identity", protocol.fitted(Identity(jnp.asarray(1.0)), 1))], data_set)
+        rows = protocol.rows([("identity", protocol.fitted(Identity(jnp.asarray(1.0)), 1))], [data_set])
         assert [row["readout"] for row in rows] == ["ridge", "logistic"]
         assert all(low <= row["accuracy"] <= high and row["steps"] == 1 for row in rows)
 

@@ -3,6 +3,7 @@
 from ._encoder import (
     AbstractEncoder as AbstractEncoder,
     Account as Account,
+    Features as Features,
     Problem as Problem,
     spread as spread,
     Statistics as Statistics,

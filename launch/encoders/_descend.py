@@ -19,6 +19,7 @@ def descend(
     key: PRNGKeyArray,
 ) -> _Parameters:
     """Follows the gradient of a loss with an optimiser; another number of steps compiles nothing anew."""
+    optimiser = optax.flatten(optimiser)  # One vector: a program for every array takes long to compile.
 
     def step(index, carried):
         parameters, state = carried

@@ -49,7 +49,7 @@ class Asked:
         contest = Contest(protocol, rule or self.use.rule, self.use.untrained(), (self.steps,), share=self.share)
         encoders = encoders_of(names, contest)
         data_sets = load_all(self.tasks, self.data_dir, self.labels)
-        return [{**row} for data_set in data_sets for row in protocol.rows(encoders, data_set)]
+        return [{**row} for row in protocol.rows(encoders, data_sets)]
 
     @property
     def protocol(self) -> str:
