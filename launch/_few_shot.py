@@ -109,10 +109,10 @@ class Protocol:
 
 
 class _Examples(eqx.Module):
-    """The inputs of a data set, on the device; or their shapes."""
+    """The inputs of a data set, on the device."""
 
-    train: Float[Array, "train input"] | jax.ShapeDtypeStruct
-    test: Float[Array, "test input"] | jax.ShapeDtypeStruct
+    train: Float[Array, "train input"]
+    test: Float[Array, "test input"]
 
     @classmethod
     def of(cls, data_set: DataSet) -> "_Examples":
@@ -120,8 +120,9 @@ class _Examples(eqx.Module):
 
     @classmethod
     def shapes(cls, data_set: DataSet) -> "_Examples":
-        counts = len(data_set.train_y), len(data_set.test_y)
-        return cls(*(jax.ShapeDtypeStruct((count, data_set.input_size), jnp.float32) for count in counts))
+        """The same without the numbers, which may take much memory."""
+        rows = lambda labels: jnp.zeros((len(labels), data_set.input_size), jnp.float32)
+        return eqx.filter_eval_shape(lambda: cls(rows(data_set.train_y), rows(data_set.test_y)))
 
 
 class _Chosen(eqx.Module):

@@ -54,15 +54,15 @@ def figure(
     """Draws a figure of a rule: NAME.png, the numbers in it as NAME.csv, and what it shows as NAME.json.
 
     training: the meta-loss along meta-training. generalisation: accuracy on data sets, beside other encoders. transfer:
-    along meta-training, by the checkpoints of the run. depth, width, activation: on other base models. filters: weights
-    of the first layer along the inner training. moons: decisions on two moons. `metarule report` puts them on a page.
+    along meta-training, as the run kept the rule. depth, width, activation: on other base models. filters: weights
+    of the first layer along meta-training. moons: decisions on two moons. `metarule report` puts them on a page.
 
     Args:
         name: training, generalisation, transfer, depth, width, activation, filters or moons.
         rule: a rule file, or the folder of a run.
         tasks: data sets, as for `metarule evaluate`.
-        values: places on the figure's own axis, such as 2 5 8 for depth; encoders for generalisation, inner steps for
-            filters and moons, checkpoints for transfer.
+        values: places on the figure's own axis, such as 2 5 8 for depth; encoders for generalisation, meta-steps for
+            transfer and filters, inner steps for moons.
         steps: inner steps; by default as many as the rule was meta-trained for.
         labels: labelled examples per class.
         seeds: repetitions, each with its own start, order of inputs and examples.

@@ -6,6 +6,7 @@ from typing import Any, final
 
 import jax.random as jr
 
+from ..rules import AbstractRule
 from ..tasks import BadInput
 from ._configuration import describe, Run, Training
 from ._encoders import Contest, encoders_of, LEARNED
@@ -43,11 +44,18 @@ def meta_run(preset: str, training: Training, run: Run) -> MetaRun:
     start = meta_training.init(untrained, key)
     untrained = start.meta.theta  # The same numbers in the form that the trained rule has: nothing is compiled twice.
     folder = _folder(preset, training, run)
-    state, seconds, done = meta_training.run(start, folder, run.resume)
+
+    def keep(path: Path, rule: AbstractRule, step: int, seconds: float) -> None:
+        save_rule(path, rule, configuration_of(training.rule), _record(preset, training, step, seconds))
+
+    def snapshot(step: int, rule: AbstractRule, seconds: float) -> None:
+        keep(folder.snapshot(step), rule, step, seconds)
+
+    state, seconds, done = meta_training.run(start, folder, run.resume, snapshot)
     seconds = round(seconds, 1)
     if not done:
         return MetaRun(folder, int(state.meta.step), seconds, None)
-    save_rule(folder.rule, state.best, configuration_of(training.rule), _record(preset, training, seconds))
+    keep(folder.rule, state.best, training.steps, seconds)
     protocol = protocol_of(training)
     encoders = encoders_of(LEARNED, Contest(protocol, state.best, untrained, (training.evaluation_steps,)))
     rows = protocol.rows(encoders, held_out)
@@ -86,13 +94,13 @@ def _configuration(preset: str, training: Training) -> dict[str, Any]:
     return {"preset": preset, **describe(training)}
 
 
-def _record(preset: str, training: Training, seconds: float) -> dict[str, Any]:
+def _record(preset: str, training: Training, step: int, seconds: float) -> dict[str, Any]:
     """Where a rule comes from, and the base model that it is evaluated with unless a person says otherwise."""
     return {
         "preset": preset,
         "seed": training.seed,
-        "steps": training.steps,
-        "seconds": seconds,
+        "steps": step,
+        "seconds": round(seconds, 1),
         "estimator": describe(training.estimator),
         "sources": list(training.sources),
         "side": training.side,

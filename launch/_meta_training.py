@@ -3,7 +3,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import final
 
@@ -23,6 +23,8 @@ from ._run_folder import RunFolder
 
 
 _VALIDATION_RUNS = 16
+Keep = Callable[[int, AbstractRule, float], None]
+"""What is done with a rule at a step, so many seconds after the start."""
 
 
 @final
@@ -66,10 +68,11 @@ class MetaTraining:
         meta = eqx.filter_jit(self.learner.init)(untrained, jr.fold_in(key, 1))
         return Progressed(meta, meta.theta, jnp.array(jnp.inf, float))
 
-    def run(self, state: Progressed, folder: RunFolder, resume: bool) -> tuple[Progressed, float, bool]:
+    def run(self, state: Progressed, folder: RunFolder, resume: bool, keep: Keep) -> tuple[Progressed, float, bool]:
         """Goes on to the last step: the state there, the seconds spent in all, and whether it got there.
 
-        It stops early, with a checkpoint, on SIGTERM.
+        It stops early, with a checkpoint, on SIGTERM. `keep` is given the average rule at the start and whenever it is
+        validated.
         """
         total, step, spent = self.training.steps, 0, 0.0
         with Checkpoints(folder.checkpoints) as checkpoints, _terminated() as stop:
@@ -81,6 +84,8 @@ class MetaTraining:
                 for note in notes:
                     progress.say(note)
                 begun = time.monotonic() - spent
+                if step == 0:
+                    keep(0, state.meta.average, 0.0)
                 stopping = False
                 while step < total and not stopping:
                     meta, measured = self.learner.step(state.meta, self.key)
@@ -89,6 +94,7 @@ class MetaTraining:
                     values = {name: float(value) for name, value in measured.items()}
                     if step % self.training.validate_every == 0 or step == total:
                         state = self._validated(state)
+                        keep(step, state.meta.average, time.monotonic() - begun)
                         values["best_validation_loss"] = float(state.best_loss)
                     metrics.write(step, {**values, "seconds": time.monotonic() - begun})
                     progress.update(step, values["meta_loss"])

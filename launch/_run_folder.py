@@ -36,6 +36,15 @@ class RunFolder:
         return self.path / "rule.safetensors"
 
     @property
+    def snapshots(self) -> dict[int, Path]:
+        """The rule files of the average rule along the run, by their steps."""
+        there = sorted((self.path / "snapshots").glob("*.safetensors"))
+        return {int(path.stem): path for path in there if path.stem.isdecimal()}
+
+    def snapshot(self, step: int) -> Path:
+        return self.path / "snapshots" / f"{step:07d}.safetensors"
+
+    @property
     def results(self) -> Path:
         return self.path / "results.json"
 

@@ -6,18 +6,15 @@ import re
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
 from metarule.launch import _figure
 from metarule.launch.__main__ import main
-from metarule.launch._checkpoint_parts import read_part, steps_in
-from metarule.launch._checkpoints import Checkpoints
 from metarule.launch._rule_file import save_rule
 from metarule.launch._rules import configuration_of, Lean
+from metarule.launch._run_folder import RunFolder
 from metarule.launch.figures import Asked
-from metarule.tasks import BadInput
 
 
 RECORD = {"network": "3", "weight_scale": 0.5, "batch_size": 5, "evaluation_steps": 2, "seed": 0}
@@ -43,14 +40,15 @@ def folder(tmp_path_factory):
         row = {"encoder": "meta-<trained>", "task": "digits", "readout": "ridge", "accuracy": 0.8125, "stderr": 0.01}
         row |= {"seeds": 2, "labelled": 20, "unlabelled": 1078, "steps": 2}
         (run / "results.json").write_text(json.dumps([row]))
-        with Checkpoints(run / "checkpoints") as checkpoints:
-            for step in (3, 7):
-                later = jax.tree.map(lambda leaf: leaf + step / 100, rule)
-                checkpoints.save(step, {"meta": {"average": later, "other": jnp.zeros((0, 2))}}, {})
+        for step in (0, 3, 7):
+            later = jax.tree.map(lambda leaf: leaf + step / 100, rule)
+            save_rule(RunFolder(run).snapshot(step), later, configuration_of(CHOICE), RECORD)
         generator = np.random.default_rng(0)
         labels = np.repeat(np.arange(2), 20)
         pixels = generator.integers(0, 100, (40, 3, 3)) + 99 * labels[:, None, None]
         np.savez("own.npz", x=pixels.astype(np.uint8), y=labels)
+        colours = np.stack([pixels, pixels, 255 - pixels], -1)
+        np.savez("colours.npz", x=colours.astype(np.uint8), y=labels)
         np.savez("vectors.npz", x=generator.normal(size=(40, 3)), y=labels)
         yield folder
 
@@ -80,7 +78,7 @@ def test_depth_shows_what_evaluate_measures():
     assert [float(row["accuracy"]) for row in own] == [row["accuracy"] for row in table]
 
 
-def test_transfer_takes_the_rule_of_every_checkpoint(monkeypatch):
+def test_transfer_takes_every_rule_that_the_run_kept(monkeypatch):
     seen = []
 
     def score(self, names, architecture, rule=None):
@@ -92,25 +90,22 @@ def test_transfer_takes_the_rule_of_every_checkpoint(monkeypatch):
     rows = draw("transfer")
     assert [row["meta_step"] for row in rows if row["encoder"] == "meta-trained"] == ["0", "3", "7"]
     rule = CHOICE.build(jr.key(1))
-    for step, found in zip((3, 7), seen[1:]):
+    assert seen[0] is None  # The random start has no rule.
+    for step, found in zip((0, 3, 7), seen[1:], strict=True):
         np.testing.assert_allclose(found.log_step_size, rule.log_step_size + step / 100, rtol=1e-6)
 
 
 def test_generalisation_and_filters_and_moons():
     rows = draw("generalisation", "--values", "raw", "pca", "--quick")
     assert [row["encoder"] for row in rows] == ["raw", "raw", "pca", "pca"]
-    rows = draw("filters", "--values", "0", "2")
-    assert [(row["steps"], row["unit"]) for row in rows] == [(steps, unit) for steps in "02" for unit in "012"]
+    rows = draw("filters", "--values", "0", "7")
+    rules = ("start", "meta-step 0", "meta-step 7")
+    assert [(row["rule"], row["unit"]) for row in rows] == [(rule, unit) for rule in rules for unit in "012"]
     weights = np.array([[float(row[f"weight_{place}"]) for place in range(9)] for row in rows])
     np.testing.assert_allclose(np.abs(weights).max(1), 1)
+    assert np.abs(np.diff(weights.reshape(3, 3, 9), axis=0)).max((1, 2)).min() > 1e-4
+    assert "weight_26" in draw("filters", "--tasks", "colours.npz")[0]
     assert len(draw("moons", "--values", "1")) == 1000
-
-
-def test_a_part_of_a_checkpoint(folder):
-    checkpoints = folder / "run" / "checkpoints"
-    assert steps_in(checkpoints) == (3, 7) and steps_in(folder / "absent") == ()
-    with pytest.raises(BadInput, match="step 3 in .* is damaged or of another rule"):
-        read_part(checkpoints, 3, "meta.average", {"absent": jnp.zeros(3)})
 
 
 def test_a_report_is_one_page_that_needs_nothing_else(monkeypatch, tmp_path):
@@ -129,8 +124,9 @@ def test_a_report_is_one_page_that_needs_nothing_else(monkeypatch, tmp_path):
         (["figure", "depth", "run", "--values", "deep"], "whole numbers of 1 or more"),
         (["figure", "activation", "run", "--values", "sine"], "Unknown activation 'sine'"),
         (["figure", "generalisation", "run", "--values", "isomap"], "are encoders"),
-        (["figure", "transfer", "run", "--values", "4"], "has no checkpoint of step 4; it has 3, 7"),
-        (["figure", "filters", "run", "--tasks", "vectors.npz"], "holds no grey images"),
+        (["figure", "transfer", "run", "--values", "4"], "kept no rule at step 4; --values can be 0, 3, 7"),
+        (["figure", "filters", "run", "--tasks", "vectors.npz"], "holds no images"),
+        (["figure", "transfer", "run/snapshots/0000003.safetensors"], "holds no rules: give the folder of a run"),
         (["figure", "moons", "absent"], "There is no rule at absent"),
         (["figure", "moons", "run", "--steps", "-1"], "--steps 0 or more"),
         (["report", "absent"], "There is no rule at absent"),

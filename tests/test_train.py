@@ -19,6 +19,7 @@ from metarule.launch._few_shot import READOUTS
 from metarule.launch._metrics import read_metrics
 from metarule.launch._progress import Progress
 from metarule.launch._rule_file import describe
+from metarule.launch._run_folder import RunFolder
 from metarule.launch._table import Row
 
 
@@ -54,8 +55,11 @@ def measured(folder):
 
 def test_what_a_run_leaves_behind(whole):
     assert sorted(os.listdir(whole)) == [
-        "checkpoints", "configuration.json", "events", "metrics.jsonl", "results.json", "rule.safetensors"
+        "checkpoints", "configuration.json", "events", "metrics.jsonl", "results.json", "rule.safetensors",
+        "snapshots",
     ]  # fmt: skip
+    assert os.listdir(whole / "snapshots") and list(RunFolder(whole).snapshots) == [0, STEPS]
+    assert [describe(path)[1]["steps"] for path in RunFolder(whole).snapshots.values()] == [0, STEPS]
     assert len(os.listdir(whole / "checkpoints")) == 3 and any((whole / "events").iterdir())
     configuration = json.loads((whole / "configuration.json").read_text())
     assert configuration["preset"] == "quick" and configuration["rule"]["hidden"] == 4

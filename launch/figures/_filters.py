@@ -7,41 +7,47 @@ from .._plots import panels
 from .._unsupervised_encoder import UnsupervisedEncoder
 from ._asked import Asked
 from ._drawing import Drawing
+from ._snapshots import snapshots
 
 
 _UNITS = 16
+_MOMENTS = 4
 
 
 def filters(asked: Asked) -> Drawing:
-    """First-layer weights along the inner training, in the images' own order; --values are inner steps."""
+    """First-layer weights along meta-training, in the images' own order; --values are meta-steps."""
     data_set = load(asked.tasks[0], asked.data_dir)
-    if data_set.kind != "image" or data_set.train_x.ndim != 3:
-        raise BadInput(f"{data_set.name} holds no grey images: filters are shown as images of its size.")
-    side = data_set.train_x.shape[1]
-    moments = asked.numbers((0, asked.steps // 10, asked.steps), 0)
+    if data_set.kind != "image":
+        raise BadInput(f"{data_set.name} holds no images: filters are shown as images of its size.")
+    shape = data_set.train_x.shape[1:]
     pixels = data_set.train_x.reshape(len(data_set.train_x), -1)
+    moments = [("start", asked.use.path, 0)]
+    moments += [(f"meta-step {step}", path, asked.steps) for step, path in snapshots(asked, _MOMENTS).items()]
     rows, tiles = [], []
-    for steps in moments:
-        encoder = UnsupervisedEncoder(asked.use.path, steps=steps, random_state=0).fit(pixels)
+    for title, path, steps in moments:
+        encoder = UnsupervisedEncoder(path, steps=steps, random_state=0).fit(pixels)
         weights = encoder.coefs_[0][:, :_UNITS].T
         weights = weights / np.maximum(np.abs(weights).max(1, keepdims=True), 1e-12)
         rows += [
-            {"steps": steps, "unit": unit, **{f"weight_{place}": value for place, value in enumerate(each)}}
+            {"rule": title, "unit": unit, **{f"weight_{place}": value for place, value in enumerate(each)}}
             for unit, each in enumerate(weights.tolist())
         ]
-        tiles.append(_tiled(weights.reshape(-1, side, side)))
+        tiles.append(_tiled(weights.reshape(-1, *shape)))
     figure, panes = panels(len(moments), 3.0, 3.3)
     figure.set_layout_engine("constrained", wspace=0.08)
-    for axes, tile, steps in zip(panes, tiles, moments):
-        axes.imshow(tile, cmap="RdBu_r", vmin=-1, vmax=1)
-        axes.set(title=f"{steps} inner steps", xticks=[], yticks=[])
+    for axes, tile, (title, _, _) in zip(panes, tiles, moments):
+        axes.imshow(tile if tile.ndim == 2 else (1 + tile) / 2, cmap="RdBu_r", vmin=-1, vmax=1)
+        axes.set(title=title, xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
-    figure.colorbar(panes[0].images[0], ax=panes, label="weight / largest of the unit", shrink=0.8)
+    if len(shape) == 2:
+        figure.colorbar(panes[0].images[0], ax=panes, label="weight / largest of the unit", shrink=0.8)
     units = min(_UNITS, asked.use.architecture.widths[0])
+    scale = "the colour of a pixel is that of its three weights, grey is 0" if len(shape) == 3 else "0 is white"
     caption = (
-        f"Weights from the {side} x {side} pixels of {data_set.name} to the first {units} units of the first "
-        "layer, at the start and after inner steps of the rule, of one base model. Each unit's weights are divided by "
-        "the largest of them. The rule saw the pixels in a random order; here they are in their own."
+        f"Weights from the {shape[0]} x {shape[1]} pixels of {data_set.name} to the first {units} units of the first "
+        f"layer of one base model: at its random start, and after {asked.steps} inner steps of the rule as it was "
+        f"along its meta-training. Each unit's weights are divided by the largest of them; {scale}. The rule saw the "
+        "pixels in a random order; here they are in their own."
     )
     return Drawing(figure, "Filters of the first layer", caption, rows)
 
@@ -50,7 +56,8 @@ def _tiled(images: np.ndarray) -> np.ndarray:
     """Images side by side in rows, with a gap between them."""
     columns = math.ceil(math.sqrt(len(images)))
     side = images.shape[1] + 1
-    canvas = np.full((math.ceil(len(images) / columns) * side - 1, columns * side - 1), np.nan)
+    rows = math.ceil(len(images) / columns)
+    canvas = np.full((rows * side - 1, columns * side - 1, *images.shape[3:]), np.nan if images.ndim == 3 else 1.0)
     for index, image in enumerate(images):
         top, left = side * (index // columns), side * (index % columns)
         canvas[top : top + side - 1, left : left + side - 1] = image
