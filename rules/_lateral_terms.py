@@ -4,7 +4,7 @@ from typing import final
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._linear import Linear, outer_mean, symmetric
+from ._linear import couple, couple_laterally, Linear
 from ._site import Site
 from ._terms import Above, AbstractTerm, Below
 
@@ -26,7 +26,7 @@ class UpperLateral(AbstractTerm):
     lower: tuple[Linear, ...]
 
     def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
-        return site.weights @ symmetric(outer_mean(upper[1], upper[0]))
+        return couple_laterally(site.weights, upper[1], upper[0])
 
 
 @final
@@ -38,7 +38,9 @@ class UpperPositive(AbstractTerm):
 
     def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         (reading,) = upper
-        return site.weights @ outer_mean(reading, reading) / math.sqrt(reading.shape[0])
+        units, batch, channels = reading.shape
+        reading = reading.reshape(units, -1)
+        return couple(site.weights, reading, reading, batch * channels * math.sqrt(units))
 
 
 @final
@@ -49,7 +51,7 @@ class LowerLateral(AbstractTerm):
     lower: tuple[Linear, ...]
 
     def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
-        return symmetric(outer_mean(lower[1], lower[0])) @ site.weights
+        return couple_laterally(site.weights.T, lower[1], lower[0]).T
 
 
 @final
@@ -60,8 +62,7 @@ class SquaredUpperLateral(AbstractTerm):
     lower: tuple[Linear, ...]
 
     def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
-        coupled = _excess(site.weights) @ symmetric(outer_mean(upper[1], upper[0]))
-        return coupled * jnp.sign(site.weights)
+        return couple_laterally(_excess(site.weights), upper[1], upper[0]) * jnp.sign(site.weights)
 
 
 @final
@@ -72,5 +73,4 @@ class SquaredLowerLateral(AbstractTerm):
     lower: tuple[Linear, ...]
 
     def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
-        coupled = symmetric(outer_mean(lower[1], lower[0])) @ _excess(site.weights)
-        return coupled * jnp.sign(site.weights)
+        return couple_laterally(_excess(site.weights).T, lower[1], lower[0]).T * jnp.sign(site.weights)

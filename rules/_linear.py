@@ -49,8 +49,32 @@ def outer_mean(
     return rows.reshape(-1, size) @ columns.reshape(-1, size).T / size
 
 
-def symmetric(readout: Float[Array, "unit unit"]) -> Float[Array, "unit unit"]:
-    """Makes a lateral coupling: symmetric, without self-coupling, scaled by the root of the number of units."""
-    units = readout.shape[0]
-    coupling = (readout + readout.T) / math.sqrt(2)
-    return (coupling - jnp.diag(jnp.diag(coupling))) / math.sqrt(units)
+def couple(
+    weights: Float[Array, "other unit"],
+    rows: Float[Array, "unit size"],
+    columns: Float[Array, "unit size"],
+    scale: float = 1.0,
+) -> Float[Array, "other unit"]:
+    """`weights @ (rows @ columns.T / scale)`, for wide layers in an order without a matrix of units by units."""
+    units, size = rows.shape
+    if units <= 2 * size:
+        return weights @ (rows @ columns.T / scale)
+    return (weights @ rows) @ columns.T / scale
+
+
+def couple_laterally(
+    weights: Float[Array, "other unit"],
+    rows: Float[Array, "unit batch channel"],
+    columns: Float[Array, "unit batch channel"],
+) -> Float[Array, "other unit"]:
+    """Weights times a coupling between units: the product of their readings, averaged over batch and channels, made
+    symmetric, without self-coupling, scaled by the root of the number of units. In the order of `couple`."""
+    units = rows.shape[0]
+    size = rows.shape[1] * rows.shape[2]
+    if units <= 4 * size:
+        coupling = outer_mean(rows, columns)
+        coupling = (coupling + coupling.T) / math.sqrt(2)
+        return weights @ ((coupling - jnp.diag(jnp.diag(coupling))) / math.sqrt(units))
+    rows, columns = rows.reshape(units, size), columns.reshape(units, size)
+    both = (weights @ rows) @ columns.T + (weights @ columns) @ rows.T
+    return (both - 2 * weights * (rows * columns).sum(1)) / (size * math.sqrt(2 * units))

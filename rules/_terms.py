@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._linear import Linear, outer_mean
+from ._linear import couple, Linear, outer_mean
 from ._site import Site, standardise
 
 
@@ -62,8 +62,7 @@ class Decorrelation(AbstractTerm):
     def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         y = standardise(site.activity.y)
         batch, post = y.shape
-        correlation = y.T @ y / (batch * post**0.5)
-        pushed = site.weights @ correlation
+        pushed = couple(site.weights, y.T, y.T, batch * post**0.5)
         return pushed * jax.lax.rsqrt((pushed**2).mean() + 1e-8)
 
 
