@@ -10,6 +10,7 @@ img { max-width: 100%; height: auto; } figure { margin: 0; } figcaption, footer 
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 0.85rem; }
 th, td { text-align: left; padding: 0.15rem 0.8rem 0.15rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; min-width: 2.5rem; }
+td:first-child { overflow-wrap: normal; white-space: nowrap; }
 summary { cursor: pointer; margin-top: 0.5rem; }
 """
 

@@ -1,8 +1,13 @@
 import importlib.util
+import json
 import os
 from pathlib import Path
 
+import jax.random as jr
 import pytest
+from metarule.launch.__main__ import main
+from metarule.launch._rule_file import save_rule
+from metarule.launch._rules import configuration_of, Lean
 from metarule.tasks import BadInput, load, prepare
 
 
@@ -30,6 +35,15 @@ def test_original_files_prepared_without_a_network_read_as_they_are(tmp_path):
         assert len(theirs.train_x) == 60000 and theirs.test_x.shape == (10000, 28, 28)
         both = [sorted(zip(map(bytes, d.test_x), d.test_y.tolist())) for d in (ours, theirs)]
         assert both[0] == both[1]
+    choice = Lean(hidden=2, signal=1, readout=1)
+    rule = tmp_path / "rule.safetensors"
+    save_rule(rule, choice.build(jr.key(0)), configuration_of(choice), {"network": "8"})
+    tasks = [f"tfds:{name}@14" for name in NAMES]
+    options = ["--encoders", "raw", "random-init", "--seeds", "2", "--queries", "200", "--data-dir", str(tmp_path)]
+    table = tmp_path / "table.json"
+    assert main(["evaluate", str(rule), "--tasks", *tasks, *options, "--json", str(table)]) == 0
+    raw = [row for row in json.loads(table.read_text()) if row["encoder"] == "raw"]
+    assert [row["task"] for row in raw[::2]] == tasks and min(row["accuracy"] for row in raw) > 0.5
 
 
 def test_what_is_not_prepared_says_how(tmp_path):
