@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from rich.console import Console
 
 from ..tasks import BadInput
 from ._encoders import Contest, ENCODERS, encoders_of
@@ -86,6 +87,7 @@ def evaluate(
     )
     made = encoders_of(encoders, contest)
     data_sets = load_all(tasks, data_dir, labels)
-    rows = protocol.rows(made, data_sets)
+    with Console(stderr=True).status("compiling") as status:  # Shown on a terminal only.
+        rows = protocol.rows(made, data_sets, status.update)
     print_table(rows, title, json_file=json)
     return 0

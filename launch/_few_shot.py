@@ -58,10 +58,15 @@ class Protocol:
         """The base model after so many steps of a rule."""
         return Fitted(rule, self.architecture, jnp.asarray(steps), self.batch_size, self.statistics)
 
-    def rows(self, encoders: Iterable[tuple[str, AbstractEncoder]], data_sets: Sequence[DataSet]) -> list[Row]:
+    def rows(
+        self,
+        encoders: Iterable[tuple[str, AbstractEncoder]],
+        data_sets: Sequence[DataSet],
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> list[Row]:
         """Scores encoders on data sets: a row for each data set, encoder and readout.
 
-        A row's seconds are those of making the features, without compilation.
+        A row's seconds are those of making the features, without compilation. `tell` hears what is being scored.
         """
         encoders = list(encoders)
         with Programs() as programs:
@@ -74,7 +79,7 @@ class Protocol:
             return [
                 row
                 for data_set, prepared in zip(data_sets, asked)
-                for row in self._scored(data_set, encoders, prepared)
+                for row in self._scored(data_set, encoders, prepared, tell)
             ]
 
     def _scored(
@@ -82,10 +87,12 @@ class Protocol:
         data_set: DataSet,
         encoders: Sequence[tuple[str, AbstractEncoder]],
         prepared: Sequence[Future[Callable[..., _Features]]],
+        tell: Callable[[str], None],
     ) -> Iterator[Row]:
         examples, chosen = _Examples.of(data_set), _Chosen.of(data_set, self)
         answers = jnp.asarray(data_set.test_y)[chosen.query]
         for (name, encoder), program in zip(encoders, prepared):
+            tell(f"{data_set.name}: {name}")
             make = program.result()
             start = time.perf_counter()
             features = jax.block_until_ready(make(encoder, examples, chosen))
