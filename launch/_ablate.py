@@ -88,11 +88,11 @@ def main(arguments: list[str]) -> int:
 def variants_of(training: Training, ingredients: Sequence[str]) -> dict[str, Training]:
     """A training for each ingredient: without it or, if the rule lacks it, with it.
 
-    Without names, for all ingredients that make a difference. Raises `BadInput` for unknown ones and for those that
-    leave nothing of the rule.
+    Without names, for all ingredients that make a difference, and of a group whose other parts the rule lacks anyway
+    only the part. Raises `BadInput` for unknown ones and for those that leave nothing of the rule.
     """
     rule = eqx.filter_eval_shape(training.rule.build, jr.key(0))
-    variants = {}
+    variants, made = {}, [rule]
     for name in ingredients or INGREDIENTS:
         choose(name, INGREDIENTS, "ingredient")
         without = training.rule.without
@@ -100,10 +100,11 @@ def variants_of(training: Training, ingredients: Sequence[str]) -> dict[str, Tra
         rest = tuple(each for each in without if each != name) if back else (*without, name)
         variant = dataclasses.replace(training, rule=dataclasses.replace(training.rule, without=rest))
         changed = eqx.filter_eval_shape(variant.rule.build, jr.key(0))
-        if eqx.tree_equal(rule, changed) is not True:
-            variants[f"with {name}" if back else f"without {name}"] = variant
-        elif ingredients:
+        if ingredients and eqx.tree_equal(rule, changed) is True:
             raise BadInput(f"This rule has no ingredient {name!r} that could be left out.")
+        if ingredients or not any(eqx.tree_equal(changed, other) is True for other in made):
+            variants[f"with {name}" if back else f"without {name}"] = variant
+            made.append(changed)
     return variants
 
 

@@ -111,6 +111,8 @@ def test_the_variants():
     names = variants_of(lean, ())
     assert {name for name in names if name.startswith("with ")} == {f"with {name}" for name in without}
     assert {name.split(" ")[1] for name in names} >= set(INGREDIENTS) - {"lateral", "unit_identity", "batch_mixing"}
+    assert "without lateral" not in names and "without lin_upper_symm" in names  # The only lateral term it has.
+    assert list(variants_of(lean, ("lateral",))) == ["without lateral"]
     assert {name.split(" ")[1] for name in variants_of(PRESETS["paper"], ())} == set(INGREDIENTS)
     with pytest.raises(BadInput, match="no ingredient 'batch_mixing'"):
         variants_of(lean, ("batch_mixing",))
