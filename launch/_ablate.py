@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, final
 
 import equinox as eqx
+import jax
 import jax.random as jr
 import numpy as np
 
@@ -74,6 +75,7 @@ def main(arguments: list[str]) -> int:
                 whole = path / "whole-rule" / f"seed{seed}" / "rule.safetensors"
                 off = _switched_off(whole, variant, folder / "switched-off.json", ablation.data_dir)
             cells[name].append(_Cell(_accuracy(finished.rows), off, finished.seconds))
+        jax.clear_caches()  # Each variant has programs of its own: kept, they would fill the memory.
         rows = [_row(name, own, cells["whole rule"]) for name, own in cells.items()]  # A table after every variant.
         for suffix in ("json", "csv"):
             write_rows(path / f"ablation.{suffix}", rows)
