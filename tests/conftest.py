@@ -1,4 +1,7 @@
 import os
+import runpy
+import types
+from pathlib import Path
 
 import jax
 import jax.random as jr
@@ -30,6 +33,12 @@ def pytest_collection_modifyitems(items):
 
 def pytest_report_header():
     return f"metarule: {metarule.__path__[0]}"
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """The functions of `processes.py`, which start programs in several processes."""
+    return types.SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "processes.py")))
 
 
 @pytest.fixture
