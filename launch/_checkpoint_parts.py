@@ -9,8 +9,9 @@ import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 
 from ..tasks import BadInput
-from ._checkpoints import placed
-from ._leaves import digest, named_leaves, with_leaves
+from ._checkpoints import at_hand
+from ._fingerprint import whole
+from ._leaves import named_leaves, with_leaves
 
 
 _Tree = TypeVar("_Tree", bound=PyTree)
@@ -32,14 +33,14 @@ def read_part(folder: Path, step: int, name: str, like: _Tree) -> _Tree:
         manifest = json.loads((folder / str(step) / "manifest" / "metadata").read_text())
         shapes = {each: _shape(text) for each, text in manifest["fields"].items()}
         with ocp.StandardCheckpointer() as checkpointer:
-            wanted = {each: placed(shape) for each, shape in shapes.items() if shape.size}
+            wanted = {each: at_hand(shape) for each, shape in shapes.items() if shape.size}
             leaves = checkpointer.restore((folder / str(step) / "state").absolute(), wanted)
     except Exception as error:  # A damaged file ends in whatever its reader stumbles over.
         raise damaged from error
     part = {}
     for each, leaf in named_leaves(like).items():
         found = leaves.get(f"{name}.{each}")
-        if found is None or found.shape != leaf.shape or digest(found) != manifest["digests"][f"{name}.{each}"]:
+        if found is None or found.shape != leaf.shape or whole(found) != manifest["digests"][f"{name}.{each}"]:
             raise damaged
         part[each] = jnp.asarray(np.asarray(found))
     return with_leaves(like, part)

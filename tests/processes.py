@@ -21,10 +21,11 @@ def environment(devices):
 
 
 @contextlib.contextmanager
-def started(commands, devices=1):
+def started(commands, devices=1, places=None):
     """Python processes, one a command, whose output is text; what is left of them at the end is killed."""
     options = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(devices))
-    found = [subprocess.Popen([sys.executable, *command], **options) for command in commands]
+    places = places or [None] * len(commands)
+    found = [subprocess.Popen([sys.executable, *each], cwd=at, **options) for each, at in zip(commands, places)]
     try:
         yield found
     finally:
