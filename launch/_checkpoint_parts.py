@@ -17,12 +17,6 @@ from ._leaves import named_leaves, with_leaves
 _Tree = TypeVar("_Tree", bound=PyTree)
 
 
-def steps_in(folder: Path) -> tuple[int, ...]:
-    """The steps that a run's folder of checkpoints holds, the latest last; nothing in it is touched."""
-    whole = [each.parent.name for each in folder.glob("*/_CHECKPOINT_METADATA")]
-    return tuple(sorted(int(name) for name in whole if name.isdecimal()))
-
-
 def read_part(folder: Path, step: int, name: str, like: _Tree) -> _Tree:
     """A part of a checkpoint, such as `meta.average`, in a tree of its structure: the rest need not be known.
 

@@ -11,7 +11,7 @@ from metarule.launch._start import cache_compilations
 
 
 # Compilation is most of the suite's time: what was compiled once is kept between runs.
-LONG = {"test_train": 2, "test_released": 1}  # Files that last long.
+LONG = {"test_distributed": 3, "test_train": 2, "test_released": 1}  # Files that last long.
 
 cache_compilations()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

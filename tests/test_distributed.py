@@ -90,7 +90,8 @@ def test_each_host_writes_a_file_of_its_own(whole):
     assert sorted(os.listdir(whole / "hosts")) == ["0.jsonl", "1.jsonl"]
     for file in (whole / "hosts").iterdir():
         found = [json.loads(line) for line in file.read_text().splitlines()]
-        assert [line["step"] for line in found] == list(range(1, 13)) and all(line["step_seconds"] > 0 for line in found)
+        assert [line["step"] for line in found] == list(range(1, 13))
+        assert all(line["step_seconds"] > 0 for line in found)
 
 
 @pytest.mark.parametrize("victim", [0, 1])

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from metarule.launch import _figure
 from metarule.launch.__main__ import main
-from metarule.launch._checkpoint_parts import read_part, steps_in
+from metarule.launch._checkpoint_parts import read_part
+from metarule.launch._checkpoint_steps import steps_in
 from metarule.launch._checkpoints import Checkpoints
 from metarule.launch._rule_file import save_rule
 from metarule.launch._rules import configuration_of, Lean

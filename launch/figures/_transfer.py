@@ -1,5 +1,6 @@
 from ...tasks import BadInput
-from .._checkpoint_parts import read_part, steps_in
+from .._checkpoint_parts import read_part
+from .._checkpoint_steps import steps_in
 from .._encoders import LEARNED
 from .._plots import panels
 from .._run_folder import RunFolder
