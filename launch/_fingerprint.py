@@ -6,6 +6,9 @@ import numpy as np
 from ._leaves import signature
 
 
+_AT_ONCE = 2**18  # numbers: as many as a cache holds
+
+
 def part(leaf: Any) -> int:
     """What the pieces of an array that this process answers for add to its fingerprint.
 
@@ -39,10 +42,15 @@ def _offset(shape: tuple[int, ...], index: tuple[slice, ...]) -> int:
 
 def _sum(array: np.ndarray, offset: int) -> int:
     size = min(array.dtype.itemsize, 8)
-    words = np.ascontiguousarray(array).reshape(-1).view(f"u{size}").astype(np.uint64)
+    numbers = np.ascontiguousarray(array).reshape(-1).view(f"u{size}")
     offset *= array.dtype.itemsize // size
-    places = np.arange(offset + 1, offset + 1 + words.size, dtype=np.uint64)
-    return int(_mix(words ^ _mix(places)).sum(dtype=np.uint64))
+    found = 0
+    for start in range(0, numbers.size, _AT_ONCE):
+        words = numbers[start : start + _AT_ONCE].astype(np.uint64)
+        first = offset + start + 1
+        places = np.arange(first, first + words.size, dtype=np.uint64)
+        found += int(_mix(words ^ _mix(places)).sum(dtype=np.uint64))
+    return found % 2**64
 
 
 def _mix(x: np.ndarray) -> np.ndarray:

@@ -46,7 +46,8 @@ def meta_run(preset: str, training: Training, run: Run, crew: Crew = Crew()) -> 
     # Here, and not after hours of meta-training.
     load = lambda: (problems_of(training, run.data_dir), load_all(training.held_out, run.data_dir, training.labels))
     (problems, validation), held_out = processes.together(load)
-    processes.agree(of_data((problems, validation, [(each.train_x, each.train_y) for each in held_out])))
+    if processes.count > 1:
+        processes.agree(of_data((problems, validation, [(each.train_x, each.train_y) for each in held_out])))
     with crew.sharing(training.estimator) as shared:
         key = jr.key(training.seed)
         untrained = training.rule.build(jr.fold_in(key, 0))

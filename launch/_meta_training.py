@@ -85,7 +85,7 @@ class MetaTraining:
             begun, learner, warm = time.monotonic() - spent, self._at(setbacks.pace), False
             stopping = False
             while step < total and not stopping:
-                with crew.awaited("A meta-step", 0 if warm else _COMPILING):
+                with crew.awaited("A meta-step", 0.0 if warm else _COMPILING):
                     meta, measured = learner.step(state.meta, self.key)
                     values = {name: float(value) for name, value in measured.items()}
                 state, warm = Progressed(meta, state.best, state.best_loss), True
