@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 import math
 import time
@@ -116,7 +117,7 @@ class MetaTraining:
         """The learner at this pace. At the full one it is the program that it has always been."""
         if pace == 1:
             return self.learner
-        return eqx.tree_at(lambda it: it.pace, self.learner, everywhere(jnp.asarray(pace)), lambda x: x is None)
+        return dataclasses.replace(self.learner, pace=everywhere(jnp.asarray(pace)))
 
     def _latest(
         self, checkpoints: Checkpoints, start: Progressed, resume: bool

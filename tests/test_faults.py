@@ -90,9 +90,9 @@ def test_watch(tmp_path, capsys):
     capsys.readouterr()
     (tmp_path / "results.json").rename(tmp_path / "aside")
     assert main(["watch", str(tmp_path), "--once"]) == 0
-    out = capsys.readouterr().out
-    assert "step 6 of 6" in out and "meta loss" in out and "checkpoints of steps 2, 4, 6" in out.replace("\n", "")
-    assert "last heard of" in out.replace("\n", " ")
+    out = " ".join(capsys.readouterr().out.split())
+    assert "step 6 of 6" in out and "meta loss" in out and "checkpoints of steps 2, 4, 6" in out
+    assert "last heard of" in out
     (tmp_path / "aside").rename(tmp_path / "results.json")
     assert main(["watch", str(tmp_path)]) == 0  # A finished run is shown once.
     assert "done" in capsys.readouterr().out
