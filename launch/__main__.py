@@ -10,6 +10,8 @@ _COMMANDS = {
     "compare": "Measure estimators of the meta-gradient: bias, variance, cost, and what they learn.",
     "figure": "Draw a figure of a rule: generalisation, depth, width, filters and others.",
     "report": "Put a run's results and figures on one page.",
+    "watch": "Show how a run goes, while it goes.",
+    "pod-check": "Print devices and links of one or many hosts, and measure them, before a long run.",
     "info": "Show versions, devices, the data sets at hand, and what a rule file holds.",
     "import-released": "Turn the authors' released TensorFlow checkpoint into a rule file.",
     "data": "List the data sets at hand and what to do for the others; prepare one.",

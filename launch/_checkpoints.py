@@ -15,7 +15,9 @@ import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 
 from ..tasks import BadInput
-from ._leaves import difference, digest, named_leaves, numbers, signature, with_leaves
+from ._fingerprint import fingerprint, part, whole
+from ._leaves import difference, named_leaves, numbers, signature, with_leaves
+from ._processes import Processes
 
 
 class Restored(NamedTuple):
@@ -38,15 +40,19 @@ class Checkpoints:
     A state is any tree of arrays and typed keys. Beside it goes a fingerprint of every array, so that a truncated or
     altered checkpoint is never taken for a good one. The latest `keep` are kept. Use it as a context manager, or call
     `close`, so that the last checkpoint is finished.
+
+    Of several processes each writes what is on its devices, into a folder that all of them see. Each reads and verifies
+    all of it, whatever devices it was saved from, and none believes what another found damaged.
     """
 
-    def __init__(self, folder: Path, keep: int = 3):
+    def __init__(self, folder: Path, keep: int = 3, processes: Processes = Processes()):
         # Orbax reports what it does, and every failure a second time, through absl.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep, cleanup_tmp_directories=True, save_root_metadata=False, lightweight_initialize=True
         )
         self._folder = folder.absolute()
+        self._processes = processes
         self._restored: int | None = None
         self._saving: int | None = None
         try:
@@ -76,7 +82,7 @@ class Checkpoints:
         leaves = {name: numbers(leaf) for name, leaf in named_leaves(state).items()}
         manifest = {
             "fields": {name: signature(leaf) for name, leaf in leaves.items()},
-            "digests": {name: digest(leaf) for name, leaf in leaves.items()},
+            "digests": self._digests(leaves),
             "extra": extra,
         }
         # Orbax writes no array without elements; its signature says all there is to know about one.
@@ -117,21 +123,25 @@ class Checkpoints:
         """
         notes = []
         for step in reversed(self.steps):
+            found, damage = None, ""
             try:
-                state, extra = self._read(step, like)
-            except _Damaged as damage:
+                found = self._read(step, like)
+            except _Damaged as error:
+                damage = str(error)
+            damage = self._processes.conclude(damage, lambda heard: next(filter(None, heard), ""))
+            if damage or found is None:
                 notes.append(f"The checkpoint of step {step} is damaged ({damage}) and was passed over.")
                 continue
             if notes:
                 notes.append(f"The checkpoint of step {step} is whole and was used instead.")
             self._restored = step
-            return Restored(step, state, extra, tuple(notes))
+            return Restored(step, *found, tuple(notes))
         if notes:
             raise BadInput(f"Every checkpoint in {self._folder} is damaged: start again with another --run.")
         raise BadInput(f"There is no checkpoint in {self._folder}: start without --resume.")
 
     def _read(self, step: int, like: PyTree) -> tuple[PyTree, dict[str, Any]]:
-        manifest = self._restore(step, manifest=ocp.args.JsonRestore())["manifest"]
+        manifest = self._manifest(step)
         if not isinstance(manifest, dict) or manifest.pop("digest", None) != _digest(manifest):
             raise _Damaged("its list of fields is not the one that was saved")
         wanted = {name: numbers(leaf) for name, leaf in named_leaves(like).items()}
@@ -141,23 +151,38 @@ class Checkpoints:
                 f"The checkpoint of step {step} in {self._folder} is of another configuration: {differs}; "
                 "give the configuration that it was begun with, or another --run."
             )
-        shapes = {name: placed(leaf) for name, leaf in wanted.items() if leaf.size}
-        leaves = self._restore(step, state=ocp.args.StandardRestore(shapes))["state"]
+        leaves = self._restore(step, {name: at_hand(leaf) for name, leaf in wanted.items() if leaf.size})
         for name, leaf in wanted.items():
             if not leaf.size:
                 leaves[name] = np.zeros(leaf.shape, leaf.dtype)
-            if digest(leaves[name]) != manifest["digests"][name]:
+            if whole(leaves[name]) != manifest["digests"][name]:
                 raise _Damaged(f"the numbers of {name!r} are not those that were saved")
             leaves[name] = _like(wanted[name], leaves[name])
         return with_leaves(like, leaves), manifest["extra"]
 
-    def _restore(self, step: int, **items: Any) -> Any:
+    def _digests(self, leaves: dict[str, Any]) -> dict[str, str]:
+        names = list(leaves)
+
+        def add(heard: list[str]) -> str:
+            return json.dumps([sum(parts) % 2**64 for parts in zip(*map(json.loads, heard))])
+
+        parts = json.loads(self._processes.conclude(json.dumps([part(leaves[name]) for name in names]), add))
+        return {name: fingerprint(leaves[name], found) for name, found in zip(names, parts)}
+
+    def _manifest(self, step: int) -> Any:
+        try:
+            return json.loads((self._folder / str(step) / "manifest" / "metadata").read_text())
+        except (OSError, ValueError) as error:
+            raise _Damaged("it can't be read") from error
+
+    def _restore(self, step: int, shapes: dict[str, jax.ShapeDtypeStruct]) -> dict[str, Any]:
         # Orbax reads arrays side by side. When one fails it lets go of the others, which then complain to the screen
         # about having nobody to report to, some at once and some when they are collected.
         hook, sys.unraisablehook = sys.unraisablehook, _drop
         try:
-            with contextlib.suppress(Exception):  # A damaged file ends in whatever its reader stumbles over.
-                return self._manager.restore(step, args=ocp.args.Composite(**items))
+            with contextlib.suppress(Exception), alone(self._processes) as checkpointer:
+                # A damaged file ends in whatever its reader stumbles over.
+                return checkpointer.restore(self._folder / str(step) / "state", shapes)
             time.sleep(0.2)
             gc.collect()
         finally:
@@ -201,15 +226,27 @@ def _digest(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
-def placed(leaf: Any) -> jax.ShapeDtypeStruct:
-    """An array's shape and place, by default the first device."""
-    sharding = leaf.sharding if isinstance(leaf, jax.Array | jax.ShapeDtypeStruct) else None
-    default = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding or default)
+def alone(processes: Processes) -> ocp.StandardCheckpointer:
+    """A reader that does not wait for other processes."""
+    if processes.count == 1:
+        return ocp.StandardCheckpointer()
+    index = processes.index
+    options = ocp.options.MultiprocessingOptions(index, {index}, f"alone-{index}")
+    return ocp.StandardCheckpointer(multiprocessing_options=options)
+
+
+def at_hand(leaf: Any) -> jax.ShapeDtypeStruct:
+    """An array's shape, on this process's first device."""
+    place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
 
 
 def _like(wanted: Any, leaf: Any) -> Any:
+    found = np.asarray(leaf)
     if isinstance(wanted, np.ndarray):
-        return np.asarray(leaf)
-    # An array that is bound to its device compiles anew what one that isn't has compiled already.
-    return jnp.asarray(np.asarray(leaf)) if len(placed(wanted).sharding.device_set) == 1 else leaf
+        return found
+    sharding = wanted.sharding
+    if sharding is None or len(sharding.device_set) == 1:
+        # An array that is bound to its device compiles anew what one that isn't has compiled already.
+        return jnp.asarray(found)
+    return jax.make_array_from_callback(found.shape, sharding, lambda index: found[index])

@@ -85,6 +85,8 @@ class Run:
     """Folder of data sets; also METARULE_DATA."""
     json: Path | None = None
     """Also write the final table here."""
+    wandb: str | None = None
+    """Also send metrics to this project of Weights & Biases."""
 
 
 def take(arguments: list[str], option: str) -> tuple[str | None, list[str]]:

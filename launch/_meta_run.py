@@ -1,22 +1,24 @@
 import dataclasses
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, final
 
 import jax.random as jr
 
-from ..rules import AbstractRule
 from ..tasks import BadInput
 from ._configuration import describe, Run, Training
+from ._crew import at_home, Crew
 from ._encoders import Contest, encoders_of, LEARNED
 from ._few_shot import load_all, Protocol
+from ._keep_rule import keep_rule
 from ._meta_training import MetaTraining
+from ._metrics import weights_and_biases
 from ._network import network
 from ._problems import problems_of
-from ._rule_file import describe as describe_rule, save_rule
-from ._rules import configuration_of
+from ._processes import Processes
+from ._rule_file import describe as describe_rule
 from ._run_folder import RunFolder
+from ._sameness import of_data, of_program
 from ._table import Row, write_rows
 
 
@@ -31,36 +33,45 @@ class MetaRun:
     rows: list[Row] | None
 
 
-def meta_run(preset: str, training: Training, run: Run) -> MetaRun:
-    """Meta-trains a rule and scores it, or goes on with that.
+def meta_run(preset: str, training: Training, run: Run, crew: Crew = Crew()) -> MetaRun:
+    """Meta-trains a rule and scores it, or goes on with that; all processes of the crew do this together.
 
     It stops early on SIGTERM, without a table. Raises `BadInput` before anything is computed or written.
     """
-    problems, validation = problems_of(training, run.data_dir)
-    held_out = load_all(training.held_out, run.data_dir, training.labels)  # Here, and not after hours of meta-training.
-    key = jr.key(training.seed)
-    untrained = training.rule.build(jr.fold_in(key, 0))
-    meta_training = MetaTraining(training, problems, validation, key)
-    start = meta_training.init(untrained, key)
-    untrained = start.meta.theta  # The same numbers in the form that the trained rule has: nothing is compiled twice.
-    folder = _folder(preset, training, run)
-
-    def keep(path: Path, rule: AbstractRule, step: int, seconds: float) -> None:
-        save_rule(path, rule, configuration_of(training.rule), _record(preset, training, step, seconds))
-
-    def snapshot(step: int, rule: AbstractRule, seconds: float) -> None:
-        keep(folder.snapshot(step), rule, step, seconds)
-
-    state, seconds, done = meta_training.run(start, folder, run.resume, snapshot)
+    processes = crew.processes
+    if run.wandb is not None:
+        weights_and_biases()
+    processes.agree(of_program({**_configuration(preset, training), "resume": run.resume}, processes.count))
+    # Here, and not after hours of meta-training.
+    load = lambda: (problems_of(training, run.data_dir), load_all(training.held_out, run.data_dir, training.labels))
+    (problems, validation), held_out = processes.together(load)
+    if processes.count > 1:
+        processes.agree(of_data((problems, validation, [(each.train_x, each.train_y) for each in held_out])))
+    with crew.sharing(training.estimator) as shared:
+        key = jr.key(training.seed)
+        untrained = training.rule.build(jr.fold_in(key, 0))
+        meta_training = MetaTraining(training, problems, validation, key)
+        start = meta_training.init(untrained, key)
+        folder = _common_folder(preset, training, run, processes)
+        if shared and processes.first:
+            print(shared, flush=True)
+        state, seconds, done = meta_training.run(start, folder, run, crew)
+    # The same numbers in the form that the trained rule has: nothing is compiled twice.
+    best, untrained = at_home((state.best, start.meta.theta))
     seconds = round(seconds, 1)
     if not done:
         return MetaRun(folder, int(state.meta.step), seconds, None)
-    keep(folder.rule, state.best, training.steps, seconds)
-    protocol = protocol_of(training)
-    encoders = encoders_of(LEARNED, Contest(protocol, state.best, untrained, (training.evaluation_steps,)))
-    rows = protocol.rows(encoders, held_out)
-    write_rows(folder.results, rows)
-    return MetaRun(folder, training.steps, seconds, rows)
+
+    def conclude() -> list[Row]:
+        made = {"preset": preset, "steps": training.steps, "seconds": seconds}
+        keep_rule(folder.rule, best, training, made)
+        protocol = protocol_of(training)
+        encoders = encoders_of(LEARNED, Contest(protocol, best, untrained, (training.evaluation_steps,)))
+        rows = protocol.rows(encoders, held_out)
+        write_rows(folder.results, rows)
+        return rows
+
+    return MetaRun(folder, training.steps, seconds, processes.once(conclude))
 
 
 def cell_run(preset: str, training: Training, run: Run) -> MetaRun:
@@ -94,31 +105,26 @@ def _configuration(preset: str, training: Training) -> dict[str, Any]:
     return {"preset": preset, **describe(training)}
 
 
-def _record(preset: str, training: Training, step: int, seconds: float) -> dict[str, Any]:
-    """Where a rule comes from, and the base model that it is evaluated with unless a person says otherwise."""
-    return {
-        "preset": preset,
-        "seed": training.seed,
-        "steps": step,
-        "seconds": round(seconds, 1),
-        "estimator": describe(training.estimator),
-        "sources": list(training.sources),
-        "side": training.side,
-        "network": training.networks[0],
-        "activation": training.activation,
-        "weight_scale": training.weight_scale,
-        "batch_size": training.batch_sizes[0],
-        "evaluation_steps": training.evaluation_steps,
-        "metarule": version("metarule"),
-    }
-
-
 def _folder(preset: str, training: Training, run: Run) -> RunFolder:
     configuration = _configuration(preset, training)
     if run.resume:
         path = run.run or _latest(preset, training)
         return RunFolder.open(path, configuration, may_change=("steps",))
     return RunFolder.create(run.run or _unused(preset, training), configuration)
+
+
+def _common_folder(preset: str, training: Training, run: Run, processes: Processes) -> RunFolder:
+    """The run's folder, which process 0 makes and all must see."""
+    if processes.count == 1:
+        return _folder(preset, training, run)
+    folder = RunFolder(Path(processes.once(lambda: str(_folder(preset, training, run).path.absolute()))))
+
+    def see() -> None:
+        if not folder.configuration.is_file():
+            raise BadInput(f"{folder.path} is not to be seen here: --run must be on storage that all hosts share.")
+
+    processes.together(see)
+    return folder
 
 
 def _names(preset: str, training: Training) -> list[Path]:

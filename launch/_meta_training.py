@@ -1,10 +1,7 @@
+import dataclasses
 import functools
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import final
 
 import equinox as eqx
@@ -13,18 +10,20 @@ import jax.random as jr
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..meta import InnerLoop, MetaLearner, MetaState, rollout_loss
+from ..meta import everywhere, InnerLoop, MetaLearner, MetaState, rollout_loss
 from ..rules import AbstractRule
 from ._checkpoints import Checkpoints
-from ._configuration import Training
-from ._metrics import Metrics
-from ._progress import Progress
+from ._configuration import Run, Training
+from ._crew import at_home, Crew
+from ._keep_rule import keep_rule
+from ._reports import Reports
 from ._run_folder import RunFolder
+from ._setbacks import Setbacks
+from ._stop import terminated as _terminated
 
 
+_COMPILING = 3600.0  # seconds that the compiler may take
 _VALIDATION_RUNS = 16
-Keep = Callable[[int, AbstractRule, float], None]
-"""What is done with a rule at a step, so many seconds after the start."""
 
 
 @final
@@ -58,51 +57,89 @@ class MetaTraining:
 
     def __init__(self, training: Training, problems: tuple[InnerLoop, ...], validation: InnerLoop, key: PRNGKeyArray):
         self.training = training
-        self.learner = MetaLearner(problems, training.estimator, optimiser_of(training), training.averaging)
-        self.validation = validation
-        self.key = jr.fold_in(key, 2)
-        self.validation_key = jr.fold_in(key, 3)
+        learner = MetaLearner(problems, training.estimator, optimiser_of(training), training.averaging)
+        self.learner = everywhere(learner)
+        self.validation = everywhere(validation)
+        self.key, self.validation_key = everywhere((jr.fold_in(key, 2), jr.fold_in(key, 3)))
 
     def init(self, untrained: AbstractRule, key: PRNGKeyArray) -> Progressed:
         """The state before the first step. Raises `BadInput` if the estimator does not suit the problems."""
-        meta = eqx.filter_jit(self.learner.init)(untrained, jr.fold_in(key, 1))
-        return Progressed(meta, meta.theta, jnp.array(jnp.inf, float))
+        untrained, key = everywhere((untrained, jr.fold_in(key, 1)))
+        meta = eqx.filter_jit(self.learner.init)(untrained, key)
+        return Progressed(meta, meta.theta, everywhere(jnp.array(jnp.inf, float)))
 
-    def run(self, state: Progressed, folder: RunFolder, resume: bool, keep: Keep) -> tuple[Progressed, float, bool]:
+    def run(self, start: Progressed, folder: RunFolder, run: Run, crew: Crew) -> tuple[Progressed, float, bool]:
         """Goes on to the last step: the state there, the seconds spent in all, and whether it got there.
 
-        It stops early, with a checkpoint, on SIGTERM. `keep` is given the average rule at the start and whenever it is
-        validated.
+        It stops early, with a checkpoint, on SIGTERM. After several meta-gradients in a row that are not finite it goes
+        back to the last checkpoint, with smaller steps; there is none of a step amid them. Process 0 keeps a snapshot
+        of the average rule at the start and at every validation.
         """
-        total, step, spent = self.training.steps, 0, 0.0
-        with Checkpoints(folder.checkpoints) as checkpoints, _terminated() as stop:
-            notes = ("There is no checkpoint yet: beginning at step 0.",) if resume else ()
-            if resume and checkpoints.steps:
-                restored = checkpoints.restore(state)
-                step, state, spent, notes = restored.step, restored.state, restored.extra["seconds"], restored.notes
-            with Metrics(folder, step) as metrics, Progress(total, step) as progress:
-                for note in notes:
-                    progress.say(note)
-                begun = time.monotonic() - spent
-                if step == 0:
-                    keep(0, state.meta.average, 0.0)
-                stopping = False
-                while step < total and not stopping:
-                    meta, measured = self.learner.step(state.meta, self.key)
-                    state = Progressed(meta, state.best, state.best_loss)
-                    step += 1
+        every, total, processes = self.training.checkpoint_every, self.training.steps, crew.processes
+        with (
+            Checkpoints(folder.checkpoints, processes=processes) as checkpoints,
+            _terminated(processes) as stop,
+            Reports(folder, processes, total, run.wandb) as reports,
+        ):
+            step, state, spent, setbacks, notes = self._latest(checkpoints, start, run.resume)
+            reports.begin(step)
+            for note in notes:
+                reports.say(note)
+            begun, learner, warm = time.monotonic() - spent, self._at(setbacks.pace), False
+            if step == 0 and crew.processes.first:
+                self._keep(state, folder, 0.0)
+            stopping = False
+            while step < total and not stopping:
+                with crew.awaited("A meta-step", 0.0 if warm else _COMPILING):
+                    meta, measured = learner.step(state.meta, self.key)
                     values = {name: float(value) for name, value in measured.items()}
-                    if step % self.training.validate_every == 0 or step == total:
+                state, warm = Progressed(meta, state.best, state.best_loss), True
+                step += 1
+                if setbacks.see(values):
+                    checkpoints.wait()
+                    step, state, _, _, notes = self._latest(checkpoints, start, True)
+                    learner = self._at(setbacks.pace)
+                    reports.begin(step)
+                    for note in (*notes, setbacks.sentence(step)):
+                        reports.say(note)
+                    continue
+                if (step % self.training.validate_every == 0 or step == total) and not setbacks.row:
+                    with crew.awaited("A validation", _COMPILING):
                         state = self._validated(state)
-                        keep(step, state.meta.average, time.monotonic() - begun)
+                        if crew.processes.first:
+                            self._keep(state, folder, time.monotonic() - begun)
                         values["best_validation_loss"] = float(state.best_loss)
-                    metrics.write(step, {**values, "seconds": time.monotonic() - begun})
-                    progress.update(step, values["meta_loss"])
-                    stopping = stop.is_set()  # Asked once a step: there is no stop without a checkpoint.
-                    if step % self.training.checkpoint_every == 0 or step == total or stopping:
-                        checkpoints.save(step, state, {"seconds": time.monotonic() - begun})
+                reports.write(step, {**values, "seconds": time.monotonic() - begun})
+                stopping = stop.is_set()  # Asked once a step: there is no stop without a checkpoint.
+                if (step % every == 0 or step == total or stopping) and not setbacks.row:
+                    extra = {"seconds": time.monotonic() - begun, "setbacks": setbacks.taken}
+                    with crew.awaited("A checkpoint"):
+                        checkpoints.save(step, state, extra)
+            with crew.awaited("The last checkpoint"):
                 checkpoints.wait()
         return state, time.monotonic() - begun, step >= total
+
+    def _at(self, pace: float) -> MetaLearner:
+        """The learner at this pace. At the full one it is the program that it has always been."""
+        if pace == 1:
+            return self.learner
+        return dataclasses.replace(self.learner, pace=everywhere(jnp.asarray(pace)))
+
+    def _latest(
+        self, checkpoints: Checkpoints, start: Progressed, resume: bool
+    ) -> tuple[int, Progressed, float, Setbacks, tuple[str, ...]]:
+        """Where to go on from."""
+        if resume and checkpoints.steps:
+            restored = checkpoints.restore(start)
+            extra = restored.extra
+            return restored.step, restored.state, extra["seconds"], Setbacks(extra.get("setbacks", 0)), restored.notes
+        notes = ("There is no checkpoint yet: beginning at step 0.",) if resume else ()
+        return 0, start, 0.0, Setbacks(), notes
+
+    def _keep(self, state: Progressed, folder: RunFolder, seconds: float) -> None:
+        step = int(state.meta.step)
+        made = {"preset": folder.read_configuration()["preset"], "steps": step, "seconds": round(seconds, 1)}
+        keep_rule(folder.snapshot(step), at_home(state.meta.average), self.training, made)
 
     def _validated(self, state: Progressed) -> Progressed:
         steps = min(self.validation.horizon.maximum, math.ceil(self.training.evaluation_steps / self.training.updates))
@@ -110,17 +147,3 @@ class MetaTraining:
         if not loss < state.best_loss:
             return state
         return Progressed(state.meta, state.meta.average, loss)
-
-
-@contextmanager
-def _terminated() -> Iterator[threading.Event]:
-    """An event that SIGTERM sets: a preempted run saves what it has."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: event.set())
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGTERM, before)

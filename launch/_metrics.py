@@ -1,3 +1,4 @@
+import importlib
 import json
 import math
 from collections.abc import Mapping
@@ -13,10 +14,11 @@ class Metrics:
     """Writes a run's metrics as it goes: one JSON object a line, and the same numbers for TensorBoard.
 
     `start` is the step that the run resumes from: what was written of later ones is dropped first. JSON has no NaN:
-    numbers that are not finite are written as the strings "NaN", "Infinity" and "-Infinity".
+    numbers that are not finite are written as the strings "NaN", "Infinity" and "-Infinity". `wandb` is a project of
+    Weights & Biases to send them to as well; its run has the folder's name.
     """
 
-    def __init__(self, run: RunFolder, start: int = 0):
+    def __init__(self, run: RunFolder, start: int = 0, wandb: str | None = None):
         from tensorboardX import SummaryWriter
 
         run.rewind(start)
@@ -27,6 +29,9 @@ class Metrics:
             self._board = SummaryWriter(str(run.events), purge_step=purge, flush_secs=10)
         except OSError as error:
             raise self._failure(error) from error
+        self._sent = None if wandb is None else weights_and_biases().init(
+            project=wandb, name=run.path.name, config=run.read_configuration(), reinit="finish_previous"
+        )
 
     def __enter__(self) -> "Metrics":
         return self
@@ -44,6 +49,8 @@ class Metrics:
             for name, value in plain.items():
                 if not isinstance(value, str) and math.isfinite(value):
                     self._board.add_scalar(name, value, step)
+            if self._sent is not None:
+                self._sent.log(plain, step=step)
         except OSError as error:
             raise self._failure(error) from error
 
@@ -51,10 +58,20 @@ class Metrics:
         """Finishes both files."""
         self._lines.close()
         self._board.close()
+        if self._sent is not None:
+            self._sent.finish()
 
     def _failure(self, error: OSError) -> BadInput:
         reason = error.strerror or error
         return BadInput(f"Can't write {self._path} ({reason}): free space there, then continue with --resume.")
+
+
+def weights_and_biases() -> Any:
+    """The library of Weights & Biases. Raises `BadInput` where it is not installed."""
+    try:
+        return importlib.import_module("wandb")
+    except ImportError as error:
+        raise BadInput("--wandb needs an extra: pip install 'metarule[wandb]', or leave it out.") from error
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:

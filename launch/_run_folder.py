@@ -32,6 +32,10 @@ class RunFolder:
         return self.path / "events"
 
     @property
+    def hosts(self) -> Path:
+        return self.path / "hosts"
+
+    @property
     def rule(self) -> Path:
         return self.path / "rule.safetensors"
 

@@ -3,11 +3,12 @@ from typing import final
 import equinox as eqx
 import jax
 import jax.random as jr
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Key, PRNGKeyArray, PyTree
 
 from ..models import Model, MultiLayerPerceptron
 from ..rules import AbstractRule
 from ..tasks import AbstractTasks
+from ._devices import shared
 from ._length import Length
 from ._objective import AbstractObjective
 from ._problem import AbstractProblem
@@ -56,10 +57,13 @@ def rollout_loss(
 ) -> Float[Array, ""]:
     """The mean loss over `steps` steps of `runs` fresh runs: to validate theta on problems of one's choice."""
 
-    def one(key: PRNGKeyArray) -> Float[Array, ""]:
+    def one(problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> Float[Array, ""]:
         start_key, step_key = jr.split(key)
         state = problem.init(theta, start_key)
         _, losses = jax.lax.scan(lambda s, k: problem.step(theta, s, k), state, jr.split(step_key, steps))
         return losses.mean()
 
-    return jax.vmap(one)(jr.split(key, runs)).mean()
+    def every(common: tuple[AbstractProblem, PyTree], keys: Key[Array, " run"]) -> Float[Array, " run"]:
+        return jax.vmap(lambda key: one(*common, key))(keys)
+
+    return shared(every, (problem, theta), jr.split(key, runs)).mean()

@@ -7,6 +7,7 @@ import jax.random as jr
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from ._devices import replicate
 from ._problem import AbstractProblem
 from .estimators import AbstractEstimator
 
@@ -29,13 +30,14 @@ class MetaLearner(eqx.Module):
     """The outer loop: an estimate of the meta-gradient, then an optax step.
 
     Several problems (shapes of the base model, say) take turns; each keeps its own running episodes and its own
-    compiled step. `averaging` is the share of the average that one step keeps.
+    compiled step. `averaging` is the share of the average that one step keeps; steps are multiplied by `pace`.
     """
 
     problems: tuple[AbstractProblem, ...]
     estimator: AbstractEstimator
     optimiser: optax.GradientTransformation = eqx.field(static=True)
     averaging: float = eqx.field(static=True, default=0.98)
+    pace: Float[Array, ""] | None = None
 
     def init(self, theta: PyTree, key: PRNGKeyArray) -> MetaState:
         """The state before the first step. Raises `BadInput` if the estimator does not suit a problem."""
@@ -46,7 +48,8 @@ class MetaLearner(eqx.Module):
             self.estimator.init(problem, theta, jr.fold_in(key, index)) for index, problem in enumerate(self.problems)
         )
         optimiser = self.optimiser.init(eqx.filter(theta, eqx.is_inexact_array))
-        return MetaState(theta, optimiser, estimators, theta, jnp.zeros((), jnp.int32))
+        theta, optimiser, step = replicate((theta, optimiser, jnp.zeros((), jnp.int32)))
+        return MetaState(theta, optimiser, estimators, theta, step)
 
     def step(self, state: MetaState, key: PRNGKeyArray) -> tuple[MetaState, dict[str, Float[Array, ""]]]:
         """One meta-step with the problem whose turn it is, and what there is to log of it.
@@ -70,6 +73,8 @@ def _step(
     estimate, estimator = learner.estimator.estimate(learner.problems[0], state.theta, estimator, key)
     learned, fixed = eqx.partition(state.theta, eqx.is_inexact_array)
     updates, optimiser = learner.optimiser.update(estimate.grad, state.optimiser, learned)
+    if (pace := learner.pace) is not None:
+        updates = jax.tree.map(lambda update: pace.astype(update.dtype) * update, updates)
     moved = eqx.apply_updates(learned, updates)
     # Without a finite particle there is nothing to step on: theta and the optimiser's memory stay.
     moved, optimiser = jax.tree.map(
@@ -80,6 +85,7 @@ def _step(
         eqx.filter(state.average, eqx.is_inexact_array),
         moved,
     )
-    metrics = {"meta_loss": estimate.loss, **estimate.diagnostics}
     theta, average = eqx.combine(moved, fixed), eqx.combine(average, fixed)
-    return MetaState(theta, optimiser, (), average, state.step + 1), estimator, metrics
+    state = MetaState(theta, optimiser, (), average, state.step + 1)
+    state, metrics = replicate((state, {"meta_loss": estimate.loss, **estimate.diagnostics}))
+    return state, estimator, metrics

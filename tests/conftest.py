@@ -1,4 +1,7 @@
 import os
+import runpy
+import types
+from pathlib import Path
 
 import jax
 import jax.random as jr
@@ -8,7 +11,7 @@ from metarule.launch._start import cache_compilations
 
 
 # Compilation is most of the suite's time: what was compiled once is kept between runs.
-LONG = {"test_train": 2, "test_released": 1}  # Files that last long.
+LONG = {"test_distributed": 3, "test_train": 2, "test_released": 1}  # Files that last long.
 
 cache_compilations()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
@@ -30,6 +33,12 @@ def pytest_collection_modifyitems(items):
 
 def pytest_report_header():
     return f"metarule: {metarule.__path__[0]}"
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """The functions of `processes.py`, which start programs in several processes."""
+    return types.SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "processes.py")))
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def test_a_stop_at_any_moment_leaves_a_checkpoint_of_its_step(asked, tmp_path, m
     answers = iter([False] * asked)
 
     @contextlib.contextmanager
-    def terminated():
+    def terminated(processes):
         yield types.SimpleNamespace(is_set=lambda: next(answers, True))
 
     monkeypatch.setattr(metarule.launch._meta_training, "_terminated", terminated)

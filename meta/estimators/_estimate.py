@@ -33,6 +33,10 @@ class AbstractEstimator(eqx.Module, Generic[_State]):
     """A way to estimate the meta-gradient of any `AbstractProblem`. Pure: state in, state out."""
 
     @abc.abstractmethod
+    def check_devices(self, devices: int) -> None:
+        """Raises `BadInput` if so many devices can't share the work evenly."""
+
+    @abc.abstractmethod
     def init(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> _State:
         """The state before the first meta-step. Raises `BadInput` if this estimator does not suit the problem."""
 

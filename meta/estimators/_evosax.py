@@ -12,6 +12,7 @@ from evosax.algorithms.population_based.base import PopulationBasedAlgorithm
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from ...tasks import BadInput
+from .._devices import device_count, replicate, shared
 from .._problem import AbstractProblem
 from ._estimate import AbstractEstimator, Estimate
 from ._flat import ravel
@@ -32,12 +33,12 @@ class SearchState(eqx.Module):
 class EvosaxSearch(AbstractEstimator[SearchState]):
     """Any algorithm of evosax as the outer search, with its own fitness shaping: no gradient is estimated.
 
-    The algorithm asks for `members` variants of theta, each is scored by its mean loss over the whole episodes of
-    `tasks` tasks, the same for all, and the algorithm is told. `grad` is the old mean minus the new one (for algorithms
-    that keep a population and no mean: theta minus the best of the population), to be used with `optax.sgd(1.0)`; its
-    variance is not known. `scale` is the size of one unit of the algorithm's coordinates, whose deviation starts at
-    1 by default. `algorithm` is called with `population_size` and `solution`: a class of `evosax.algorithms`, or one
-    with settings, such as `functools.partial(Open_ES, optimizer=optax.adam(0.1))`.
+    The algorithm asks for `members` variants of theta, which devices share; each is scored by its mean loss over the
+    whole episodes of `tasks` tasks, the same for all, and the algorithm is told. `grad` is the old mean minus the new
+    one (for algorithms that keep a population and no mean: theta minus the best of the population), to be used with
+    `optax.sgd(1.0)`; its variance is not known. `scale` is the size of one unit of the algorithm's coordinates, whose
+    deviation starts at 1 by default. `algorithm` is called with `population_size` and `solution`: a class of
+    `evosax.algorithms`, or one with settings, such as `functools.partial(Open_ES, optimizer=optax.adam(0.1))`.
 
     Raises `BadInput` for an odd or too small population, a scale that is not above zero, or an algorithm that keeps
     several means or counts windows of its own.
@@ -62,10 +63,15 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
                 "search over whole episodes; take another, or the estimators pes and nres."
             )
 
+    def check_devices(self, devices: int) -> None:
+        if self.members % devices:
+            raise BadInput(f"{self.members} members can't be shared evenly by {devices} devices: take a multiple.")
+
     def init(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> SearchState:
         vector, _, _ = ravel(theta)
         if vector.size == 0:
             raise BadInput("There is nothing to learn: theta holds no floating-point array.")
+        self.check_devices(device_count())
         algorithm, params = self._algorithm(vector)
         meta_step = jnp.zeros((), jnp.int32)
         args = (jnp.zeros_like(vector),)
@@ -74,7 +80,8 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
             fitness, _ = _mend(self._score(problem, theta, vector, members, self._luck(key, meta_step))[0])
             args = members, fitness
         state: Any = algorithm.init(jr.fold_in(key, 4), *args, params)
-        return SearchState(jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), state), vector, meta_step)
+        state = jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), state)
+        return replicate(SearchState(state, vector, meta_step))
 
     def estimate(
         self, problem: AbstractProblem, theta: PyTree, state: SearchState, key: PRNGKeyArray
@@ -104,7 +111,7 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         loss = jnp.where(finite, raw, 0).sum() / jnp.maximum(finite.sum(), 1)
         loss = jnp.where(finite.any(), loss, jnp.inf)
         estimate = Estimate(unravel(grad), unravel(jnp.full_like(grad, jnp.inf)), loss, diagnostics)
-        return estimate, SearchState(after, state.origin, state.meta_step + 1)
+        return estimate, replicate(SearchState(after, state.origin, state.meta_step + 1))
 
     def _algorithm(self, vector: Float[Array, " parameter"]) -> tuple[EvolutionaryAlgorithm, Any]:
         with jax.ensure_compile_time_eval():  # it keeps arrays, which must not belong to a trace
@@ -124,30 +131,35 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         luck: Luck,
     ) -> tuple[Float[Array, " member"], Int[Array, " task"]]:
         """Every member's mean loss over whole episodes of the same tasks, and how long these are."""
-        _, rebuild, _ = ravel(theta)
-        horizon = problem.horizon
-        length = jax.vmap(lambda l: horizon.sample(l.length, l.meta_step))(luck)
+        length = jax.vmap(lambda l: problem.horizon.sample(l.length, l.meta_step))(luck)
+        common = self, problem, theta, origin, luck, length
+        return shared(_scores, common, members), length
 
-        def episode(theta: PyTree, luck: Luck, length: Int[Array, ""]) -> Float[Array, ""]:
-            stretch = Stretch(
-                luck=luck,
-                begins=jnp.ones((), bool),
-                steps=steps,
-                remaining=length,
-                scale=1 / length,
-                windows=jnp.zeros_like(length),
-                maximum=horizon.maximum,
-                skips=not horizon.fixed,
-                masks=not horizon.fixed,
-            )
-            return stretch.scale * unroll(problem, theta, problem.init(theta, luck.begin), stretch).total
 
-        def score(member: Float[Array, " parameter"]) -> Float[Array, ""]:
-            variant = rebuild((origin + self.scale * member).astype(origin.dtype))
-            return jax.vmap(lambda luck, length: episode(variant, luck, length))(luck, length).mean()
+def _scores(common: tuple, members: Float[Array, "member parameter"]) -> Float[Array, " member"]:
+    search, problem, theta, origin, luck, length = common
+    _, rebuild, _ = ravel(theta)
+    horizon, steps = problem.horizon, length.max()
 
-        steps = length.max()
-        return jax.lax.map(score, members, batch_size=min(self.chunk or self.members, self.members)), length
+    def episode(theta: PyTree, luck: Luck, length: Int[Array, ""]) -> Float[Array, ""]:
+        stretch = Stretch(
+            luck=luck,
+            begins=jnp.ones((), bool),
+            steps=steps,
+            remaining=length,
+            scale=1 / length,
+            windows=jnp.zeros_like(length),
+            maximum=horizon.maximum,
+            skips=not horizon.fixed,
+            masks=not horizon.fixed,
+        )
+        return stretch.scale * unroll(problem, theta, problem.init(theta, luck.begin), stretch).total
+
+    def score(member: Float[Array, " parameter"]) -> Float[Array, ""]:
+        variant = rebuild((origin + search.scale * member).astype(origin.dtype))
+        return jax.vmap(lambda luck, length: episode(variant, luck, length))(luck, length).mean()
+
+    return jax.lax.map(score, members, batch_size=min(search.chunk or len(members), len(members)))
 
 
 _UNSUITED = (

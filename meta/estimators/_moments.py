@@ -5,6 +5,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
+from .._devices import total
+
 
 @final
 class Moments(eqx.Module):
@@ -44,6 +46,23 @@ class Moments(eqx.Module):
         cross = self.count * share
         spread = jax.tree.map(lambda a, b, d: a + b + d**2 * cross.astype(d.dtype), self.spread, other.spread, away)
         return type(self)(count, mean, spread)
+
+    @staticmethod
+    def together(parts: tuple["Moments", "Moments"]) -> tuple["Moments", "Moments"]:
+        """For each part, the moments of all devices' samples together, as `merge` would have them."""
+        weigh = lambda part: jax.tree.map(lambda x: x * part.count.astype(x.dtype), part.mean)
+        counts, sums = total(([part.count for part in parts], [weigh(part) for part in parts]))
+        divide = lambda x, count: x / jnp.maximum(count, 1).astype(x.dtype)
+        means = [jax.tree.map(lambda x: divide(x, count), each) for each, count in zip(sums, counts)]
+
+        def spread(part, mean):
+            return jax.tree.map(
+                lambda s, a, b: s + (a - b) ** 2 * part.count.astype(s.dtype), part.spread, part.mean, mean
+            )
+
+        spreads = total([spread(part, mean) for part, mean in zip(parts, means)])
+        first, second = map(Moments, counts, means, spreads)
+        return first, second
 
     @property
     def variance(self) -> PyTree:

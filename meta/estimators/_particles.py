@@ -6,9 +6,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from ...tasks import BadInput
+from .._devices import device_count, replicate, spread
 from .._length import Length
 from .._problem import AbstractProblem
 from ._estimate import AbstractEstimator, Estimate
@@ -69,12 +70,16 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
     ) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"], dict[str, Float[Array, ""]]]:
         """The gradient, its variance and diagnostics, from the moments of the even and of the odd groups."""
 
+    def check_devices(self, devices: int) -> None:
+        self.plan.population.share(devices)
+
     def init(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> ParticlesState:
         if self.plan.window is not None and self.plan.window.maximum > problem.horizon.maximum:
             raise BadInput(
                 f"A window of up to {self.plan.window.maximum} steps is longer than the longest episode "
                 f"({problem.horizon.maximum} steps): shorten the window or lengthen the episode."
             )
+        self.check_devices(device_count())
         self.check(problem, theta, key)
         meta_step = jnp.zeros((), jnp.int32)
         luck = self.plan.population.luck(key, meta_step)
@@ -89,12 +94,12 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
         carried = jax.eval_shape(jax.vmap(lambda l: self.start(problem, theta, l)), luck)
         carried = jax.tree.map(lambda x: _blank(x, key), carried)
         zero = jnp.zeros(self.plan.population.count, jnp.int32)
-        return ParticlesState(Run(carried, zero, length, zero), meta_step)
+        return ParticlesState(spread(Run(carried, zero, length, zero)), replicate(meta_step))
 
     def estimate(
         self, problem: AbstractProblem, theta: PyTree, state: ParticlesState, key: PRNGKeyArray
     ) -> tuple[Estimate, ParticlesState]:
-        luck = self.plan.population.luck(key, state.meta_step)
+        luck = spread(self.plan.population.luck(key, state.meta_step))
         runs = jax.vmap(lambda run, l: _renew(problem, run, l))(state.runs, luck)
         remaining = runs.length - runs.age
         horizon = problem.horizon
@@ -107,11 +112,13 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
             windows = -(-runs.length // steps)
         even = window.fixed and horizon.fixed and horizon.maximum % window.maximum == 0
 
-        def step(run: Run, luck: Luck, scale: Float[Array, ""]) -> tuple[Run, Outcome]:
+
+        def step(common: _Common, run: Run, luck: Luck, scale: Float[Array, ""]) -> tuple[Run, Outcome]:
+            problem, theta = common.problem, common.theta
             stretch = Stretch(
                 luck=luck,
                 begins=run.age == 0,
-                steps=steps,
+                steps=common.steps,
                 remaining=run.length - run.age,
                 scale=scale,
                 windows=run.windows,
@@ -119,7 +126,7 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
                 skips=not window.fixed,
                 masks=not even,
             )
-            carried, outcome = self.advance(problem, theta, run.carried, stretch)
+            carried, outcome = common.estimator.advance(problem, theta, run.carried, stretch)
             # A run that is no longer finite has nothing left to say.
             age = jnp.where(jnp.isfinite(outcome.loss), run.age + stretch.live, run.length).astype(run.age.dtype)
             return Run(carried, age, run.length, run.windows + 1), outcome
@@ -127,34 +134,34 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
         def shape(outcomes: Outcome) -> Outcome:
             return replace(outcomes, signal=self.plan.shaping(outcomes.signal))
 
-        def contribute(outcomes: Outcome) -> tuple[Bool[Array, " particle"], PyTree]:
-            vectors = jax.vmap(lambda outcome: self.contribution(theta, outcome))(outcomes)
+        def contribute(common: _Common, outcomes: Outcome) -> tuple[Bool[Array, " particle"], PyTree]:
+            vectors = jax.vmap(lambda outcome: common.estimator.contribution(common.theta, outcome))(outcomes)
             finite = jnp.isfinite(outcomes.loss) & jnp.isfinite(outcomes.signal)
             for vector in jax.tree.leaves(vectors):
                 finite &= jnp.isfinite(vector).all(1)
             return finite, vectors
 
-        def apart(some):
-            runs, outcomes = jax.vmap(step)(*some)
-            finite, vectors = contribute(shape(outcomes))
-            return (runs, replace(outcomes, direction=None, recipe=None), finite), vectors, finite
-
-        def first(some):
-            runs, outcomes = jax.vmap(step)(*some)
+        def first(common, some):
+            runs, outcomes = jax.vmap(lambda *one: step(common, *one))(*some)
             return (runs, replace(outcomes, direction=None)), None, jnp.ones(outcomes.loss.shape, bool)
 
-        def second(outcomes):
-            finite, vectors = contribute(outcomes)
+        def second(common, outcomes):
+            finite, vectors = contribute(common, outcomes)
             return finite, vectors, finite
 
-        particles = runs, luck, windows / runs.length
+        def apart(common, some):
+            runs, outcomes = jax.vmap(lambda *one: step(common, *one))(*some)
+            finite, vectors = contribute(common, shape(outcomes))
+            return (runs, replace(outcomes, direction=None, recipe=None), finite), vectors, finite
+
+        common, particles = _Common(self, problem, theta, steps), (runs, luck, windows / runs.length)
         if self.plan.shaping.together:
-            (runs, outcomes), _ = sweep(first, particles, self.plan.population)
-            finite, halves = sweep(second, shape(outcomes), self.plan.population)
+            (runs, outcomes), _ = sweep(first, common, particles, self.plan.population)
+            finite, halves = sweep(second, common, shape(outcomes), self.plan.population)
         else:
-            (runs, outcomes, finite), halves = sweep(apart, particles, self.plan.population)
+            (runs, outcomes, finite), halves = sweep(apart, common, particles, self.plan.population)
         estimate = self._summary(theta, outcomes, finite, jnp.minimum(steps, remaining), halves)
-        return estimate, ParticlesState(runs, state.meta_step + 1)
+        return estimate, ParticlesState(spread(runs), replicate(state.meta_step + 1))
 
     def _summary(self, theta, outcomes, finite, live, halves) -> Estimate:
         grad, variance, diagnostics = self.combine(halves)
@@ -180,6 +187,15 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
             jnp.where(steps > 0, loss / jnp.maximum(steps, 1), jnp.inf),
             general | means | diagnostics,
         )
+
+
+class _Common(eqx.Module):
+    """What all particles use at one meta-step, handed over by name: every device needs it as its own."""
+
+    estimator: AbstractParticles
+    problem: AbstractProblem
+    theta: PyTree
+    steps: Int[Array, ""]
 
 
 def _renew(problem: AbstractProblem, run: Run, luck: Luck) -> Run:

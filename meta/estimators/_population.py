@@ -1,4 +1,4 @@
-from typing import final
+from typing import final, NamedTuple
 
 import equinox as eqx
 import jax
@@ -22,14 +22,22 @@ class Luck(eqx.Module):
     meta_step: Int[Array, ""]
 
 
+class Share(NamedTuple):
+    """The groups that one device has, the members of each, and how many of both it computes at a time."""
+
+    groups: int
+    members: int
+    block: tuple[int, int]
+
+
 @final
 class Population(eqx.Module):
     """How many runs there are, and how they share the machine.
 
     There are `tasks` x `per_task` particles; those of one task meet the same data and differ in noise (an antithetic
-    pair is one particle). `chunk` particles are computed at a time, None for all at once: fewer need less memory and
-    give the same numbers. With `stagger` the first episodes are cut short at different windows, so that the particles
-    stand at different places of their episodes ever after.
+    pair is one particle). `chunk` particles are computed at a time by each device, None for all at once: fewer need
+    less memory and give the same numbers. With `stagger` the first episodes are cut short at different windows, so that
+    the particles stand at different places of their episodes ever after.
 
     An estimate's variance is that between tasks or, if there is but one, between its particles: then it does not tell
     what another task would have changed.
@@ -74,6 +82,25 @@ class Population(eqx.Module):
             return groups, members
         return max(1, self.chunk // members), max(1, min(self.chunk, members))
 
+    def share(self, devices: int) -> Share:
+        """What each of so many devices has to do. Raises `BadInput` where they can't all have the same."""
+        (groups, members), (some_groups, some_members) = self.grid, self.block
+        what = "tasks" if self.tasks > 1 else "particles of the only task"
+        if groups % devices:
+            fitting = [str(each) for each in range(1, groups + 1) if groups % each == 0]
+            raise BadInput(
+                f"{groups} {what} can't be shared evenly by {devices} devices: "
+                f"take a multiple of {devices}, or {_either(fitting)} devices."
+            )
+        groups //= devices
+        some_groups = min(some_groups, groups)
+        if groups % some_groups:
+            raise BadInput(
+                f"Each of {devices} devices has {groups} {what}, which a chunk of {self.chunk} particles does not "
+                f"split evenly: take a chunk that does, or none."
+            )
+        return Share(groups, members, (some_groups, some_members))
+
     def luck(self, key: PRNGKeyArray, meta_step: Int[Array, ""]) -> Luck:
         """Every particle's keys at this meta-step, stacked along the first axis."""
 
@@ -85,3 +112,7 @@ class Population(eqx.Module):
             return Luck(begin, length, steps, own, meta_step)
 
         return jax.vmap(one)(jnp.arange(self.count))
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

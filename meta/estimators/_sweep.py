@@ -3,23 +3,42 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Int, PyTree
 
+from .._devices import device_count, device_index, on_each
 from ._moments import Moments
-from ._population import Population
+from ._population import Population, Share
 
 
 def sweep(
-    advance: Callable[[Any], Any], particles: PyTree, population: Population
+    advance: Callable[[Any, Any], Any], common: PyTree, particles: PyTree, population: Population
 ) -> tuple[PyTree, tuple[Moments, Moments]]:
     """Applies `advance` to all particles, a chunk at a time, and averages what they contribute.
 
-    `advance` takes a chunk of particles and returns `(outputs, contributions, counted)`, each with the chunk's axis
-    first. Outputs are kept for every particle. Contributions, where counted, are averaged within each group, and the
-    moments of the groups' means are returned for even and for odd groups: nothing else of them is kept.
+    `advance` takes what is common to all and a chunk of particles, and returns `(outputs, contributions, counted)`,
+    each with the chunk's axis first. Outputs are kept for every particle. Contributions, where counted, are averaged
+    within each group, and the moments of the groups' means are returned for even and for odd groups: nothing else of
+    them is kept.
+
+    Where several devices share the particles, each advances its own block of groups, and only the moments travel.
     """
-    groups, _ = population.grid
-    some_groups, some_members = population.block
+    share = population.share(device_count())
+    if device_count() == 1:
+        return _sweep(lambda some: advance(common, some), particles, share, 0)
+
+    def mine(common, particles):
+        first = device_index() * share.groups
+        outputs, halves = _sweep(lambda some: advance(common, some), particles, share, first)
+        return outputs, Moments.together(halves)
+
+    return on_each(mine, common, particles)
+
+
+def _sweep(
+    advance: Callable[[Any], Any], particles: PyTree, share: Share, first: Int[Array, ""] | int
+) -> tuple[PyTree, tuple[Moments, Moments]]:
+    """One device's share, whose groups are counted from `first`."""
+    some_groups, some_members = share.block
 
     def within(sums, some):
         outputs, contributions, counted = advance(jax.tree.map(_join, some))
@@ -42,13 +61,13 @@ def sweep(
         more = Moments.of(means, (count > 0) & jnp.stack([~odd, odd]))
         return tuple(half.merge(other) for half, other in zip(halves, more)), outputs
 
-    split = jax.tree.map(lambda x: _split(x, population), particles)
+    split = jax.tree.map(lambda x: _split(x, share), particles)
     shapes = jax.eval_shape(lambda some: advance(jax.tree.map(lambda x: _join(x[0, 0]), some))[1], split)
     nothing = jax.tree.map(lambda x: jnp.zeros((some_groups, *x.shape[1:]), x.dtype), shapes)
     empty = Moments.of(nothing, jnp.zeros((2, some_groups), bool))
-    odd = jnp.arange(groups).reshape(some_groups, -1).T % 2 == 1
+    odd = (first + jnp.arange(share.groups)).reshape(some_groups, -1).T % 2 == 1
     halves, outputs = _scan(across, empty, (split, odd))
-    return jax.tree.map(lambda x: _unsplit(x, population), outputs), halves
+    return jax.tree.map(lambda x: _unsplit(x, share), outputs), halves
 
 
 def _scan(body: Callable, carry: PyTree, xs: PyTree) -> tuple[PyTree, PyTree]:
@@ -63,16 +82,14 @@ def _join(x: Array) -> Array:
     return x.reshape(-1, *x.shape[2:])
 
 
-def _split(x: Array, population: Population) -> Array:
-    """[particle, ...] to [turn, turn, group, member, ...].
-
-    Strided, so that particles that are spread over devices stay spread within every chunk.
-    """
-    groups, members = population.grid
-    some_groups, some_members = population.block
-    x = x.reshape(some_groups, groups // some_groups, some_members, members // some_members, *x.shape[1:])
+def _split(x: Array, share: Share) -> Array:
+    """[particle, ...] to [turn, turn, group, member, ...]."""
+    some_groups, some_members = share.block
+    x = x.reshape(
+        some_groups, share.groups // some_groups, some_members, share.members // some_members, *x.shape[1:]
+    )
     return jnp.moveaxis(x, (1, 3), (0, 1))
 
 
-def _unsplit(x: Array, population: Population) -> Array:
-    return jnp.moveaxis(x, (0, 1), (1, 3)).reshape(population.count, *x.shape[4:])
+def _unsplit(x: Array, share: Share) -> Array:
+    return jnp.moveaxis(x, (0, 1), (1, 3)).reshape(share.groups * share.members, *x.shape[4:])

@@ -1,0 +1,102 @@
+"""Measures how meta-steps spread over processes on this machine: python docs/measure_scaling.py [COUNT ...]
+
+Each process has one device, its own core where there are as many, and the same work: two tasks of the preset `quick`.
+Efficiency is the time of a meta-step of one process over that of N, times the cores that N share. The share of
+collectives is what process 0's profile says: the time that its device is inside of sums, waiting for others included.
+"""
+
+import glob
+import gzip
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+
+STEPS, TASKS = 20, 2
+
+
+def work(index, count, port):
+    """One process: prints seconds a meta-step and the share of collectives."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[index % len(cores)]})
+    import jax
+
+    if count > 1:
+        jax.distributed.initialize(f"localhost:{port}", count, index)
+    import equinox as eqx
+    import jax.random as jr
+    import optax
+    from metarule.launch._presets import PRESETS
+    from metarule.launch._problems import problems_of
+    from metarule.launch._start import cache_compilations
+    from metarule.meta import everywhere, Length, mesh_of, MetaLearner
+    from metarule.meta.estimators import Population, TruncatedBackprop
+
+    cache_compilations()
+    training = PRESETS["quick"]
+    problems, _ = problems_of(training, None)
+    with jax.set_mesh(mesh_of(jax.devices())):
+        estimator = TruncatedBackprop(Population(TASKS * count), Length(20))
+        learner = everywhere(MetaLearner(problems, estimator, optax.adam(1e-3)))
+        theta, key = everywhere(training.rule.build(jr.key(0))), everywhere(jr.key(1))
+        state = eqx.filter_jit(learner.init)(theta, key)
+        for _ in range(3):
+            state, measured = learner.step(state, key)
+            float(measured["meta_loss"])
+        begun = time.perf_counter()
+        for _ in range(STEPS):
+            state, measured = learner.step(state, key)
+            float(measured["meta_loss"])
+        seconds = (time.perf_counter() - begun) / STEPS
+        with tempfile.TemporaryDirectory() as folder:
+            with jax.profiler.trace(folder):
+                begun = time.perf_counter()
+                for _ in range(5):
+                    state, measured = learner.step(state, key)
+                    float(measured["meta_loss"])
+                spent = time.perf_counter() - begun
+            share = collectives(folder) / spent
+    if index == 0:
+        print(json.dumps({"seconds": seconds, "share": share}))
+
+
+def collectives(folder):
+    """Seconds inside of sums over devices, by a profile."""
+    (file,) = glob.glob(f"{folder}/**/*.trace.json.gz", recursive=True)
+    with gzip.open(file) as content:
+        events = json.load(content)["traceEvents"]
+    names = ("all-reduce", "all-gather", "reduce-scatter", "collective-permute")
+    spans = [event for event in events if event.get("ph") == "X" and event["name"].startswith(names)]
+    return sum(span["dur"] for span in spans) / 1e6
+
+
+def main(counts):
+    cores, alone = len(os.sched_getaffinity(0)), None
+    print("| processes | cores | seconds a meta-step | efficiency | share of collectives |\n|---|---|---|---|---|")
+    for count in counts:
+        with socket.socket() as found:
+            found.bind(("localhost", 0))
+            port = found.getsockname()[1]
+        command = [sys.executable, __file__, "--process"]
+        started = [
+            subprocess.Popen([*command, str(i), str(count), str(port)], stdout=subprocess.PIPE, text=True)
+            for i in range(count)
+        ]
+        outputs = [process.communicate()[0] for process in started]
+        found = json.loads(outputs[0].splitlines()[-1])
+        alone = alone or found["seconds"]
+        used = min(count, cores)
+        efficiency = alone * count / used / found["seconds"]
+        line = f"{found['seconds']:.3f} | {100 * efficiency:.0f}% | {100 * found['share']:.1f}%"
+        print(f"| {count} | {used} | {line} |", flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--process"]:
+        work(*map(int, sys.argv[2:]))
+    else:
+        main([int(count) for count in sys.argv[1:]] or [1, 2, 3, 4])

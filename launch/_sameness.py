@@ -1,0 +1,47 @@
+import functools
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+from jaxtyping import PyTree
+
+from ._fingerprint import whole
+from ._leaves import named_leaves, numbers
+
+
+def of_program(configuration: dict[str, Any], processes: int) -> dict[str, Any]:
+    """What all processes of a run must have alike before they compute: facts by their names."""
+    versions = {f"the version of {name}": version(name) for name in ("metarule", "jax", "jaxlib")}
+    settings = {f"the setting {name}": value for name, value in _flat(configuration)}
+    precision = {"double precision (JAX_ENABLE_X64)": jax.config.values["jax_enable_x64"]}
+    return {"the number of processes": processes, **versions, "the code": _code(), **precision, **settings}
+
+
+def of_data(data: PyTree) -> dict[str, Any]:
+    """The same for what was loaded."""
+    leaves = {name: numbers(leaf) for name, leaf in named_leaves(eqx.filter(data, eqx.is_array)).items()}
+    return {"the data": _short(json.dumps({name: whole(leaf) for name, leaf in leaves.items()}))}
+
+
+@functools.cache
+def _code() -> str:
+    package = Path(__file__).parents[1]
+    found = hashlib.sha256()
+    for room in ("models", "tasks", "rules", "meta", "launch"):
+        for file in sorted((package / room).rglob("*.py")):
+            found.update(str(file.relative_to(package)).encode() + file.read_bytes())
+    return found.hexdigest()[:12]
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _flat(value: Any, name: str = "") -> list[tuple[str, Any]]:
+    if not isinstance(value, dict) or not value:
+        return [(name, value)]
+    return [each for key, inner in value.items() for each in _flat(inner, f"{name}.{key}" if name else str(key))]
