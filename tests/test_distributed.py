@@ -94,7 +94,7 @@ def test_each_host_writes_a_file_of_its_own(whole):
         assert all(line["step_seconds"] > 0 for line in found)
 
 
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_killed_process_ends_the_others_and_a_resume_loses_nothing(processes, whole, tmp_path, victim):
     code, errors, seconds = killed(processes, tmp_path, 5, victim)
     assert code == 1 and "metarule: Another process of this run was lost" in errors and seconds < 60
@@ -117,7 +117,8 @@ def test_ten_kills_in_a_row(processes, whole, tmp_path):
     assert rule(tmp_path) == rule(whole)
 
 
-@pytest.mark.parametrize("told", [1, pytest.param(0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("told", [1, 0])
 def test_all_stop_when_one_is_told_to(processes, whole, tmp_path, told):
     with processes.started(commands(processes, tmp_path, 2)) as started:
         reached(started, tmp_path, 3)
@@ -129,6 +130,7 @@ def test_all_stop_when_one_is_told_to(processes, whole, tmp_path, told):
     assert rule(tmp_path) == rule(whole)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_devices(processes, whole, tmp_path):
     """Saved by two processes of two devices; gone on with by one process of two, and of one."""
     begun = tmp_path / "begun"
@@ -153,10 +155,11 @@ def test_a_run_goes_on_with_another_number_of_devices(processes, whole, tmp_path
     ],
     ids=["configuration", "data", "what is scored"],
 )
+@pytest.mark.slow
 def test_processes_that_are_not_alike(processes, tmp_path, options, said):
     for index in range(2):
         (tmp_path / str(index)).mkdir()
-        np.savez(tmp_path / str(index) / "data.npz", x=np.eye(60, dtype=np.float32) * (index + 1), y=np.arange(60) % 2)
+        np.savez(tmp_path / str(index) / "data.npz", x=np.eye(60, k=index, dtype=np.float32), y=np.arange(60) % 2)
     both = commands(processes, tmp_path / "run", 2)
     for index, (command, more) in enumerate(zip(both, options)):
         command += [each.format("data.npz", "data.npz") for each in more]
