@@ -34,14 +34,15 @@ def alone(processes, tmp_path_factory, precision):
     return thetas(processes, tmp_path_factory.mktemp("alone"), 1, 1, precision)
 
 
-@pytest.mark.parametrize("count, devices", [(1, 4), (2, 2), pytest.param(4, 1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count, devices", [(1, 4), *(pytest.param(*each, marks=pytest.mark.slow) for each in [(2, 2), (4, 1)])]
+)
 def test_the_number_of_devices_changes_nothing(processes, alone, tmp_path, count, devices, precision):
     shared = thetas(processes, tmp_path, count, devices, precision)
     assert set(FIVE) <= shared.keys()
     tolerance = 1e-10 if precision == "double" else 2e-5
     for name, theta in shared.items():
         assert theta.dtype == alone[name].dtype and np.abs(theta - alone[name]).max() < tolerance, name
-        print(name, count, devices, np.abs(theta - alone[name]).max())
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ def killed(processes, folder, step, victim, *options):
         return started[1 - victim].returncode, errors, time.monotonic() - begun
 
 
+@pytest.mark.slow
 def test_each_host_writes_a_file_of_its_own(whole):
     assert sorted(os.listdir(whole / "hosts")) == ["0.jsonl", "1.jsonl"]
     for file in (whole / "hosts").iterdir():
@@ -94,7 +95,8 @@ def test_each_host_writes_a_file_of_its_own(whole):
         assert all(line["step_seconds"] > 0 for line in found)
 
 
-@pytest.mark.parametrize("victim", [pytest.param(0, marks=pytest.mark.slow), 1])
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_process_ends_the_others_and_a_resume_loses_nothing(processes, whole, tmp_path, victim):
     code, errors, seconds = killed(processes, tmp_path, 5, victim)
     assert code == 1 and "metarule: Another process of this run was lost" in errors and seconds < 60

@@ -57,6 +57,7 @@ def poisoned(monkeypatch, limit):
     return paces
 
 
+@pytest.mark.slow
 def test_a_run_goes_back_to_its_last_good_checkpoint_with_smaller_steps(tmp_path, monkeypatch, capsys):
     paces = poisoned(monkeypatch, 0.25)
     assert train(tmp_path) == 0
@@ -74,6 +75,7 @@ def test_a_run_that_stays_not_finite_stops_with_a_sentence(tmp_path, monkeypatch
     assert sorted(int(path.name) for path in (tmp_path / "checkpoints").iterdir()) == [2, 4]
 
 
+@pytest.mark.slow
 def test_a_clock_that_goes_backwards(tmp_path, monkeypatch):
     begun, real = time.time(), time.time
     monkeypatch.setattr(time, "time", lambda: begun - 3600 * (real() - begun))
