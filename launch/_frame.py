@@ -1,4 +1,3 @@
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -8,7 +7,6 @@ from typing import Any
 import rich.console
 import rich.table
 
-from ._checkpoint_steps import steps_in
 from ._metrics import read_metrics
 from ._run_folder import RunFolder
 
@@ -26,7 +24,7 @@ def frame(folder: RunFolder) -> rich.console.Group:
     if lines:
         parts.append(_numbers(lines))
     if folder.checkpoints.is_dir():
-        kept = ", ".join(map(str, steps_in(folder.checkpoints))) or "none yet"
+        kept = ", ".join(map(str, _steps_in(folder.checkpoints))) or "none yet"
         parts.append(f"checkpoints of steps {kept}")
     if folder.hosts.is_dir():
         parts.append(_hosts(folder.hosts))
@@ -58,6 +56,12 @@ def _stage(folder: RunFolder, lines: list[dict[str, Any]], total: Any) -> str:
     return f"{said}, last heard of {max(silent, 0):.0f} s ago"
 
 
+def _steps_in(folder: Path) -> list[int]:
+    """The steps of the checkpoints that are whole; nothing in the folder is touched."""
+    whole = [each.parent.name for each in folder.glob("*/_CHECKPOINT_METADATA")]
+    return sorted(int(name) for name in whole if name.isdecimal())
+
+
 def _numbers(lines: list[dict[str, Any]]) -> rich.table.Table:
     table = rich.table.Table("", "last", "from the first step to the last", title_justify="left")
     names = [name for name in _SHOWN if any(name in line for line in lines)]
@@ -70,8 +74,7 @@ def _numbers(lines: list[dict[str, Any]]) -> rich.table.Table:
 def _hosts(folder: Path) -> rich.table.Table:
     table = rich.table.Table("host", "step", "seconds a step", "memory, MB", title_justify="left")
     for file in sorted(folder.glob("*.jsonl"), key=lambda file: int(file.stem)):
-        text = [line for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
-        lines = [json.loads(line) for line in text[-20:]]
+        lines = read_metrics(file)[-20:]
         if lines:
             pace = sum(line["step_seconds"] for line in lines) / len(lines)
             memory = lines[-1]["memory_bytes"]

@@ -112,7 +112,7 @@ class RunFolder:
             write_atomically(self.metrics, "".join(f"{line}\n" for line in kept))
 
     def _check(self, configuration: dict[str, Any], may_change: Collection[str] = ()) -> None:
-        there, wanted = _flat(self.read_configuration()), _flat(json.loads(json.dumps(configuration)))
+        there, wanted = flat(self.read_configuration()), flat(json.loads(json.dumps(configuration)))
         for name in sorted(there.keys() | wanted.keys()):
             if there.get(name) != wanted.get(name) and name not in may_change:
                 raise BadInput(
@@ -125,15 +125,16 @@ def _text(configuration: dict[str, Any]) -> str:
     return json.dumps(configuration, indent=2) + "\n"
 
 
-def _flat(value: Any, name: str = "") -> dict[str, Any]:
+def flat(value: Any, name: str = "") -> dict[str, Any]:
+    """A configuration's values under the dotted names of their places."""
     if not isinstance(value, dict) or not value:
         return {name: value}
-    inner = [_flat(each, f"{name}.{key}" if name else str(key)) for key, each in value.items()]
-    return {key: each for flat in inner for key, each in flat.items()}
+    inner = [flat(each, f"{name}.{key}" if name else str(key)) for key, each in value.items()]
+    return {key: each for some in inner for key, each in some.items()}
 
 
-def _shown(flat: dict[str, Any], name: str) -> str:
-    return json.dumps(flat[name]) if name in flat else "not set"
+def _shown(values: dict[str, Any], name: str) -> str:
+    return json.dumps(values[name]) if name in values else "not set"
 
 
 def _step(line: str) -> int | None:

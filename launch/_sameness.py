@@ -11,12 +11,13 @@ from jaxtyping import PyTree
 
 from ._fingerprint import whole
 from ._leaves import named_leaves, numbers
+from ._run_folder import flat
 
 
 def of_program(configuration: dict[str, Any], processes: int) -> dict[str, Any]:
     """What all processes of a run must have alike before they compute: facts by their names."""
     versions = {f"the version of {name}": version(name) for name in ("metarule", "jax", "jaxlib")}
-    settings = {f"the setting {name}": value for name, value in _flat(configuration)}
+    settings = {f"the setting {name}": value for name, value in flat(configuration).items()}
     precision = {"double precision (JAX_ENABLE_X64)": jax.config.values["jax_enable_x64"]}
     return {"the number of processes": processes, **versions, "the code": _code(), **precision, **settings}
 
@@ -39,9 +40,3 @@ def _code() -> str:
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _flat(value: Any, name: str = "") -> list[tuple[str, Any]]:
-    if not isinstance(value, dict) or not value:
-        return [(name, value)]
-    return [each for key, inner in value.items() for each in _flat(inner, f"{name}.{key}" if name else str(key))]
