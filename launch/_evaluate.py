@@ -6,14 +6,14 @@ from rich.console import Console
 
 from ..tasks import BadInput
 from ._encoders import Contest, ENCODERS, encoders_of
-from ._few_shot import load_all, Protocol
+from ._few_shot import load_each, Protocol
 from ._start import cache_compilations
 from ._table import print_table
 from ._use import Use
 
 
-_QUICK = (3, 300, 0.2)
-"""Of `--quick`: seeds and test examples at most, and the share of their steps that baselines get."""
+_QUICK = (3, 300, 10_000, 0.2)
+"""Of `--quick`: seeds, test and unlabelled examples at most, and the share of their steps that baselines get."""
 
 
 def main(arguments: list[str]) -> int:
@@ -35,6 +35,7 @@ def evaluate(
     activation: str | None = None,
     batch_size: int | None = None,
     queries: int = 1000,
+    unlabelled: int | None = None,
     data_dir: Path | None = None,
     json: Path | None = None,
 ) -> int:
@@ -53,27 +54,35 @@ def evaluate(
             for hand-made rules their own.
         statistics: what batch normalisation uses when features are computed: batch, the labelled and test examples at
             hand, or frozen, up to 10,000 unlabelled train examples.
-        quick: at most 3 seeds and 300 test examples, and a fifth of the baselines' steps.
+        quick: at most 3 seeds, 300 test and 10,000 unlabelled examples, and a fifth of the baselines' steps.
         network: layer widths of the base model, features last, such as 64-64-32; by default the rule's own.
         activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
         batch_size: unlabelled examples in an inner step; by default the rule's own.
         queries: test examples to score on, for each seed.
+        unlabelled: train examples to give without labels; by default all.
         data_dir: folder of data sets; also METARULE_DATA.
         json: also write the table here.
     """
     cache_compilations()
-    if min(labels, seeds, queries) < 1 or min(steps, default=0) < 0 or (batch_size is not None and batch_size < 2):
-        raise BadInput("--labels, --seeds and --queries need 1 or more, --batch-size 2 or more, --steps 0 or more.")
+    if min(labels, seeds, queries) < 1 or min(steps, default=0) < 0:
+        raise BadInput("--labels, --seeds and --queries need 1 or more, --steps 0 or more.")
+    if any(count is not None and count < 2 for count in (batch_size, unlabelled)):
+        raise BadInput("--batch-size and --unlabelled need 2 or more.")
     title, share = f"Accuracy with {labels} labels per class", 1.0
     if quick:
-        seeds, queries, share = min(seeds, _QUICK[0]), min(queries, _QUICK[1]), _QUICK[2]
-        title += f", quickly: {seeds} seeds, {queries} test examples, {share:.0%} of the baselines' steps"
+        *most, share = _QUICK
+        seeds, queries, unlabelled = map(min, (seeds, queries, unlabelled or most[2]), most)
+        title += (
+            f", quickly: {seeds} seeds, {queries} test and {unlabelled:,} unlabelled examples at most, "
+            f"{share:.0%} of the baselines' steps"
+        )
     use = Use.of(rule, network, activation)
     protocol = Protocol(
         use.architecture,
         labels=labels,
         seeds=seeds,
         queries=queries,
+        unlabelled=unlabelled,
         batch_size=batch_size or use.batch_size,
         statistics=statistics,
     )
@@ -86,8 +95,7 @@ def evaluate(
         share=share,
     )
     made = encoders_of(encoders, contest)
-    data_sets = load_all(tasks, data_dir, labels)
     with Console(stderr=True).status("compiling") as status:  # Shown on a terminal only.
-        rows = protocol.rows(made, data_sets, status.update)
+        rows = protocol.rows(made, load_each(tasks, data_dir, labels), status.update)
     print_table(rows, title, json_file=json)
     return 0

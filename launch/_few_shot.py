@@ -1,7 +1,5 @@
 import dataclasses
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import final
 
@@ -14,7 +12,7 @@ from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from ..models import MultiLayerPerceptron
 from ..rules import AbstractRule
-from ..tasks import DataSet, few_shot_indices, load, logistic_accuracy, ridge_accuracy
+from ..tasks import accuracy, as_inputs, DataSet, few_shot_indices, load, logistic_scores, PrincipalAxes, ridge_scores
 from ._programs import Programs
 from ._table import Row
 from .encoders import AbstractEncoder, Features, Fitted, Problem, Statistics
@@ -22,19 +20,24 @@ from .encoders import AbstractEncoder, Features, Fitted, Problem, Statistics
 
 _Features = tuple[Float[Array, "seed support feature"], Float[Array, "seed query feature"]]
 
-READOUTS = {"ridge": ridge_accuracy, "logistic": logistic_accuracy}
+READOUTS = {"ridge": ridge_scores, "logistic": logistic_scores}
 
 
-def load_all(names: Sequence[str], data_dir: Path | None, labels: int) -> list[DataSet]:
-    """Loads data sets to score on: all of them, before anything is computed.
+def load_each(names: Iterable[str], data_dir: Path | None, labels: int) -> Iterator[DataSet]:
+    """Loads data sets to score on, one after the other as they are asked for.
 
     Raises `BadInput` as `load` does, and where a class has fewer train examples than `labels` or there is no test
     example.
     """
-    data_sets = [load(name, data_dir) for name in names]
-    for data_set in data_sets:
+    for name in names:
+        data_set = load(name, data_dir)
         few_shot_indices(data_set, 0, labels, 1)
-    return data_sets
+        yield data_set
+
+
+def load_all(names: Iterable[str], data_dir: Path | None, labels: int) -> list[DataSet]:
+    """Loads data sets to score on, all of them before anything is computed. Raises as `load_each` does."""
+    return list(load_each(names, data_dir, labels))
 
 
 @final
@@ -42,15 +45,17 @@ def load_all(names: Sequence[str], data_dir: Path | None, labels: int) -> list[D
 class Protocol:
     """How features are scored: the same seeds, examples and readouts for every encoder.
 
-    A seed decides the labelled examples, the test examples, and all that an encoder draws. `statistics` says where
-    base models' batch normalisation has its own from when features are computed: the labelled and test examples at
-    hand (`batch`), or unlabelled train examples (`frozen`).
+    A seed decides the labelled examples, the test examples, and all that an encoder draws. `unlabelled` is how many
+    of the train examples are given without labels, the same ones for every seed; by default all. `statistics` says
+    where base models' batch normalisation has its own from when features are computed: the labelled and test examples
+    at hand (`batch`), or unlabelled ones (`frozen`).
     """
 
     architecture: MultiLayerPerceptron
     labels: int = 10
     seeds: int = 10
     queries: int = 1000
+    unlabelled: int | None = None
     batch_size: int = 32
     statistics: Statistics = "batch"
 
@@ -61,111 +66,128 @@ class Protocol:
     def rows(
         self,
         encoders: Iterable[tuple[str, AbstractEncoder]],
-        data_sets: Sequence[DataSet],
+        data_sets: Iterable[DataSet],
         tell: Callable[[str], None] = lambda _: None,
     ) -> list[Row]:
         """Scores encoders on data sets: a row for each data set, encoder and readout.
 
         A row's seconds are those of making the features, without compilation. `tell` hears what is being scored.
         """
-        encoders = list(encoders)
+        encoders, cells = list(encoders), []
         with Programs() as programs:
-            asked = []
-            for data_set in data_sets:
-                shapes = _Examples.shapes(data_set)
-                chosen = _Chosen.of(data_set, self)
-                asked.append([programs.prepare(_features, encoder, shapes, chosen) for _, encoder in encoders])
-            # What is compiled first is used first, while the rest is being compiled.
-            return [
-                row
-                for data_set, prepared in zip(data_sets, asked)
-                for row in self._scored(data_set, encoders, prepared, tell)
-            ]
-
-    def _scored(
-        self,
-        data_set: DataSet,
-        encoders: Sequence[tuple[str, AbstractEncoder]],
-        prepared: Sequence[Future[Callable[..., _Features]]],
-        tell: Callable[[str], None],
-    ) -> Iterator[Row]:
-        examples, chosen = _Examples.of(data_set), _Chosen.of(data_set, self)
-        answers = jnp.asarray(data_set.test_y)[chosen.query]
-        for (name, encoder), program in zip(encoders, prepared):
-            tell(f"{data_set.name}: {name}")
-            make = program.result()
-            start = time.perf_counter()
-            features = jax.block_until_ready(make(encoder, examples, chosen))
-            seconds = time.perf_counter() - start
-            account = encoder.account(len(data_set.train_y))
-            for readout, score in READOUTS.items():
-                accuracy = np.asarray(_accuracies(score, features, chosen, answers))
-                yield Row(
-                    encoder=name,
-                    task=data_set.name,
-                    readout=readout,
-                    accuracy=float(accuracy.mean()),
-                    stderr=float(accuracy.std(ddof=1) / len(accuracy) ** 0.5) if len(accuracy) > 1 else 0.0,
-                    seeds=self.seeds,
-                    labelled=chosen.support.shape[1],
-                    unlabelled=account.unlabelled,
-                    steps=account.steps,
-                    seconds=seconds,
-                    statistics=account.statistics,
-                )
+            for data_set in data_sets:  # While features are made of one, the next ones are loaded.
+                given = _Given.of(data_set, self)
+                for name, encoder in encoders:
+                    cell = _Cell(data_set.name, name, encoder, given)
+                    cells.append((cell, programs.begin(cell.features, programs, tell)))
+            # Not in a worker: XLA's CPU threads can wait for each other where two programs factorise batches of
+            # matrices at once, as readouts do.
+            return [row for cell, made in cells for row in cell.rows(programs, *made.result())]
 
 
-class _Examples(eqx.Module):
-    """The inputs of a data set, on the device."""
+@final
+@dataclasses.dataclass(frozen=True)
+class _Cell:
+    """One encoder on one data set."""
+
+    task: str
+    name: str
+    encoder: AbstractEncoder
+    given: "_Given"
+
+    def features(self, programs: Programs, tell: Callable[[str], None]) -> tuple[_Features, float]:
+        """What the encoder makes, and in how many seconds."""
+        tell(f"{self.task}: {self.name}")
+        return programs.run(_features, self.encoder, self.given)
+
+    def rows(self, programs: Programs, features: _Features, seconds: float) -> Iterator[Row]:
+        """A row for each readout of these features."""
+        given, account = self.given, self.encoder.account(len(self.given.train))
+        seeds, labelled = given.labels.shape
+        # Two programs: that of a readout, which takes long to compile, is the same for any number of features.
+        axes, _ = programs.run(_axes, *features)
+        for readout, score in READOUTS.items():
+            shares, _ = programs.run(_accuracies, score, axes, given.labels, given.answers, given.classes)
+            accuracies = np.asarray(shares)
+            yield Row(
+                encoder=self.name,
+                task=self.task,
+                readout=readout,
+                accuracy=float(accuracies.mean()),
+                stderr=float(accuracies.std(ddof=1) / seeds**0.5) if seeds > 1 else 0.0,
+                seeds=seeds,
+                labelled=labelled,
+                unlabelled=account.unlabelled,
+                steps=account.steps,
+                seconds=seconds,
+                statistics=account.statistics,
+            )
+
+
+class _Given(eqx.Module):
+    """The inputs of a data set on the device: unlabelled ones, and for every seed those of `Problem`.
+
+    `answers` are the classes of the queries, which no encoder sees.
+    """
 
     train: Float[Array, "train input"]
-    test: Float[Array, "test input"]
-
-    @classmethod
-    def of(cls, data_set: DataSet) -> "_Examples":
-        return cls(jnp.asarray(data_set.train_inputs()), jnp.asarray(data_set.test_inputs()))
-
-    @classmethod
-    def shapes(cls, data_set: DataSet) -> "_Examples":
-        """The same without the numbers, which may take much memory."""
-        rows = lambda labels: jnp.zeros((len(labels), data_set.input_size), jnp.float32)
-        return eqx.filter_eval_shape(lambda: cls(rows(data_set.train_y), rows(data_set.test_y)))
-
-
-class _Chosen(eqx.Module):
-    """Whose labels are known and who is scored on, for every seed."""
-
-    support: Int[Array, "seed support"]
+    support: Float[Array, "seed support input"]
     labels: Int[Array, "seed support"]
-    query: Int[Array, "seed query"]
+    query: Float[Array, "seed query input"]
+    answers: Int[Array, "seed query"]
     keys: Key[Array, " seed"]
     classes: int = eqx.field(static=True)
 
     @classmethod
-    def of(cls, data_set: DataSet, protocol: Protocol) -> "_Chosen":
+    def of(cls, data_set: DataSet, protocol: Protocol) -> "_Given":
         seeds = range(protocol.seeds)
         splits = [few_shot_indices(data_set, seed, protocol.labels, protocol.queries) for seed in seeds]
-        support, query = (jnp.asarray(np.stack(side)) for side in zip(*splits))
-        labels = jnp.asarray(data_set.train_y)[support]
-        return cls(support, labels, query, jr.split(jr.key(0), protocol.seeds), data_set.classes)
+        support, query = (np.stack(side) for side in zip(*splits))
+        return cls(
+            jnp.asarray(as_inputs(data_set.train_x[_unlabelled(data_set, protocol.unlabelled)])),
+            _rows(data_set.train_x, support),
+            jnp.asarray(data_set.train_y[support]),
+            _rows(data_set.test_x, query),
+            jnp.asarray(data_set.test_y[query]),
+            jr.split(jr.key(0), protocol.seeds),
+            data_set.classes,
+        )
 
 
-def _features(encoder: AbstractEncoder, examples: _Examples, chosen: _Chosen) -> _Features:
-    train, test = examples.train, examples.test
+def _unlabelled(data_set: DataSet, at_most: int | None) -> Int[np.ndarray, " train"]:
+    count = len(data_set.train_y)
+    if at_most is None or at_most >= count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, at_most, replace=False))
 
+
+def _rows(x: np.ndarray, index: Int[np.ndarray, "seed row"]) -> Float[Array, "seed row input"]:
+    return jnp.asarray(as_inputs(x[index.ravel()]).reshape(*index.shape, -1))
+
+
+def _features(encoder: AbstractEncoder, given: _Given) -> _Features:
     def one(
-        support: Int[Array, " support"], labels: Int[Array, " support"], query: Int[Array, " query"], key: PRNGKeyArray
+        support: Float[Array, "support input"],
+        labels: Int[Array, " support"],
+        query: Float[Array, "query input"],
+        key: PRNGKeyArray,
     ) -> Features:
-        return encoder(Problem(train, train[support], labels, test[query], chosen.classes), key)
+        return encoder(Problem(given.train, support, labels, query, given.classes), key)
 
-    return jax.vmap(one)(chosen.support, chosen.labels, chosen.query, chosen.keys)
+    return jax.vmap(one)(given.support, given.labels, given.query, given.keys)
 
 
-@eqx.filter_jit
+_axes = jax.vmap(PrincipalAxes.of)
+
+
 def _accuracies(
-    score: Callable[..., Array], features: _Features, chosen: _Chosen, answers: Int[Array, "seed query"]
+    score: Callable[..., Array],
+    axes: PrincipalAxes,
+    labels: Int[Array, "seed support"],
+    answers: Int[Array, "seed query"],
+    classes: int,
 ) -> Float[Array, " seed"]:
-    support, query = features
-    return jax.vmap(lambda fs, ls, fq, lq: score(fs, ls, fq, lq, chosen.classes))(
-        support, chosen.labels, query, answers
-    )
+    def one(axes: PrincipalAxes, labels: Int[Array, " support"], answers: Int[Array, " query"]) -> Float[Array, ""]:
+        return accuracy(score(axes, jax.nn.one_hot(labels, classes, dtype=axes.basis.dtype)), answers)
+
+    return jax.vmap(one)(axes, labels, answers)

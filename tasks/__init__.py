@@ -13,9 +13,9 @@ from ._load import Known as Known, known as known, load as load
 from ._load_inputs import load_inputs as load_inputs, Part as Part
 from ._pool import join as join, Pool as Pool
 from ._readouts import (
-    logistic_accuracy as logistic_accuracy,
+    accuracy as accuracy,
     logistic_scores as logistic_scores,
-    ridge_accuracy as ridge_accuracy,
+    PrincipalAxes as PrincipalAxes,
     ridge_scores as ridge_scores,
 )
 from ._resize import resize as resize

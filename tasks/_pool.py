@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, UInt8
 from ._bad_input import BadInput
 from ._class_index import ClassIndex
 from ._data_set import DataSet
+from ._resize import grey
 
 
 @final
@@ -23,11 +24,13 @@ def join(data_sets: Sequence[DataSet], weights: Sequence[float] | None = None) -
     """Puts the train examples of several data sets on the device; a task will draw its classes from one of them.
 
     A source is chosen in proportion to its weight, by default equally. The examples of a class are shuffled once, so
-    that neighbours on disk are not neighbours in a draw. Raises `BadInput` for sources of different shapes, and for a
-    class with fewer than two examples.
+    that neighbours on disk are not neighbours in a draw. Beside grey images coloured ones become grey. Raises
+    `BadInput` for sources of different shapes, and for a class with fewer than two examples.
     """
     if not data_sets:
         raise BadInput("No data set to draw tasks from; name at least one.")
+    if any(_channels(data_set) == 1 for data_set in data_sets):
+        data_sets = [grey(each) if _channels(each) == 3 else each for each in data_sets]
     for data_set in data_sets:
         if data_set.train_x.shape[1:] != data_sets[0].train_x.shape[1:]:
             raise BadInput(
@@ -52,6 +55,10 @@ def join(data_sets: Sequence[DataSet], weights: Sequence[float] | None = None) -
         weight=jnp.asarray(weight / weight.sum(), jnp.float32),
     )
     return Pool(jnp.asarray(examples), index)
+
+
+def _channels(data_set: DataSet) -> int:
+    return {3: 1, 4: 3}.get(data_set.train_x.ndim, 0)
 
 
 def _by_class(labels: np.ndarray) -> np.ndarray:

@@ -15,36 +15,38 @@ _VARIANCE = 32.0
 _Parameters = tuple[Float[Array, "axis target"], Float[Array, " target"]]
 
 
-def ridge_accuracy(
-    support_features: Float[Array, "support feature"],
-    support_labels: Int[Array, " support"],
-    query_features: Float[Array, "query feature"],
-    query_labels: Int[Array, " query"],
-    classes: int,
-) -> Float[Array, ""]:
-    """Share of the query set that a ridge readout of the support set's one-hot labels gets right."""
-    targets = jax.nn.one_hot(support_labels, classes, dtype=support_features.dtype)
-    scores = ridge_scores(support_features, targets, query_features)
-    return (scores.argmax(1) == query_labels).mean(dtype=scores.dtype)
+@final
+class PrincipalAxes(eqx.Module):
+    """Support and query features along the support's principal axes: a readout with a squared penalty sees no more.
+
+    There are as many axes as support examples, however many features.
+    """
+
+    basis: Float[Array, "support axis"]
+    variance: Float[Array, " axis"]
+    query: Float[Array, "query axis"]
+
+    @classmethod
+    def of(cls, support: Float[Array, "support feature"], query: Float[Array, "query feature"]) -> "PrincipalAxes":
+        """The axes of the centred support features."""
+        mean = support.mean(0)
+        centred = support - mean
+        variance, basis = jnp.linalg.eigh(centred @ centred.T)
+        present = variance > 1e-6 * jnp.maximum(variance[-1], 1e-30)
+        variance = jnp.where(present, variance, 0)
+        basis = jnp.where(present, basis, 0)
+        along = ((query - mean) @ centred.T) @ basis
+        return cls(basis, variance, along * jnp.where(present, jax.lax.rsqrt(jnp.where(present, variance, 1)), 0))
 
 
-def logistic_accuracy(
-    support_features: Float[Array, "support feature"],
-    support_labels: Int[Array, " support"],
-    query_features: Float[Array, "query feature"],
-    query_labels: Int[Array, " query"],
-    classes: int,
-) -> Float[Array, ""]:
-    """Share of the query set that a logistic readout (C = 1) of the support set gets right."""
-    targets = jax.nn.one_hot(support_labels, classes, dtype=support_features.dtype)
-    scores = logistic_scores(support_features, targets, query_features)
-    return (scores.argmax(1) == query_labels).mean(dtype=scores.dtype)
+def accuracy(scores: Float[Array, "query class"], labels: Int[Array, " query"]) -> Float[Array, ""]:
+    """Share of the queries whose own class scores highest."""
+    return (scores.argmax(1) == labels).mean(dtype=scores.dtype)
 
 
 def ridge_scores(
-    support_features: Float[Array, "support feature"],
-    support_targets: Float[Array, "support target"],
-    query_features: Float[Array, "query feature"],
+    axes: PrincipalAxes,
+    targets: Float[Array, "support target"],
     penalties: tuple[float, ...] = PENALTIES,
 ) -> Float[Array, "query target"]:
     """Ridge regression with an intercept, in closed form; one penalty for all targets.
@@ -53,28 +55,26 @@ def ridge_scores(
     it. Features are centred but keep their relative scales: dividing each by its own deviation over a few examples
     blows up those that hardly vary (on raw MNIST pixels it costs 2 points). No scale of all features changes anything.
     """
-    own = _principal(support_features, query_features)
-    mean = support_targets.mean(0)
-    centred = support_targets - mean
-    count = support_features.shape[0]
-    projected = own.basis.T @ centred
+    mean = targets.mean(0)
+    centred = targets - mean
+    count = axes.basis.shape[0]
+    projected = axes.basis.T @ centred
 
     def leave_one_out(penalty):
-        share = own.variance / (own.variance + penalty)
-        residual = centred - own.basis @ (share[:, None] * projected)
-        leverage = 1 / count + (own.basis**2) @ share
+        share = axes.variance / (axes.variance + penalty)
+        residual = centred - axes.basis @ (share[:, None] * projected)
+        leverage = 1 / count + (axes.basis**2) @ share
         return ((residual / (1 - leverage)[:, None]) ** 2).sum()
 
-    grid = jnp.asarray(penalties, centred.dtype) * jnp.maximum(own.variance.mean(), 1e-30)
+    grid = jnp.asarray(penalties, centred.dtype) * jnp.maximum(axes.variance.mean(), 1e-30)
     penalty = grid[jnp.argmin(jax.vmap(leave_one_out)(grid))]
-    weights = jnp.sqrt(own.variance) / (own.variance + penalty)
-    return mean + own.query @ (weights[:, None] * projected)
+    weights = jnp.sqrt(axes.variance) / (axes.variance + penalty)
+    return mean + axes.query @ (weights[:, None] * projected)
 
 
 def logistic_scores(
-    support_features: Float[Array, "support feature"],
-    support_targets: Float[Array, "support target"],
-    query_features: Float[Array, "query feature"],
+    axes: PrincipalAxes,
+    targets: Float[Array, "support target"],
     inverse_penalty: float = 1.0,
 ) -> Float[Array, "query target"]:
     """Log-probabilities of multinomial logistic regression with a squared penalty on all but the intercept.
@@ -83,11 +83,10 @@ def logistic_scores(
     scikit-learn's `LogisticRegression(C=inverse_penalty)`. All features are first divided by one number, so that their
     total variance over the support set is 32 and the penalty means the same for every encoder.
     """
-    own = _principal(support_features, query_features)
-    count = support_features.shape[0]
-    scale = jnp.sqrt(_VARIANCE * count / jnp.maximum(own.variance.sum(), 1e-30))
-    deviation = scale * jnp.sqrt(own.variance)
-    support = own.basis * deviation
+    count = axes.basis.shape[0]
+    scale = jnp.sqrt(_VARIANCE * count / jnp.maximum(axes.variance.sum(), 1e-30))
+    deviation = scale * jnp.sqrt(axes.variance)
+    support = axes.basis * deviation
     # Along its principal axes the problem's curvature is about this: dividing by it makes L-BFGS quick.
     stretch = jax.lax.rsqrt(1 + 0.1 * inverse_penalty * deviation**2)[:, None]
 
@@ -96,33 +95,13 @@ def logistic_scores(
 
     def loss(parameters):
         weights, bias = parameters
-        entropy = -(support_targets * log_probabilities(weights, bias, support)).sum()
+        entropy = -(targets * log_probabilities(weights, bias, support)).sum()
         return entropy + 0.5 / inverse_penalty * ((stretch * weights) ** 2).sum()
 
-    classes = support_targets.shape[1]
+    classes = targets.shape[1]
     start = jnp.zeros((deviation.shape[0], classes), support.dtype), jnp.zeros((classes,), support.dtype)
     weights, bias = _minimise(loss, start)
-    return log_probabilities(weights, bias, scale * own.query)
-
-
-@final
-class _Principal(eqx.Module):
-    """Support and query along the support's principal axes: a readout with a squared penalty sees nothing else."""
-
-    basis: Float[Array, "support axis"]
-    variance: Float[Array, " axis"]
-    query: Float[Array, "query axis"]
-
-
-def _principal(support: Float[Array, "support feature"], query: Float[Array, "query feature"]) -> _Principal:
-    mean = support.mean(0)
-    centred = support - mean
-    variance, basis = jnp.linalg.eigh(centred @ centred.T)
-    present = variance > 1e-6 * jnp.maximum(variance[-1], 1e-30)
-    variance = jnp.where(present, variance, 0)
-    basis = jnp.where(present, basis, 0)
-    along = ((query - mean) @ centred.T) @ basis
-    return _Principal(basis, variance, along * jnp.where(present, jax.lax.rsqrt(jnp.where(present, variance, 1)), 0))
+    return log_probabilities(weights, bias, scale * axes.query)
 
 
 def _minimise(loss: Callable[[_Parameters], Array], start: _Parameters) -> _Parameters:

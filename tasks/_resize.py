@@ -30,6 +30,13 @@ def resized(data_set: DataSet, side: int) -> DataSet:
     return dataclasses.replace(data_set, train_x=train_x, test_x=test_x)
 
 
+def grey(data_set: DataSet) -> DataSet:
+    """The same data set with coloured images in shades of grey, by ITU-R BT.601's luma."""
+    luma = np.array([0.299, 0.587, 0.114], np.float32)
+    train_x, test_x = (np.rint(x @ luma).astype(np.uint8) for x in (data_set.train_x, data_set.test_x))
+    return dataclasses.replace(data_set, train_x=train_x, test_x=test_x)
+
+
 def _area(native: int, side: int) -> Float64[np.ndarray, "side native"]:
     edges = np.arange(side + 1) * native / side
     low, high = edges[:-1, None], edges[1:, None]

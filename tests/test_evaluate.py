@@ -78,6 +78,16 @@ def test_a_rule_beside_its_baselines(folder, tmp_path, monkeypatch):
     assert accuracy(same, "meta-trained", 4) == accuracy(same, "untrained", 4) == accuracy(rows, "untrained", 4)
 
 
+def test_fewer_unlabelled_examples(folder, tmp_path):
+    own = str(folder / "own.npz")
+    few = evaluate(folder, "trained", tmp_path, "--tasks", own, "--unlabelled", "20")
+    all_of_them = evaluate(folder, "trained", tmp_path, "--tasks", own, "--unlabelled", "1000")
+    assert {row["unlabelled"] for row in few.values()} == {0, 20}
+    assert {row["unlabelled"] for row in all_of_them.values()} == {0, 48}
+    assert accuracy(few, "random-init", 0) == accuracy(all_of_them, "random-init", 0)
+    assert accuracy(few, "meta-trained", 3) != accuracy(all_of_them, "meta-trained", 3)
+
+
 def test_own_data_another_network_and_the_usual_steps(folder, tmp_path):
     own = str(folder / "own.npz")
     rows = evaluate(folder, "trained", tmp_path, "--tasks", own, "--network", "4-4", "--activation", "tanh")
@@ -104,8 +114,8 @@ class Identity(AbstractRule):
 def test_baselines_quickly_and_with_frozen_statistics(folder, tmp_path, capsys):
     options = ["--tasks", str(folder / "own.npz"), "--statistics", "frozen", "--encoders", "random-init", "raw", "oja"]
     rows = evaluate(folder, "trained", tmp_path, *options, "--quick")
-    title = "quickly: 2 seeds, 300 test examples, 20% of the baselines' steps"
-    assert title in capsys.readouterr().out.replace("\n", " ")
+    title = "quickly: 2 seeds, 300 test and 10,000 unlabelled examples at most, 20% of the baselines' steps"
+    assert title in " ".join(capsys.readouterr().out.split())
     found = {encoder: (row["statistics"], row["steps"], row["unlabelled"]) for (encoder, *_), row in rows.items()}
     assert found == {"random-init": ("frozen", 0, 48), "raw": ("none", 0, 0), "oja": ("frozen", 200, 48)}
     rows = evaluate(folder, "trained", tmp_path, *options, "--steps", "2", "5")
@@ -142,7 +152,8 @@ def test_the_protocol_finds_what_the_features_hold():
         ("trained", "--labels 0", ["--labels"]),
         ("trained", "--seeds 0", ["--seeds"]),
         ("trained", "--encoders raw isomap", ["'isomap'", "pca", "krotov-hopfield"]),
-        ("trained", "--batch-size 1", ["--batch-size 2 or more"]),
+        ("trained", "--batch-size 1", ["--batch-size", "2 or more"]),
+        ("trained", "--unlabelled 0", ["--unlabelled", "2 or more"]),
         ("trained", "--labels 500", ["500 labels per class"]),
         ("trained", "--tasks FOLDER/nan.npz", ["NaN"]),
         ("trained", "--tasks FOLDER/one.npz", ["1 class"]),

@@ -54,6 +54,18 @@ def test_a_task_draws_different_classes_of_one_source_and_sources_by_weight():
     np.testing.assert_allclose(np.bincount(drawn[from_first].ravel()) / from_first.sum(), 0.2, atol=0.04)
 
 
+def test_coloured_images_become_grey_beside_grey_ones():
+    flat = numbered("a", 3, 4, 10)
+    train_x, test_x = (np.stack([each] * 3, 3) for each in (flat.train_x, flat.test_x))
+    coloured = dataclasses.replace(flat, name="b", train_x=train_x, test_x=test_x)
+    red = dataclasses.replace(coloured, name="c", train_x=coloured.train_x * np.array([1, 0, 0], np.uint8))
+    alone, beside = join([flat, flat, flat]).examples, join([flat, coloured, red]).examples
+    assert beside.shape == (36, 1, 4, 4)
+    np.testing.assert_array_equal(beside[:24], alone[:24])
+    np.testing.assert_array_equal(beside[24:], np.rint(0.299 * np.asarray(alone[24:], np.float32)))
+    assert join([coloured, red]).examples.shape == (24, 3, 4, 4)
+
+
 def test_a_batch_holds_any_example_of_the_tasks_classes_equally_often():
     tasks = plain([numbered("a", 5, 4, 10)], batch_size=4000)
     task = tasks.sample(jr.key(1))
