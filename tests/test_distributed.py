@@ -3,9 +3,11 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,6 +132,17 @@ def test_all_stop_when_one_is_told_to(processes, whole, tmp_path, told):
     assert "and saved: go on with" in ends[0][1][0]
     train(processes, tmp_path, 2, "--resume")
     assert rule(tmp_path) == rule(whole)
+
+
+@pytest.mark.slow
+def test_what_two_processes_saved_and_somebody_damaged_is_believed_by_neither(processes, tmp_path):
+    program, port = str(Path(__file__).parent / "program_checkpoints.py"), str(processes.free_port())
+    with processes.started([[program, str(tmp_path), str(index), port] for index in range(2)]) as started:
+        (first, (out, errors)), (second, (other, _)) = processes.finished(started, 300)
+    assert first == second == 0, errors
+    truncated, flipped = found = re.findall(r"^(truncated|flipped) (\d+)$", out, re.M)
+    assert re.findall(r"^(truncated|flipped) (\d+)$", other, re.M) == found  # They never disagree.
+    assert int(truncated[1]) >= 3 and int(flipped[1]) >= 3
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import tyro
 import yaml
@@ -88,6 +89,16 @@ def test_kubernetes(tmp_path):
     assert int(port) == container["ports"][0]["containerPort"]
     name = found["metadata"]["name"]
     assert host == f"{name}-{job['name']}-0-0.{name}" and f"--processes {spec['completions']} " in script
+
+
+def test_kubernetes_would_take_the_job_and_its_pods():
+    """By the public schemas of Kubernetes, which are strict here: an unknown field is an error."""
+    for replicated in read("kubernetes.yaml")["spec"]["replicatedJobs"]:
+        job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "one"}, **replicated["template"]}
+        kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)
+        job["spec"]["template"]["spec"]["containers"][0]["imagee"] = "misspelt"
+        with pytest.raises(kubernetes_validate.ValidationError):
+            kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)
 
 
 def test_skypilot(tmp_path):

@@ -1,0 +1,50 @@
+"""Measures what checkpoints cost while training: python docs/measure_checkpoints.py [PRESET ...]
+
+For each preset: seconds of a meta-step, seconds that `save` holds the training up, CPU-seconds of a whole checkpoint
+with what goes on in the background, and both as shares of the time between two checkpoints at the preset's cadence.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import jax.random as jr
+from metarule.launch._checkpoints import Checkpoints
+from metarule.launch._meta_training import MetaTraining, Progressed
+from metarule.launch._presets import PRESETS
+from metarule.launch._problems import problems_of
+from metarule.launch._start import cache_compilations
+
+
+cache_compilations()
+for name in sys.argv[1:] or ["quick", "small"]:
+    training, key = PRESETS[name], jr.key(0)
+    problems, validation = problems_of(training, None)
+    run = MetaTraining(training, problems, validation, key)
+    state = run.init(training.rule.build(key), key)
+    steps, held, spent = [], [], []
+
+    def step(state, index):
+        begun = time.perf_counter()
+        meta, measured = run.learner.step(state.meta, run.key)
+        float(measured["meta_loss"])
+        steps.append(time.perf_counter() - begun)
+        return Progressed(meta, state.best, state.best_loss)
+
+    with tempfile.TemporaryDirectory() as folder, Checkpoints(Path(folder)) as checkpoints:
+        for index in range(9):
+            state = step(state, index)
+            begun, cpu = time.perf_counter(), time.process_time()
+            checkpoints.save(index, state, {})
+            held.append(time.perf_counter() - begun)
+            checkpoints.wait()
+            spent.append(time.process_time() - cpu)
+    median = lambda values: statistics.median(values[2:])
+    between = training.checkpoint_every * median(steps)
+    print(
+        f"{name}: a meta-step {median(steps):.2f} s, {training.checkpoint_every} between checkpoints; one holds training "
+        f"up for {1000 * median(held):.0f} ms ({median(held) / between:.2%}) and takes {1000 * median(spent):.0f} CPU-ms "
+        f"({median(spent) / between:.2%})"
+    )
