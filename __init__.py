@@ -5,12 +5,15 @@ This file imports nothing by itself, so that `metarule --help` is instant and ev
 `metarule.UnsupervisedEncoder` is looked up when somebody asks for it.
 """
 
-__all__ = ["UnsupervisedEncoder"]
+from importlib import import_module
+
+
+_PLACES = {"pretrained": "_pretrained", "UnsupervisedEncoder": "_unsupervised_encoder"}
+
+__all__ = ["pretrained", "UnsupervisedEncoder"]
 
 
 def __getattr__(name: str):
-    if name not in __all__:
+    if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .launch._unsupervised_encoder import UnsupervisedEncoder
-
-    return UnsupervisedEncoder
+    return getattr(import_module(f"{__name__}.launch.{_PLACES[name]}"), name)

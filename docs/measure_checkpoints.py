@@ -43,8 +43,7 @@ for name in sys.argv[1:] or ["quick", "small"]:
             spent.append(time.process_time() - cpu)
     median = lambda values: statistics.median(values[2:])
     between = training.checkpoint_every * median(steps)
-    print(
-        f"{name}: a meta-step {median(steps):.2f} s, {training.checkpoint_every} between checkpoints; one holds training "
-        f"up for {1000 * median(held):.0f} ms ({median(held) / between:.2%}) and takes {1000 * median(spent):.0f} CPU-ms "
-        f"({median(spent) / between:.2%})"
-    )
+    hold, take = median(held), median(spent)
+    print(f"{name}: a meta-step {median(steps):.2f} s, {training.checkpoint_every} between two checkpoints")
+    print(f"  training waits for {1000 * hold:.0f} ms, {hold / between:.2%} of the time between two")
+    print(f"  {1000 * take:.0f} CPU-ms in all, {take / between:.2%} of that time on one core")

@@ -17,8 +17,7 @@ def main(arguments: list[str]) -> int:
 
 
 def encode(
-    rule: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RULE")],
-    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")],
+    rule_and_data: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RULE] DATA")],
     /,
     out: Path,
     steps: int | None = None,
@@ -34,8 +33,9 @@ def encode(
     split these are `features_train`, `y_train`, `features_test` and `y_test`, and only train examples are fitted to.
 
     Args:
-        rule: a rule file, or the folder of a run.
-        data: PATH.npz with x, or x_train and x_test, labels y or not; or a data set as for `metarule evaluate`.
+        rule_and_data: a rule file, the folder of a run or the name of a rule that comes with Metarule, by default
+            `default`; then PATH.npz with x, or x_train and x_test, labels y or not, or a data set as for `metarule
+            evaluate`.
         out: file to write; another one of this name is replaced, but never DATA or RULE.
         steps: batches that the rule sees; by default as many as it was meta-trained for.
         network: layer widths of the base model, features last, such as 64-64-32; by default the rule's own.
@@ -45,7 +45,10 @@ def encode(
         data_dir: folder of data sets; also METARULE_DATA.
     """
     cache_compilations()
-    path = locate_rule(rule)
+    if not 1 <= len(rule_and_data) <= 2:
+        raise BadInput(f"Give a rule, if not the default one, and data; got {len(rule_and_data)} arguments.")
+    *rules, data = rule_and_data
+    path = locate_rule(rules[0] if rules else "default")
     if out.resolve() in {Path(each).resolve() for each in (data, data.rpartition(":")[0], path)}:
         raise BadInput(f"{out} is what is to be read: choose another --out.")
     if seed < 0:

@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
 
 
 def evaluate(
-    rule: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RULE")],
+    rule: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[RULE]")] = "default",
     /,
     tasks: tuple[str, ...] = ("digits",),
     encoders: tuple[str, ...] = tuple(ENCODERS),
@@ -45,7 +45,7 @@ def evaluate(
     on test examples. Every encoder is scored in the same way, on the same examples.
 
     Args:
-        rule: a rule file, or the folder of a run.
+        rule: a rule file, the folder of a run, or the name of a rule that comes with Metarule.
         tasks: data sets, such as digits, mnist14, fashion_mnist28 or PATH.npz; `metarule data list` names them.
         encoders: what to score; by default the rule, the same rule untrained, and all baselines.
         labels: labelled examples per class.

@@ -11,7 +11,7 @@ import rich.table
 import tyro
 
 from ._data import data_table
-from ._rule_file import describe, locate_rule
+from ._rule_file import describe, locate_rule, shipped
 
 
 _PACKAGES = ("metarule", "jax", "jaxlib", "equinox", "optax", "evosax", "orbax-checkpoint", "numpy", "scikit-learn")
@@ -29,7 +29,7 @@ def info(rule: _Rule = None, /, data_dir: Path | None = None) -> int:
     """Shows versions, devices and the data sets at hand; given a rule, how it is built and where it comes from.
 
     Args:
-        rule: a rule file or a run folder.
+        rule: a rule file, a run folder, or the name of a rule that comes with Metarule.
         data_dir: the folder with data sets; METARULE_DATA if not given.
     """
     console = rich.console.Console()
@@ -39,6 +39,9 @@ def info(rule: _Rule = None, /, data_dir: Path | None = None) -> int:
         console.print(f"{path}: a rule file", markup=False, highlight=False, soft_wrap=True)
         for title, values in (("configuration", configuration), ("record", record)):
             console.print(_table(title, {name: json.dumps(value) for name, value in values.items()}))
+        card = path.with_suffix(".md")
+        if path in shipped().values() and card.is_file():
+            console.print(card.read_text(), markup=False, highlight=False)
         return 0
     versions = {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
     devices = [f"{device.platform}:{device.id} ({device.device_kind})" for device in jax.devices()]

@@ -17,6 +17,8 @@ from ._leaves import difference, digest, named_leaves, numbers, signature, with_
 
 
 _FORMAT = "metarule 1"
+_SHIPPED = Path(__file__).parent / "pretrained"
+_DEFAULT = "images"
 _Rule = TypeVar("_Rule", bound=PyTree)
 
 
@@ -58,9 +60,18 @@ def load_rule_like(path: str | Path, like: _Rule) -> _Rule:
     return _fill(Path(path), like, leaves)
 
 
+def shipped() -> dict[str, Path]:
+    """The rules that come with the package, by name. `default` stands for the best; a card lies beside each file."""
+    files = {path.stem: path for path in sorted(_SHIPPED.glob("*.safetensors"))}
+    return {"default": files[_DEFAULT], **files}
+
+
 def locate_rule(rule: str | Path) -> Path:
-    """The rule file that a person means: a rule file, or the run folder that holds one. Raises `BadInput` if none."""
-    path = Path(rule)
+    """The rule file that a person means: a rule file, the run folder that holds one, or a shipped rule's name.
+
+    Raises `BadInput` if there is none.
+    """
+    path, named = Path(rule), shipped()
     if path.is_file():
         return path
     inside = path / "rule.safetensors"
@@ -68,7 +79,10 @@ def locate_rule(rule: str | Path) -> Path:
         return inside
     if path.is_dir():
         raise BadInput(f"The folder {path} holds no rule.safetensors: finish its training with --resume first.")
-    raise BadInput(f"There is no rule at {path}: give a rule file or the folder of a finished run.")
+    if str(rule) in named:
+        return named[str(rule)]
+    names = ", ".join(named)
+    raise BadInput(f"There is no rule at {path}: give a rule file, the folder of a finished run, or one of {names}.")
 
 
 def _fill(path: Path, like: _Rule, leaves: dict[str, np.ndarray]) -> _Rule:

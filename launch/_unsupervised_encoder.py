@@ -21,6 +21,9 @@ _ROWS = 512
 """Rows that are transformed at once. Always as many, so that a row's features don't depend on how many others came."""
 
 
+_BEST: Any = "default"  # Any: a type checker would take no path where the default is a name.
+
+
 @final
 class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A transformer of scikit-learn: a base model that a meta-trained rule fits without labels.
@@ -33,7 +36,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     What was learned is plain NumPy: `coefs_` and `intercepts_`, the weights [pre, post] and biases of every layer.
 
     Args:
-        rule: path of a rule file, or of the folder of a finished run.
+        rule: name of a rule that comes with Metarule, or path of a rule file or of the folder of a finished run.
         network: layer widths of the base model, features last, such as "64-64-32"; by default the rule's own.
         activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
         steps: batches that the rule sees, 0 or more; by default as many as it was meta-trained for.
@@ -42,7 +45,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         random_state: decides the base model's start, the order of its inputs, and the batches.
     """
 
-    rule: str | Path | None
+    rule: str | Path
     network: str | None
     activation: str | None
     steps: int | None
@@ -53,7 +56,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     # Without annotations: scikit-learn wants every value accepted here, and refused by `fit`.
     def __init__(
         self,
-        rule=None,
+        rule=_BEST,
         *,
         network=None,
         activation=None,
@@ -77,8 +80,6 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         model's weights end up not finite.
         """
         X = validate_data(self, X)
-        if self.rule is None:
-            raise BadInput("Give a rule: UnsupervisedEncoder(rule=...), a rule file or the folder of a finished run.")
         use = Use.of(self.rule, self.network, self.activation)
         steps = use.steps if self.steps is None else self.steps
         batch_size = use.batch_size if self.batch_size is None else self.batch_size

@@ -25,7 +25,7 @@ class Use:
 
     @staticmethod
     def of(rule: str | Path, network: str | None = None, activation: str | None = None) -> "Use":
-        """Reads a rule file or a run folder. The base model is the rule's own where none is named.
+        """Reads a rule file, a run folder or a shipped rule. The base model is the rule's own where none is named.
 
         Raises `BadInput` for a file that is none, and for a network or an activation that can't be.
         """

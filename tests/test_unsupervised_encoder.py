@@ -123,7 +123,6 @@ def test_its_features_have_names_and_a_clone_has_none():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"rule": None}, "Give a rule: UnsupervisedEncoder"),
         ({"rule": "absent"}, "There is no rule at absent"),
         ({"steps": -1}, "steps must be 0 or more"),
         ({"batch_size": 1}, "batch_size 2 or more"),
@@ -145,6 +144,6 @@ def test_weights_that_are_not_finite_are_refused(folder):
 
 
 def test_the_package_has_nothing_else_of_its_own():
-    assert metarule.__all__ == ["UnsupervisedEncoder"]
+    assert metarule.__all__ == ["pretrained", "UnsupervisedEncoder"]
     with pytest.raises(AttributeError, match="has no attribute 'absent'"):
         metarule.absent

@@ -1,0 +1,66 @@
+"""The rules that come with the package."""
+
+import json
+import re
+
+import jax
+import metarule
+import numpy as np
+import pytest
+from metarule.launch.__main__ import main
+from metarule.launch._rule_file import describe, locate_rule, shipped
+from metarule.rules import AbstractRule
+from metarule.tasks import BadInput
+
+
+NAMES = [name for name in shipped() if name != "default"]
+
+
+def test_the_default_is_one_of_them():
+    default, *others = shipped().values()
+    assert default in others and locate_rule("default") == default
+    same = jax.tree.map(lambda a, b: (a == b).all(), metarule.pretrained(), metarule.pretrained(default.stem))
+    assert all(jax.tree.leaves(same))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_is_a_small_finite_rule_with_a_card(name, capsys):
+    rule, path = metarule.pretrained(name), shipped()[name]
+    assert isinstance(rule, AbstractRule) and path.stat().st_size < 2**20
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(rule))
+    card = path.with_suffix(".md").read_text()
+    for part in ("Data", "Cost", "Seed", "Results", "Licence", "Command"):
+        assert re.search(rf"^## {part}", card, re.M), part
+    _, record = describe(path)
+    assert f"--preset {record['preset']}" in card and f"seed {record['seed']}" in card.lower()
+    assert main(["info", name]) == 0
+    assert "## Command" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_makes_features_of_data_that_it_never_saw(name, tmp_path, capsys):
+    """Its meta-training had no digits; a random start gets 50 to 65%."""
+    out = tmp_path / "table.json"
+    rows = ["meta-trained", "random-init"]
+    assert main(["evaluate", name, "--encoders", *rows, "--seeds", "3", "--queries", "300", "--json", str(out)]) == 0
+    accuracy = {(row["encoder"], row["readout"]): row["accuracy"] for row in json.loads(out.read_text())}
+    for readout in ("ridge", "logistic"):
+        assert accuracy["meta-trained", readout] > accuracy["random-init", readout] + 0.1
+
+
+def test_commands_take_the_default_rule(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.savez("data.npz", x=np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32))
+    assert main(["encode", "data.npz", "--steps", "3", "--out", "a.npz"]) == 0
+    assert main(["encode", "default", "data.npz", "--steps", "3", "--out", "b.npz"]) == 0
+    np.testing.assert_array_equal(np.load("a.npz")["features"], np.load("b.npz")["features"])
+    assert metarule.UnsupervisedEncoder(steps=3).fit_transform(np.load("data.npz")["x"]).shape[0] == 40
+    assert main(["encode", "default", "data.npz", "more", "--out", "c.npz"]) == 2
+    assert "got 3 arguments" in capsys.readouterr().err
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(BadInput, match="Unknown rule 'absent'; the known ones are default, "):
+        metarule.pretrained("absent")
+    with pytest.raises(BadInput, match="one of default, "):
+        locate_rule("absent")
