@@ -108,17 +108,18 @@ def test_a_killed_process_ends_the_others_and_a_resume_loses_nothing(processes, 
 
 
 @pytest.mark.slow
-def test_ten_kills_in_a_row(processes, whole, tmp_path):
-    choose = random.Random(0)
+def test_ten_kills_in_a_row(processes, tmp_path):
+    longer, choose = ("--steps", "60"), random.Random(0)
+    whole, folder = tmp_path / "whole", tmp_path / "killed"
+    train(processes, whole, 2, *longer)
     for kill in range(10):
-        step = min(11, lines(tmp_path) + choose.randrange(1, 4)) if kill else 2
-        code, errors, seconds = killed(processes, tmp_path, step, choose.randrange(2), *["--resume"] * bool(kill))
-        assert code == 1 and "Another process of this run was lost" in errors and seconds < 60
-        # What is written after the last checkpoint is written again.
-        shutil.copy(tmp_path / "metrics.jsonl", tmp_path / "before")
-        print(kill, step, round(seconds, 1))
-    train(processes, tmp_path, 2, "--resume")
-    assert rule(tmp_path) == rule(whole)
+        step = lines(folder) + choose.randrange(1, 4)  # One that nobody has written yet.
+        resume = ["--resume"] * bool(kill)
+        code, errors, seconds = killed(processes, folder, step, choose.randrange(2), *longer, *resume)
+        assert code == 1 and "Another process of this run was lost" in errors and seconds < 60, errors
+        print(f"kill {kill} at step {step}: the other ended after {seconds:.1f} s")
+    train(processes, folder, 2, *longer, "--resume")
+    assert rule(folder) == rule(whole)
 
 
 @pytest.mark.slow
