@@ -52,12 +52,13 @@ class Protocol:
     """
 
     architecture: MultiLayerPerceptron
+    _: dataclasses.KW_ONLY
     labels: int = 10
     seeds: int = 10
     queries: int = 1000
-    unlabelled: int | None = None
     batch_size: int = 32
     statistics: Statistics = "batch"
+    unlabelled: int | None = None
 
     def fitted(self, rule: AbstractRule, steps: int) -> Fitted:
         """The base model after so many steps of a rule."""

@@ -31,7 +31,7 @@ def contests():
     trained, untrained = Oja(jnp.asarray(0.5)), Oja(jnp.asarray(0.1))  # A learned rule takes much longer to compile.
 
     def contest(statistics):
-        protocol = Protocol(architecture, LABELS, batch_size=6, statistics=statistics)
+        protocol = Protocol(architecture, labels=LABELS, batch_size=6, statistics=statistics)
         return Contest(protocol, trained, untrained, (3,), everywhere=True, share=0.01)
 
     return {statistics: contest(statistics) for statistics in ("batch", "frozen")}

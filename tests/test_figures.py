@@ -76,6 +76,8 @@ def test_depth_shows_what_evaluate_measures():
     assert main(["evaluate", "run", *options]) == 0
     table = json.loads(Path("table.json").read_text())
     assert [float(row["accuracy"]) for row in own] == [row["accuracy"] for row in table]
+    for count in ("seeds", "labelled", "unlabelled", "steps"):
+        assert [int(row[count]) for row in own] == [row[count] for row in table]
 
 
 def test_transfer_takes_every_rule_that_the_run_kept(monkeypatch):

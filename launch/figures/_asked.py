@@ -45,7 +45,13 @@ class Asked:
         self, names: Sequence[str], architecture: MultiLayerPerceptron, rule: AbstractRule | None = None
     ) -> list[dict[str, Any]]:
         """Scores encoders with this base model on every data set; the rule may be another one."""
-        protocol = Protocol(architecture, self.labels, self.seeds, self.queries, self.use.batch_size)
+        protocol = Protocol(
+            architecture,
+            labels=self.labels,
+            seeds=self.seeds,
+            queries=self.queries,
+            batch_size=self.use.batch_size,
+        )
         contest = Contest(protocol, rule or self.use.rule, self.use.untrained(), (self.steps,), share=self.share)
         encoders = encoders_of(names, contest)
         data_sets = load_all(self.tasks, self.data_dir, self.labels)
