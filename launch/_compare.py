@@ -15,7 +15,7 @@ from ..tasks import BadInput
 from ._configuration import Command, describe, parse_training, Run, Training
 from ._files import write_atomically
 from ._intervals import Interval
-from ._meta_run import cell_run, MetaRun
+from ._meta_run import cell_run, first_rule, MetaRun
 from ._metrics import read_metrics
 from ._plots import panels, save, style
 from ._presets import ESTIMATORS, NOISE, PRESETS, tasks_and_window, with_estimator
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
     if not isinstance(training.estimator, TruncatedBackprop):
         raise BadInput("A comparison takes a list: --estimators NAME NAME, and no --estimator.")
     trainings = {name: with_estimator(training, name) for name in comparison.estimators}
-    theta = training.rule.build(jr.fold_in(jr.key(training.seed), 0))
+    theta = first_rule(training, jr.fold_in(jr.key(training.seed), 0))
     if comparison.at is not None:
         theta = load_rule(locate_rule(comparison.at), build)
     problem = problems_of(training, comparison.data_dir)[0][0]

@@ -23,6 +23,8 @@ class Training:
     rule: Lean | Released
     estimator: AbstractEstimator
     """How the meta-gradient is estimated. Choose another with --estimator NAME."""
+    start: str | None = None
+    """The rule to begin with, instead of a fresh one: a rule file, a run folder or a shipped rule's name."""
     networks: tuple[str, ...] = ("32-32-32",)
     """Base models to meta-train with, as layer widths, features last. Several take turns."""
     activation: str = "relu"
@@ -30,7 +32,8 @@ class Training:
     weight_scale: float = 0.1
     """Deviation of a base model's initial weights."""
     sources: tuple[str, ...] = ("embedded",)
-    """What to meta-train on: glyphs, silhouettes, shapes, all three as `embedded`, or names of image data sets."""
+    """What to meta-train on: glyphs, silhouettes, shapes, all three as `embedded`, made-up texts as `topics`, or names
+    of data sets. Images and vectors take turns."""
     augmentation: str = "full"
     """How tasks vary their images: none, `light` (moves, noise) or `full` (strokes and light too)."""
     side: int = 8

@@ -17,6 +17,7 @@ def keep_rule(path: Path, rule: AbstractRule, training: Training, made: dict[str
     record = {
         "seed": training.seed,
         "estimator": describe(training.estimator),
+        "start": training.start,
         "sources": list(training.sources),
         "side": training.side,
         "network": training.networks[0],

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any, final
 
 import jax.random as jr
+from jaxtyping import PRNGKeyArray
 
+from ..rules import AbstractRule
 from ..tasks import BadInput
 from ._configuration import describe, Run, Training
 from ._crew import at_home, Crew
@@ -16,7 +18,7 @@ from ._metrics import weights_and_biases
 from ._network import network
 from ._problems import problems_of
 from ._processes import Processes
-from ._rule_file import describe as describe_rule
+from ._rule_file import describe as describe_rule, load_rule_like, locate_rule
 from ._run_folder import RunFolder
 from ._sameness import of_data, of_program
 from ._table import Row, write_rows
@@ -43,13 +45,17 @@ def meta_run(preset: str, training: Training, run: Run, crew: Crew = Crew()) -> 
         weights_and_biases()
     processes.agree(of_program({**_configuration(preset, training), "resume": run.resume}, processes.count))
     # Here, and not after hours of meta-training.
-    load = lambda: (problems_of(training, run.data_dir), load_all(training.held_out, run.data_dir, training.labels))
-    (problems, validation), held_out = processes.together(load)
+    key = jr.key(training.seed)
+    load = lambda: (
+        first_rule(training, jr.fold_in(key, 0)),
+        problems_of(training, run.data_dir),
+        load_all(training.held_out, run.data_dir, training.labels),
+    )
+    untrained, (problems, validation), held_out = processes.together(load)
     if processes.count > 1:
-        processes.agree(of_data((problems, validation, [(each.train_x, each.train_y) for each in held_out])))
+        data = untrained, problems, validation, [(each.train_x, each.train_y) for each in held_out]
+        processes.agree(of_data(data))
     with crew.sharing(training.estimator) as shared:
-        key = jr.key(training.seed)
-        untrained = training.rule.build(jr.fold_in(key, 0))
         meta_training = MetaTraining(training, problems, validation, key)
         start = meta_training.init(untrained, key)
         folder = _common_folder(preset, training, run, processes)
@@ -89,6 +95,12 @@ def cell_run(preset: str, training: Training, run: Run) -> MetaRun:
         return MetaRun(folder, training.steps, record["seconds"], json.loads(folder.results.read_text()))
     except ValueError as error:
         raise BadInput(f"{folder.results} can't be read: delete it, and it is made again.") from error
+
+
+def first_rule(training: Training, key: PRNGKeyArray) -> AbstractRule:
+    """The rule to begin with. Raises `BadInput` for one of another architecture."""
+    fresh = training.rule.build(key)
+    return fresh if training.start is None else load_rule_like(locate_rule(training.start), fresh)
 
 
 def protocol_of(training: Training) -> Protocol:

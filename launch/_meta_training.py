@@ -55,7 +55,13 @@ def _optimiser(kind: str, learning_rate: float, steps: int) -> optax.GradientTra
 class MetaTraining:
     """The run itself: steps, logs, validations, checkpoints, until it is done or told to stop."""
 
-    def __init__(self, training: Training, problems: tuple[InnerLoop, ...], validation: InnerLoop, key: PRNGKeyArray):
+    def __init__(
+        self,
+        training: Training,
+        problems: tuple[InnerLoop, ...],
+        validation: tuple[InnerLoop, ...],
+        key: PRNGKeyArray,
+    ):
         self.training = training
         learner = MetaLearner(problems, training.estimator, optimiser_of(training), training.averaging)
         self.learner = everywhere(learner)
@@ -142,8 +148,10 @@ class MetaTraining:
         keep_rule(folder.snapshot(step), at_home(state.meta.average), self.training, made)
 
     def _validated(self, state: Progressed) -> Progressed:
-        steps = min(self.validation.horizon.maximum, math.ceil(self.training.evaluation_steps / self.training.updates))
-        loss = rollout_loss(self.validation, state.meta.average, self.validation_key, _VALIDATION_RUNS, steps)
+        steps = min(self.training.horizon.maximum, math.ceil(self.training.evaluation_steps / self.training.updates))
+        rule, key = state.meta.average, self.validation_key
+        losses = [rollout_loss(problem, rule, key, _VALIDATION_RUNS, steps) for problem in self.validation]
+        loss = jnp.mean(jnp.stack(losses))
         if not loss < state.best_loss:
             return state
         return Progressed(state.meta, state.meta.average, loss)

@@ -8,6 +8,7 @@ from ..tasks import (
     BadInput,
     Blur,
     Contrast,
+    DataSet,
     embedded,
     ImageTasks,
     join,
@@ -16,6 +17,8 @@ from ..tasks import (
     Pool,
     Shade,
     Thicken,
+    topics,
+    VectorTasks,
 )
 from ._configuration import choose, Training
 from ._network import network
@@ -23,6 +26,11 @@ from ._network import network
 
 EMBEDDED = ("glyphs", "silhouettes", "shapes")
 """Sources that need no file, in the order in which `embedded` makes them."""
+
+TOPICS = "topics"
+"""Made-up texts, which need no file either."""
+
+_WORDS = 256
 
 AUGMENTATIONS: dict[str, tuple[AbstractAugmentation, ...]] = {
     "full": (Affine(), Thicken(), Blur(), Shade(), Contrast(), Noise()),
@@ -33,14 +41,16 @@ AUGMENTATIONS: dict[str, tuple[AbstractAugmentation, ...]] = {
 SCORES: dict[str, AbstractScore] = {"cosine": Cosine(), "squared": Squared(), "hinge": Hinge()}
 
 
-def problems_of(training: Training, data_dir: Path | None) -> tuple[tuple[InnerLoop, ...], InnerLoop]:
-    """The problems that meta-training takes turns on, one for each network, and one to validate on.
+def problems_of(training: Training, data_dir: Path | None) -> tuple[tuple[InnerLoop, ...], tuple[InnerLoop, ...]]:
+    """The problems that meta-training takes turns on, and those to validate on.
 
-    Validation uses embedded characters and shapes that no training task has. Raises `BadInput` for what can't be.
+    There is one for every network and every kind of input: images of all sources are drawn from together, texts and
+    tables with those of as many columns. Validation uses embedded characters, shapes and made-up texts that no training
+    task has. Raises `BadInput` for what can't be.
     """
     _check(training)
     made = embedded(training.side)
-    by_name = dict(zip(EMBEDDED, made.training))
+    by_name = {**dict(zip(EMBEDDED, made.training)), TOPICS: topics(_WORDS, classes=160, seed=0)}
     names = [each for name in training.sources for each in (EMBEDDED if name == "embedded" else (name,))]
     sources = [by_name[name] if name in by_name else load(name, data_dir) for name in names]
     augmentation = choose(training.augmentation, AUGMENTATIONS, "augmentation")
@@ -48,14 +58,12 @@ def problems_of(training: Training, data_dir: Path | None) -> tuple[tuple[InnerL
     objective = RidgeObjective(choose(training.score, SCORES, "score"))
 
     def problem(pool: Pool, turn: int) -> InnerLoop:
-        tasks = ImageTasks(
-            pool,
-            augmentation,
-            ways=training.ways,
-            shots=training.shots,
-            batch_size=training.batch_sizes[turn % len(training.batch_sizes)],
-            regression=training.regression_targets,
-        )
+        ways, shots, size = training.ways, training.shots, training.batch_sizes[turn % len(training.batch_sizes)]
+        if pool.examples.ndim == 2:
+            tasks = VectorTasks(pool, ways=ways, shots=shots, batch_size=size)
+        else:
+            targets = training.regression_targets
+            tasks = ImageTasks(pool, augmentation, ways=ways, shots=shots, batch_size=size, regression=targets)
         return InnerLoop(
             tasks=tasks,
             architecture=networks[turn % len(networks)],
@@ -64,9 +72,22 @@ def problems_of(training: Training, data_dir: Path | None) -> tuple[tuple[InnerL
             updates=training.updates,
         )
 
-    pool = join(sources)
+    pools = _pools(sources)
     turns = max(len(networks), len(training.batch_sizes))
-    return tuple(problem(pool, turn) for turn in range(turns)), problem(join(made.validation), 0)
+    validation = {4: lambda: join(made.validation), 2: lambda: join([topics(_WORDS, classes=40, seed=1)])}
+    kinds = sorted({pool.examples.ndim for pool in pools}, reverse=True)
+    return (
+        tuple(problem(pool, turn) for turn in range(turns) for pool in pools),
+        tuple(problem(validation[kind](), 0) for kind in kinds),
+    )
+
+
+def _pools(sources: list[DataSet]) -> list[Pool]:
+    """Images first, all together, then vectors by their number of columns."""
+    alike: dict[int, list[DataSet]] = {}
+    for source in sources:
+        alike.setdefault(source.input_size if source.train_x.ndim == 2 else 0, []).append(source)
+    return [join(alike[columns]) for columns in sorted(alike)]
 
 
 def _check(training: Training) -> None:

@@ -26,4 +26,5 @@ from ._split import few_shot_indices as few_shot_indices
 from ._stroke import Blur as Blur, Thicken as Thicken
 from ._tasks import AbstractTasks as AbstractTasks, Episode as Episode
 from ._tfds import prepare as prepare
+from ._topics import topics as topics
 from ._vector_tasks import VectorTask as VectorTask, VectorTasks as VectorTasks

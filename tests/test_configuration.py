@@ -215,10 +215,26 @@ def test_networks_and_batch_sizes_take_turns():
     training = dataclasses.replace(
         PRESETS["quick"], networks=("8-4", "6", "5"), batch_sizes=(8, 9), activation="tanh", ways=3
     )
-    problems, validation = problems_of(training, None)
+    problems, (validation,) = problems_of(training, None)
     assert [problem.architecture.widths for problem in problems] == [(8, 4), (6,), (5,)]
     assert [problem.tasks.batch_size for problem in problems] == [8, 9, 8]
     assert all(problem.architecture.activation is ACTIVATIONS["tanh"] for problem in problems)
     assert validation.tasks.pool is not problems[0].tasks.pool
     with pytest.raises(BadInput, match="at least one"):
         problems_of(dataclasses.replace(training, networks=()), None)
+
+
+def test_images_and_vectors_take_turns_and_each_is_validated(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
+    np.savez(tmp_path / "mine.npz", x=x, y=np.arange(60) % 6)
+    sources = ("glyphs", "topics", str(tmp_path / "mine.npz"), "shapes")
+    training = dataclasses.replace(PRESETS["quick"], networks=("8-4", "6"), sources=sources, ways=3, shots=2)
+    problems, validation = problems_of(training, None)
+    assert [problem.tasks.inputs for problem in problems] == [64, 5, 256] * 2
+    assert [problem.architecture.widths for problem in problems] == [(8, 4)] * 3 + [(6,)] * 3
+    assert [problem.tasks.inputs for problem in validation] == [64, 256]
+    assert not set(map(tuple, np.asarray(validation[1].tasks.pool.examples))) & set(
+        map(tuple, np.asarray(problems[2].tasks.pool.examples))
+    )
+    only = problems_of(dataclasses.replace(training, sources=("topics",)), None)
+    assert [problem.tasks.inputs for problem in (*only[0], *only[1])] == [256] * 3

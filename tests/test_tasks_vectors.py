@@ -2,7 +2,7 @@ import jax
 import jax.random as jr
 import numpy as np
 import pytest
-from metarule.tasks import BadInput, from_arrays, ImageTasks, join, VectorTasks
+from metarule.tasks import BadInput, from_arrays, ImageTasks, join, topics, VectorTasks
 
 
 def table():
@@ -47,3 +47,16 @@ def test_images_and_vectors_are_not_mistaken_for_each_other():
         ImageTasks(join([table()]), ways=2)
     with pytest.raises(BadInput, match="source of 4"):
         VectorTasks(join([table()]), ways=5)
+
+
+def test_made_up_texts_tell_their_topic_but_not_at_once():
+    made = topics(256, classes=20, seed=0)
+    x, y = made.train_inputs(), made.train_y
+    assert set(np.unique(x)) == {0, 1} and np.array_equal(x, topics(256, classes=20, seed=0).train_x)
+    assert not np.array_equal(x, topics(256, classes=20, seed=1).train_x)
+    held = x.mean(0)
+    assert 0.08 < held.mean() < 0.2 and held[:10].mean() > 5 * held[-100:].mean()
+    centres = np.stack([x[(y == topic)][:30].mean(0) for topic in range(20)])
+    rest = np.concatenate([np.flatnonzero(y == topic)[30:] for topic in range(20)])
+    nearest = ((x[rest, None] - centres) ** 2).sum(-1).argmin(1)
+    assert 0.2 < (nearest == y[rest]).mean() < 0.95  # chance: 0.05

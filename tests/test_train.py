@@ -196,3 +196,13 @@ def test_a_run_is_not_begun_over_another(whole, capsys):
     assert "its seed is 0, not 3" in capsys.readouterr().err
     assert train(whole, "--seed", "3", "--resume") == 2
     assert {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_may_begin_with_the_rule_of_another(whole, tmp_path, capsys):
+    other = tmp_path / "other"
+    assert train(other, "--start", str(whole), "--steps", "1") == 0
+    snapshots = [safetensors.numpy.load_file(other / "snapshots" / "0000000.safetensors"), arrays(whole)]
+    assert {name: (a.dtype, a.shape, a.tobytes()) for name, a in snapshots[0].items()} == snapshots[1]
+    assert describe(other / "rule.safetensors")[1]["start"] == str(whole)
+    assert train(tmp_path / "wider", "--start", str(whole), "--rule.hidden", "5") == 2
+    assert "another architecture" in capsys.readouterr().err and not (tmp_path / "wider").exists()
