@@ -16,12 +16,18 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
 
 
-def panels(count: int, width: float = 5.0, height: float = 3.6) -> tuple[Figure, list[Axes]]:
-    """A figure with some panels in a row; sizes in inches."""
-    figure, axes = plt.subplots(1, count, figsize=(width * count, height), layout="constrained", squeeze=False)
-    for each in axes[0]:
+def panels(count: int, width: float = 5.0, height: float = 3.6, columns: int = 2) -> tuple[Figure, list[Axes]]:
+    """A figure with some panels, so many in a row that a page's width leaves them legible; sizes of one in inches."""
+    columns = min(count, columns)
+    rows = -(-count // columns)
+    size = (width * columns, height * rows)
+    figure, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+    axes = list(grid.flat)
+    for each in axes[count:]:
+        each.remove()
+    for each in axes[:count]:
         each.spines[["top", "right"]].set_visible(False)
-    return figure, list(axes[0])
+    return figure, axes[:count]
 
 
 def style(index: int) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
         (run / "results.json").write_text(json.dumps([row]))
         for step in (0, 3, 7):
             later = jax.tree.map(lambda leaf: leaf + step / 100, rule)
-            save_rule(RunFolder(run).snapshot(step), later, configuration_of(CHOICE), RECORD)
+            save_rule(RunFolder(run).snapshot(step), later, configuration_of(CHOICE), {**RECORD, "seconds": 2.5 * step})
         generator = np.random.default_rng(0)
         labels = np.repeat(np.arange(2), 20)
         pixels = generator.integers(0, 100, (40, 3, 3)) + 99 * labels[:, None, None]
@@ -90,7 +90,8 @@ def test_transfer_takes_every_rule_that_the_run_kept(monkeypatch):
 
     monkeypatch.setattr(Asked, "score", score)
     rows = draw("transfer")
-    assert [row["meta_step"] for row in rows if row["encoder"] == "meta-trained"] == ["0", "3", "7"]
+    places = [(row["meta_step"], row["meta_seconds"]) for row in rows if row["encoder"] == "meta-trained"]
+    assert places == [("0", "0.0"), ("3", "7.5"), ("7", "17.5")]
     rule = CHOICE.build(jr.key(1))
     assert seen[0] is None  # The random start has no rule.
     for step, found in zip((0, 3, 7), seen[1:], strict=True):

@@ -33,7 +33,7 @@ def filters(asked: Asked) -> Drawing:
             for unit, each in enumerate(weights.tolist())
         ]
         tiles.append(_tiled(weights.reshape(-1, *shape)))
-    figure, panes = panels(len(moments), 2.2, 2.6)
+    figure, panes = panels(len(moments), 2.2, 2.6, columns=len(moments))
     figure.set_layout_engine("constrained", wspace=0.08)
     for axes, tile, (title, _, _) in zip(panes, tiles, moments):
         axes.imshow(tile if tile.ndim == 2 else (1 + tile) / 2, cmap="RdBu_r", vmin=-1, vmax=1)

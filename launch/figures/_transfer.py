@@ -1,6 +1,10 @@
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
 from .._encoders import LEARNED
 from .._plots import panels
-from .._rule_file import load_rule
+from .._rule_file import describe, load_rule
 from .._rules import build
 from ._asked import Asked, curves, of_task
 from ._drawing import Drawing
@@ -9,20 +13,37 @@ from ._snapshots import snapshots
 
 def transfer(asked: Asked) -> Drawing:
     """Accuracy of the rule along its meta-training, as the run kept it; --values are meta-steps."""
-    rules = {step: load_rule(path, build) for step, path in snapshots(asked).items()}
+    kept = snapshots(asked)
+    rules = {step: load_rule(path, build) for step, path in kept.items()}
+    spent = {step: describe(path)[1]["seconds"] for step, path in kept.items()}
     *_, start = LEARNED
     still = asked.score((start,), asked.use.architecture)
     rows = []
     for step, rule in rules.items():
         print(f"meta-step {step}", flush=True)
-        rows += [{"meta_step": step, **row} for row in asked.score(("meta-trained",), asked.use.architecture, rule)]
-        rows += [{"meta_step": step, **row} for row in still]
-    figure, panes = panels(len(asked.tasks))
+        at = {"meta_step": step, "meta_seconds": spent[step]}
+        rows += [{**at, **row} for row in asked.score(("meta-trained",), asked.use.architecture, rule)]
+        rows += [{**at, **row} for row in still]
+    figure, panes = panels(len(asked.tasks), height=4.0)
     for axes, task in zip(panes, asked.tasks):
         curves(axes, of_task(rows, task), "meta_step")
         axes.set_xlabel("meta-steps")
+        _minutes(axes, spent)
     caption = (
-        "The moving average of the meta-parameters along the run, the untrained rule at step 0, on data that it was "
-        f"not meta-trained on. {asked.protocol}"
+        "The moving average of the meta-parameters along the run, the rule that it began with at step 0, on data that "
+        f"it was not meta-trained on. Above: minutes of meta-training, compilation included. {asked.protocol}"
     )
     return Drawing(figure, "Transfer along meta-training", caption, rows)
+
+
+def _minutes(axes: Axes, spent: dict[int, float]) -> None:
+    """A second axis with the time of meta-training."""
+    steps, minutes = np.array(list(spent)), np.array(list(spent.values())) / 60
+    if not (np.diff(minutes) > 0).all() or len(steps) < 2:
+        return
+    there = lambda step: np.interp(step, steps, minutes)
+    back = lambda minute: np.interp(minute, minutes, steps)
+    above = axes.secondary_xaxis("top", functions=(there, back))
+    ticks = MaxNLocator(6).tick_values(minutes[0], minutes[-1])
+    above.set_xticks([tick for tick in ticks if minutes[0] <= tick <= minutes[-1]])
+    above.set_xlabel("minutes of meta-training")
