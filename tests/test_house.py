@@ -62,9 +62,10 @@ def classes(modules):
 
 
 def test_every_room_is_packaged():
-    packages = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    setuptools = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["setuptools"]
     rooms = {f"metarule.{name}" for name, file in MODULES.items() if file.name == "__init__.py"}
-    assert set(packages) == rooms | {"metarule"}
+    folders_of_files = set(setuptools["package-data"]) - {"metarule"}
+    assert set(setuptools["packages"]) == rooms | {"metarule"} | folders_of_files
 
 
 def test_what_is_tested_is_this_checkout():
