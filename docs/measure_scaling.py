@@ -16,7 +16,7 @@ import tempfile
 import time
 
 
-STEPS, TASKS = 20, 2
+STEPS, TASKS = 12, 2
 
 
 def work(index, count, port):
@@ -33,13 +33,14 @@ def work(index, count, port):
     from metarule.launch._presets import PRESETS
     from metarule.launch._problems import problems_of
     from metarule.launch._start import cache_compilations
-    from metarule.meta import everywhere, Length, mesh_of, MetaLearner
+    from metarule.meta import everywhere, Length, meet, mesh_of, MetaLearner
     from metarule.meta.estimators import Population, TruncatedBackprop
 
     cache_compilations()
     training = PRESETS["quick"]
     problems, _ = problems_of(training, None)
     with jax.set_mesh(mesh_of(jax.devices())):
+        meet()
         estimator = TruncatedBackprop(Population(TASKS * count), Length(20))
         learner = everywhere(MetaLearner(problems, estimator, optax.adam(1e-3)))
         theta, key = everywhere(training.rule.build(jr.key(0))), everywhere(jr.key(1))
@@ -87,7 +88,8 @@ def main(counts):
             for i in range(count)
         ]
         outputs = [process.communicate()[0] for process in started]
-        found = json.loads(outputs[0].splitlines()[-1])
+        (said,) = [line for line in outputs[0].splitlines() if line.startswith("{")]  # Collectives print lines too.
+        found = json.loads(said)
         alone = alone or found["seconds"]
         used = min(count, cores)
         efficiency = alone * count / used / found["seconds"]

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..meta import mesh_of
+from ..meta import meet, mesh_of
 from ..meta.estimators import AbstractEstimator
 from ..tasks import BadInput
 from ._machines import Machines
@@ -52,6 +52,8 @@ class Crew:
             yield said
         else:
             with jax.set_mesh(mesh_of(there[:asked])):
+                with self.awaited("The first connection"):
+                    meet()
                 yield said
 
     @contextlib.contextmanager
