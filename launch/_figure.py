@@ -59,7 +59,7 @@ def figure(
 
     Args:
         name: training, generalisation, transfer, depth, width, activation, filters or moons.
-        rule: a rule file, or the folder of a run.
+        rule: a rule file, the folder of a run, or the name of a rule that comes with Metarule.
         tasks: data sets, as for `metarule evaluate`.
         values: places on the figure's own axis, such as 2 5 8 for depth; encoders for generalisation, meta-steps for
             transfer and filters, inner steps for moons.
@@ -68,7 +68,7 @@ def figure(
         seeds: repetitions, each with its own start, order of inputs and examples.
         queries: test examples to score on, for each seed.
         quick: at most 3 seeds and 300 test examples, and a fifth of the baselines' steps.
-        out: folder of the files; by default `figures` beside the rule.
+        out: folder of the files; by default `figures` beside the rule, or in runs/NAME for a rule of Metarule's.
         data_dir: folder of data sets; also METARULE_DATA.
     """
     cache_compilations()
@@ -79,10 +79,10 @@ def figure(
         seeds, queries, share = min(seeds, _QUICK[0]), min(queries, _QUICK[1]), _QUICK[2]
     use = Use.of(rule)
     steps = use.steps if steps is None else steps
-    folder = use.path.parent / "figures" if out is None else out
+    folder = use.folder / "figures" if out is None else out
     asked = Asked(use, tasks, values, steps, labels, seeds, queries, share, data_dir)
     written = write_drawing(FIGURES[name](asked), folder, name)
-    print(f"Wrote {written} and its numbers; `metarule report {use.path.parent}` shows it.")
+    print(f"Wrote {written} and its numbers; `metarule report {rule}` shows it.")
     return 0
 
 

@@ -19,6 +19,7 @@ from ._network import network
 from ._problems import problems_of
 from ._processes import Processes
 from ._rule_file import describe as describe_rule, load_rule_like, locate_rule
+from ._rules import build, configuration_of
 from ._run_folder import RunFolder
 from ._sameness import of_data, of_program
 from ._table import Row, write_rows
@@ -44,26 +45,24 @@ def meta_run(preset: str, training: Training, run: Run, crew: Crew = Crew()) -> 
     if run.wandb is not None:
         weights_and_biases()
     processes.agree(of_program({**_configuration(preset, training), "resume": run.resume}, processes.count))
-    # Here, and not after hours of meta-training.
     key = jr.key(training.seed)
-    load = lambda: (
+    load = lambda: (  # All of it here, and not after hours of meta-training.
         first_rule(training, jr.fold_in(key, 0)),
         problems_of(training, run.data_dir),
         load_all(training.held_out, run.data_dir, training.labels),
     )
-    untrained, (problems, validation), held_out = processes.together(load)
+    first, (problems, validation), held_out = processes.together(load)
     if processes.count > 1:
-        data = untrained, problems, validation, [(each.train_x, each.train_y) for each in held_out]
+        data = first, problems, validation, [(each.train_x, each.train_y) for each in held_out]
         processes.agree(of_data(data))
     with crew.sharing(training.estimator) as shared:
         meta_training = MetaTraining(training, problems, validation, key)
-        start = meta_training.init(untrained, key)
+        start = meta_training.init(first, key)
         folder = _common_folder(preset, training, run, processes)
         if shared and processes.first:
             print(shared, flush=True)
         state, seconds, done = meta_training.run(start, folder, run, crew)
-    # The same numbers in the form that the trained rule has: nothing is compiled twice.
-    best, untrained = at_home((state.best, start.meta.theta))
+    best = at_home(state.best)
     seconds = round(seconds, 1)
     if not done:
         return MetaRun(folder, int(state.meta.step), seconds, None)
@@ -72,6 +71,7 @@ def meta_run(preset: str, training: Training, run: Run, crew: Crew = Crew()) -> 
         made = {"preset": preset, "steps": training.steps, "seconds": seconds}
         keep_rule(folder.rule, best, training, made)
         protocol = protocol_of(training)
+        untrained = build(configuration_of(training.rule), jr.fold_in(key, 0))
         encoders = encoders_of(LEARNED, Contest(protocol, best, untrained, (training.evaluation_steps,)))
         rows = protocol.rows(encoders, held_out)
         write_rows(folder.results, rows)

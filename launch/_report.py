@@ -29,11 +29,11 @@ def report(
     It shows the final table, the curve of meta-training, and every figure that `metarule figure` has drawn of the run.
 
     Args:
-        run: the folder of a finished run.
-        out: file to write; by default RUN/report.html.
+        run: the folder of a finished run, or the name of a rule that comes with Metarule.
+        out: file to write; by default RUN/report.html, or runs/NAME/report.html.
     """
     use = Use.of(run)
-    folder = RunFolder(use.path.parent)
+    folder = RunFolder(use.folder)
     figures = folder.path / "figures"
     if folder.metrics.exists():
         nothing = Asked(use, (), (), use.steps, 0, 0, 0, 1.0, None)

@@ -7,7 +7,7 @@ import jax.random as jr
 from ..models import MultiLayerPerceptron
 from ..rules import AbstractRule
 from ._network import network as make_network
-from ._rule_file import describe, load_rule, locate_rule
+from ._rule_file import describe, load_rule, locate_rule, shipped
 from ._rules import build
 
 
@@ -42,7 +42,12 @@ class Use:
             record.get("batch_size", 128),
         )
 
+    @property
+    def folder(self) -> Path:
+        """Where what is drawn of the rule belongs: beside it; for one that comes with the package, `runs/NAME`."""
+        return Path("runs") / self.path.stem if self.path in shipped().values() else self.path.parent
+
     def untrained(self) -> AbstractRule:
-        """The rule that its meta-training began with."""
+        """A rule of the same kind before any meta-training."""
         configuration, record = describe(self.path)
         return build(configuration, jr.fold_in(jr.key(record.get("seed", 0)), 0))

@@ -64,3 +64,13 @@ def test_an_unknown_name_lists_the_known_ones():
         metarule.pretrained("absent")
     with pytest.raises(BadInput, match="one of default, "):
         locate_rule("absent")
+
+
+def test_what_is_drawn_of_a_shipped_rule_is_not_written_into_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["figure", "moons", "default", "--values", "0", "2"]) == 0
+    assert main(["report", "default"]) == 0
+    name = locate_rule("default").stem
+    assert (tmp_path / "runs" / name / "figures" / "moons.png").exists()
+    assert "Two moons" in (tmp_path / "runs" / name / "report.html").read_text()
+    assert {path.suffix for path in locate_rule("default").parent.iterdir()} == {".md", ".safetensors"}
