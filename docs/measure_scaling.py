@@ -1,7 +1,8 @@
 """Measures how meta-steps spread over processes on this machine: python docs/measure_scaling.py [COUNT ...]
 
 Each process has one device, its own core where there are as many, and the same work: two tasks of the preset `quick`.
-Efficiency is the time of a meta-step of one process over that of N, times the cores that N share. The share of
+"Apart" are as many processes side by side that know nothing of each other: what the machine itself makes of them.
+Efficiency is the time of a meta-step of one process alone over that of N, times the cores that N share. The share of
 collectives is what process 0's profile says: the time that its device is inside of sums, waiting for others included.
 """
 
@@ -20,12 +21,13 @@ STEPS, TASKS = 12, 2
 
 
 def work(index, count, port):
-    """One process: prints seconds a meta-step and the share of collectives."""
+    """One process: prints seconds a meta-step and the share of collectives. Without a port it is on its own."""
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cores[index % len(cores)]})
     import jax
 
-    if count > 1:
+    together = count if port else 1
+    if together > 1:
         jax.distributed.initialize(f"localhost:{port}", count, index)
     import equinox as eqx
     import jax.random as jr
@@ -41,7 +43,7 @@ def work(index, count, port):
     problems, _ = problems_of(training, None)
     with jax.set_mesh(mesh_of(jax.devices())):
         meet()
-        estimator = TruncatedBackprop(Population(TASKS * count), Length(20))
+        estimator = TruncatedBackprop(Population(TASKS * together), Length(20))
         learner = everywhere(MetaLearner(problems, estimator, optax.adam(1e-3)))
         theta, key = everywhere(training.rule.build(jr.key(0))), everywhere(jr.key(1))
         state = eqx.filter_jit(learner.init)(theta, key)
@@ -75,26 +77,32 @@ def collectives(folder):
     return sum(span["dur"] for span in spans) / 1e6
 
 
+def run(count, port):
+    """What process 0 of so many measures, while all of them run."""
+    command = [sys.executable, __file__, "--process"]
+    started = [
+        subprocess.Popen([*command, str(i), str(count), str(port)], stdout=subprocess.PIPE, text=True)
+        for i in range(count)
+    ]
+    outputs = [process.communicate()[0] for process in started]
+    (said,) = [line for line in outputs[0].splitlines() if line.startswith("{")]  # Collectives print lines too.
+    return json.loads(said)
+
+
 def main(counts):
     cores, alone = len(os.sched_getaffinity(0)), None
-    print("| processes | cores | seconds a meta-step | efficiency | share of collectives |\n|---|---|---|---|---|")
+    print("| processes | cores | s a meta-step | s, apart | efficiency | of it apart | share of collectives |")
+    print("|---|---|---|---|---|---|---|")
     for count in counts:
         with socket.socket() as found:
             found.bind(("localhost", 0))
             port = found.getsockname()[1]
-        command = [sys.executable, __file__, "--process"]
-        started = [
-            subprocess.Popen([*command, str(i), str(count), str(port)], stdout=subprocess.PIPE, text=True)
-            for i in range(count)
-        ]
-        outputs = [process.communicate()[0] for process in started]
-        (said,) = [line for line in outputs[0].splitlines() if line.startswith("{")]  # Collectives print lines too.
-        found = json.loads(said)
-        alone = alone or found["seconds"]
+        apart, together = run(count, 0), run(count, port)
+        alone = alone or apart["seconds"]
         used = min(count, cores)
-        efficiency = alone * count / used / found["seconds"]
-        line = f"{found['seconds']:.3f} | {100 * efficiency:.0f}% | {100 * found['share']:.1f}%"
-        print(f"| {count} | {used} | {line} |", flush=True)
+        best, real = (alone * count / used / found["seconds"] for found in (apart, together))
+        times = f"{together['seconds']:.3f} | {apart['seconds']:.3f}"
+        print(f"| {count} | {used} | {times} | {real:.0%} | {best:.0%} | {together['share']:.1%} |", flush=True)
 
 
 if __name__ == "__main__":
