@@ -17,6 +17,12 @@ WORKLOADS: dict[str, Workload] = {
     "apply-lean": bench.apply_lean,
     "metagrad-released": bench.metagrad_released,
     "metagrad-lean": bench.metagrad_lean,
+    **bench.QUICK_STEPS,
+    "outer-overhead": bench.outer_overhead,
+    "startup": bench.startup,
+    "encode": bench.encode,
+    "estimators": bench.estimators,
+    "scaling": bench.scaling,
 }
 """All that can be measured, by name. What a workload is stands in its function's first line."""
 
@@ -26,8 +32,8 @@ WORKLOADS: dict[str, Workload] = {
 class Asked:
     """What to measure, and how long to measure it for."""
 
-    workloads: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="WORKLOAD")] = ()
-    """Which to measure; all that take less than a minute or so if none is named."""
+    workloads: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[WORKLOAD ...]")] = ()
+    """Which to measure; all if none is named."""
     repeats: int = 9
     """Measurements of each program; the median is reported."""
     seconds: float = 30.0
@@ -36,11 +42,13 @@ class Asked:
     """Sizes that say nothing about speed: to see whether everything runs."""
     json: Path | None = None
     """Also write the table here."""
+    plot: Path | None = None
+    """Also draw `scaling`, if it is measured, as a picture here."""
 
 
 def main(arguments: list[str]) -> int:
     """Runs `metarule bench`."""
-    described = "\n".join(f"{name}: {_sentence(workload)}" for name, workload in WORKLOADS.items())
+    described = "\n\n".join(f"{name}: {_sentence(workload)}" for name, workload in WORKLOADS.items())
     asked = tyro.cli(
         Asked,
         args=arguments,
@@ -56,10 +64,14 @@ def main(arguments: list[str]) -> int:
     budget = Budget(asked.repeats, asked.seconds, asked.small)
     rows: list[Row] = []
     for name in asked.workloads or WORKLOADS:
+        print(f"measuring {name}", flush=True)
         rows += WORKLOADS[name](budget)
         if asked.json is not None:  # After each: what was measured is kept if a later one fails.
             write_rows(asked.json, rows)
     _print(rows)
+    grown = [row for row in rows if "axis" in row]
+    if asked.plot is not None and grown:
+        bench.draw_scaling(grown, asked.plot)
     return 0
 
 
