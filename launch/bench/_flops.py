@@ -21,7 +21,7 @@ def product_flops(function: Callable[..., Any], *arguments: PyTree) -> tuple[flo
 
 
 def _count(jaxpr: Jaxpr, turns: bool) -> float:
-    return sum(_equation(equation, turns) for equation in jaxpr.eqns)
+    return sum((_equation(equation, turns) for equation in jaxpr.eqns), 0.0)
 
 
 def _equation(equation: Any, turns: bool) -> float:
@@ -42,7 +42,7 @@ def _equation(equation: Any, turns: bool) -> float:
     inside = [_count(inner, turns) for value in parameters.values() for inner in _jaxprs(value)]
     if name == "cond":
         return max(inside, default=0.0)
-    return sum(inside) * (parameters["length"] if name == "scan" and turns else 1)
+    return sum(inside, 0.0) * (parameters["length"] if name == "scan" and turns else 1)
 
 
 def _jaxprs(value: Any) -> Iterable[Jaxpr]:

@@ -56,7 +56,7 @@ def scaling(budget: Budget) -> list[Row]:
             named = row(f"scaling/{axis}={size:.0f}", program, mine, (peak, best), each="meta-gradient")
             rows.append(named | {"axis": axis, "size": size})
         slope = _slope(sizes[-2:], [mine.cpu_seconds for mine in found[-2:]])
-        memory = _slope(sizes[-2:], [program.memory for program in programs[-2:]])
+        memory = _slope(sizes[-2:], [float(program.memory) for program in programs[-2:]])
         rows[-1]["remark"] = f"time grows as {axis}^{slope:.2f} at this end, memory as ^{memory:.2f}"
         rows[-1] |= {"exponent": slope, "memory_exponent": memory}
     return rows
