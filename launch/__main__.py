@@ -12,6 +12,7 @@ _COMMANDS = {
     "report": "Put a run's results and figures on one page.",
     "watch": "Show how a run goes, while it goes.",
     "pod-check": "Print devices and links of one or many hosts, and measure them, before a long run.",
+    "bench": "Measure how fast things run here: inner steps, meta-gradients, estimators, the start.",
     "info": "Show versions, devices, the data sets at hand, and what a rule file holds.",
     "import-released": "Turn the authors' released TensorFlow checkpoint into a rule file.",
     "data": "List the data sets at hand and what to do for the others; prepare one.",

@@ -8,6 +8,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..tasks import BadInput
+from ._correlate import correlate
 from ._linear import fan_in_normal, Linear
 
 
@@ -21,11 +22,7 @@ def batch_norm(
 
 @final
 class Convolution(eqx.Module):
-    """A cross-correlation along the second axis with zero padding.
-
-    Written as a matrix product over shifted copies: the gradient of a convolution primitive inside a scan is many
-    times slower on a CPU.
-    """
+    """A cross-correlation with zero padding, along the second axis or, by `along`, the first."""
 
     weight: Float[Array, "width input output"]
     bias: Float[Array, " output"]
@@ -35,11 +32,11 @@ class Convolution(eqx.Module):
         return cls(fan_in_normal(key, shape), jnp.zeros(shape[-1]))
 
     def __call__(self, values: Float[Array, "first second input"]) -> Float[Array, "first second output"]:
-        width, inputs, outputs = self.weight.shape
-        length, margin = values.shape[1], (width - 1) // 2
-        padded = jnp.pad(values, ((0, 0), (margin, margin), (0, 0)))
-        shifted = jnp.concatenate([padded[:, j : j + length] for j in range(width)], axis=-1)
-        return shifted @ self.weight.reshape(width * inputs, outputs) + self.bias
+        return self.along(1, values)
+
+    def along(self, axis: int, values: Float[Array, "first second input"]) -> Float[Array, "first second output"]:
+        """The cross-correlation along axis 0 or 1."""
+        return correlate(values, self.weight, axis) + self.bias
 
 
 class AbstractBlock(eqx.Module):
@@ -62,7 +59,11 @@ class BatchMixing(AbstractBlock):
         return cls(Convolution.create(shape, key), jnp.zeros(shape[-1]))
 
     def __call__(self, values: Float[Array, "unit batch input"]) -> Float[Array, "unit batch output"]:
-        return jax.nn.relu(batch_norm(self.convolution(values), self.offset))
+        return self.along(1, values)
+
+    def along(self, axis: int, values: Float[Array, "unit batch input"]) -> Float[Array, "unit batch output"]:
+        """The same with a convolution along axis 0, the units, or 1, the batch."""
+        return jax.nn.relu(batch_norm(self.convolution.along(axis, values), self.offset))
 
 
 @final
@@ -79,8 +80,7 @@ class NeighbourMixing(AbstractBlock):
         return cls(BatchMixing.create(shape, first), BatchMixing.create(shape, second))
 
     def __call__(self, values: Float[Array, "unit batch channel"]) -> Float[Array, "unit batch channel"]:
-        mixed = self.second(self.first(values.swapaxes(0, 1)))
-        return values + mixed.swapaxes(0, 1)
+        return values + self.second.along(0, self.first.along(0, values))
 
 
 @final

@@ -55,9 +55,11 @@ def couple(
     columns: Float[Array, "unit size"],
     scale: float = 1.0,
 ) -> Float[Array, "other unit"]:
-    """`weights @ (rows @ columns.T / scale)`, for wide layers in an order without a matrix of units by units."""
+    """`weights @ (rows @ columns.T / scale)`, in the order of fewer multiplications: for wide layers that is the one
+    without a matrix of units by units."""
     units, size = rows.shape
-    if units <= 2 * size:
+    others = weights.shape[0]
+    if units * (size + others) <= 2 * others * size:  # Fewer multiplications.
         return weights @ (rows @ columns.T / scale)
     return (weights @ rows) @ columns.T / scale
 
@@ -71,7 +73,8 @@ def couple_laterally(
     symmetric, without self-coupling, scaled by the root of the number of units. In the order of `couple`."""
     units = rows.shape[0]
     size = rows.shape[1] * rows.shape[2]
-    if units <= 4 * size:
+    others = weights.shape[0]
+    if units * (size + others) <= 4 * others * size:  # Fewer multiplications.
         coupling = outer_mean(rows, columns)
         coupling = (coupling + coupling.T) / math.sqrt(2)
         return weights @ ((coupling - jnp.diag(jnp.diag(coupling))) / math.sqrt(units))

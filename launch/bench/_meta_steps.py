@@ -1,0 +1,111 @@
+import dataclasses
+import time
+
+import equinox as eqx
+import jax
+import jax.random as jr
+from jaxtyping import Array, Key, PRNGKeyArray, PyTree
+
+from ...meta import InnerLoop, Length, MetaLearner, MetaState
+from ...meta.estimators import Population, TruncatedBackprop
+from .._configuration import Training
+from .._meta_training import optimiser_of
+from .._presets import ESTIMATORS, PRESETS, with_estimator
+from .._problems import problems_of
+from ._program import matrix_product, Program
+from ._row import measure, plain, Row, row, Workload
+from ._sample import Budget, sample
+
+
+def quick_step(name: str) -> Workload:
+    """The meta-step of `metarule train --preset quick` with an estimator of this name."""
+
+    def workload(budget: Budget) -> list[Row]:
+        training = with_estimator(quick(budget), name)
+        learner, state = _meta_learner(training)
+        # Every particle in the middle of an episode, as all but the first are.
+        state = jax.block_until_ready(learner.step(state, jr.key(2))[0])
+        count = _inner_steps(learner, state)
+        program = Program(lambda learner, state, key: learner.step(state, key), learner, state, jr.key(2))
+        found = measure(f"quick-{name}", program, budget, each="meta-step")
+        found["inner_steps"] = count
+        found["remark"] = f"{1e3 * found['cpu_seconds'] / count:.2f} CPU-ms for each of {count:,.0f} inner steps"
+        return [found]
+
+    workload.__doc__ = f"A meta-step of the preset quick by the estimator {name}."
+    return workload
+
+
+QUICK_STEPS = {f"quick-{name}": quick_step(name) for name in ESTIMATORS}
+
+
+def outer_overhead(budget: Budget) -> list[Row]:
+    """What share of a meta-step of quick is anything but the gradient of the unrolled inner loops."""
+    training = quick(budget)
+    learner, state = _meta_learner(training)
+    state = jax.block_until_ready(learner.step(state, jr.key(2))[0])
+    (problem,), (estimated,) = learner.problems, state.estimators
+    assert isinstance(training.estimator, TruncatedBackprop)
+    keys = jr.split(jr.key(3), (training.estimator.population.count, training.estimator.window.maximum))
+    bare = Program(_bare_gradients, problem, state.theta, estimated.runs.carried, keys)
+    compiled = Program(lambda learner, state, key: learner.step(state, key), learner, state, jr.key(2))
+    carried = [state]
+
+    def whole() -> None:  # As `metarule train` has it: from state to state, with all numbers to be logged.
+        after, metrics = learner.step(carried[0], jr.key(2))
+        carried[0] = after
+        for value in metrics.values():
+            float(value)
+
+    start = time.perf_counter()
+    whole()
+    seconds = time.perf_counter() - start
+    inner, outer, best, step = sample([bare, whole, product := matrix_product(), compiled], budget)
+    share = 1 - inner.seconds / outer.seconds
+    cpu_share = 1 - inner.cpu_seconds / outer.cpu_seconds
+    remark = f"{100 * share:.1f}% of the time, {100 * cpu_share:.1f}% of processor time are not the unroll"
+    return [
+        row("outer-overhead/unroll", bare, inner, (product, best), each="meta-step"),
+        row("outer-overhead/compiled-step", compiled, step, (product, best), each="meta-step"),
+        plain(
+            "outer-overhead", outer, each="meta-step", compile_seconds=seconds,
+            overhead=share, cpu_overhead=cpu_share, remark=remark,
+        ),
+    ]  # fmt: skip
+
+
+def quick(budget: Budget) -> Training:
+    """The preset, or what a small look takes of it."""
+    training = PRESETS["quick"]
+    if not budget.small:
+        return training
+    estimator = TruncatedBackprop(Population(2), Length(2))
+    return dataclasses.replace(training, estimator=estimator, horizon=Length(4), networks=("6-4",), batch_sizes=(6,))
+
+
+def _meta_learner(training: Training) -> tuple[MetaLearner, MetaState]:
+    problems, _ = problems_of(training, None)
+    learner = MetaLearner(problems, training.estimator, optimiser_of(training), training.averaging)
+    theta = training.rule.build(jr.key(0))
+    return learner, eqx.filter_jit(learner.init)(theta, jr.key(1))
+
+
+def _inner_steps(learner: MetaLearner, state: MetaState) -> float:
+    return float(learner.step(state, jr.key(2))[1]["inner_steps"])
+
+
+def _bare_gradients(problem: InnerLoop, theta: PyTree, carried: PyTree, keys: Key[Array, "particle step"]) -> PyTree:
+    """Every particle's gradient of its summed losses, and nothing else of a meta-step."""
+    learned, fixed = eqx.partition(theta, eqx.is_inexact_array)
+
+    def one(carried: PyTree, keys: Key[Array, " step"]) -> PyTree:
+        def total(learned: PyTree) -> tuple[Array, PyTree]:
+            def step(state: PyTree, key: PRNGKeyArray) -> tuple[PyTree, Array]:
+                return problem.step(eqx.combine(learned, fixed), state, key)
+
+            state, losses = jax.lax.scan(jax.checkpoint(step, prevent_cse=False), carried, keys)
+            return losses.sum(), state
+
+        return jax.grad(total, has_aux=True)(learned)
+
+    return jax.vmap(one)(carried, keys)

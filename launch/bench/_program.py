@@ -1,0 +1,61 @@
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jax.experimental.compilation_cache import compilation_cache
+from jaxtyping import PyTree
+
+from ._flops import product_flops
+
+
+@final
+class Program:
+    """A compiled function with its arguments: calling it runs it once and waits for the end.
+
+    `flops` is by the compiler, `flops_by_hand` by `product_flops`. The compiler's analysis sees the body of a loop
+    once; the products of its other turns are added to it. `memory` is that of arguments and temporaries, in bytes;
+    `compile_seconds` are those of tracing and compiling, with no cache.
+    """
+
+    def __init__(self, function: Callable[..., Any], *arguments: PyTree):
+        arrays, rest = eqx.partition(arguments, eqx.is_array)
+
+        def pure(arrays: PyTree) -> PyTree:
+            return eqx.filter(function(*eqx.combine(arrays, rest)), eqx.is_array)
+
+        self.flops_by_hand, once = product_flops(function, *arguments)
+        with _no_cache():
+            start = time.perf_counter()
+            self._compiled = jax.jit(pure).lower(arrays).compile()
+            self.compile_seconds = time.perf_counter() - start
+        self._arrays = arrays
+        cost = self._compiled.cost_analysis() or {}
+        self.flops = float(cost.get("flops", 0.0)) + self.flops_by_hand - once
+        memory = self._compiled.memory_analysis()
+        self.memory = 0 if memory is None else memory.argument_size_in_bytes + memory.temp_size_in_bytes
+
+    def __call__(self) -> None:
+        jax.block_until_ready(self._compiled(self._arrays))
+
+
+def matrix_product(size: int | None = None) -> Program:
+    """The product of two square matrices of random numbers: what the machine reaches on the work that suits it best."""
+    size = size or (1024 if jax.default_backend() == "cpu" else 8192)
+    return Program(jnp.matmul, *jr.normal(jr.key(0), (2, size, size)))
+
+
+@contextlib.contextmanager
+def _no_cache() -> Iterator[None]:
+    before = jax.config.values["jax_enable_compilation_cache"]
+    try:
+        jax.config.update("jax_enable_compilation_cache", False)
+        compilation_cache.reset_cache()  # Whether there is one is asked once, and remembered.
+        yield
+    finally:
+        jax.config.update("jax_enable_compilation_cache", before)
+        compilation_cache.reset_cache()

@@ -1,0 +1,66 @@
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from ...tasks import BadInput
+from ._row import plain, Row
+from ._sample import Budget, Sampled
+
+
+_PATIENCE = 900.0  # seconds
+
+
+def startup(budget: Budget) -> list[Row]:
+    """From the command `metarule train` to the end of its first meta-step, with an empty and with a full cache."""
+    with tempfile.TemporaryDirectory() as folder:
+        cold = [_first_step(Path(folder), "cold", budget)]
+        warm = [_first_step(Path(folder), f"warm{turn}", budget) for turn in range(1 if budget.small else 3)]
+    names = ("startup-cold", "startup-warm")
+    return [plain(name, _sampled(found), each="start") for name, found in zip(names, (cold, warm))] + [_help(budget)]
+
+
+def _first_step(folder: Path, name: str, budget: Budget) -> tuple[float, float]:
+    """Seconds by the clock and of all processors until a run has written its first line."""
+    run = folder / name
+    command = [sys.executable, "-m", "metarule.launch", "train", "--run", str(run)]
+    if budget.small:
+        command += ["--networks", "6-4", "--batch-sizes", "6", "--estimator.population.tasks", "2"]
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder / "cache")}
+    before, start = _children(), time.perf_counter()
+    with (folder / f"{name}.txt").open("w") as said:
+        process = subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT)
+        try:
+            while not _has_line(run / "metrics.jsonl"):
+                if process.poll() is not None or time.perf_counter() - start > _PATIENCE:
+                    raise BadInput(f"`metarule train` made no meta-step: {(folder / f'{name}.txt').read_text()[-500:]}")
+                time.sleep(0.01)
+            seconds = time.perf_counter() - start
+        finally:
+            process.kill()
+            process.wait()
+    return seconds, _children() - before
+
+
+def _help(budget: Budget) -> Row:
+    found = []
+    for _ in range(budget.repeats):
+        before, start = _children(), time.perf_counter()
+        subprocess.run([sys.executable, "-m", "metarule.launch", "--help"], check=True, capture_output=True)
+        found.append((time.perf_counter() - start, _children() - before))
+    return plain("help", _sampled(found), each="start")
+
+
+def _children() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def _has_line(path: Path) -> bool:
+    return path.exists() and "\n" in path.read_text()
+
+
+def _sampled(found: list[tuple[float, float]]) -> Sampled:
+    return Sampled(*zip(*found))
