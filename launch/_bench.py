@@ -1,5 +1,4 @@
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, final
 
@@ -89,10 +88,10 @@ def _print(rows: list[Row]) -> None:
             "GFLOP": [_scaled(row, "flops", 1e-9) for row in rows],
             "by\nhand": [_scaled(row, "flops_by_hand", 1e-9) for row in rows],
             "GFLOP/s": [_scaled(row, "flops_per_second", 1e-9) for row in rows],
-            "peak\n%": [_scaled(row, "peak_share", 100) for row in rows],
-            "CPU\npeak %": [_scaled(row, "cpu_peak_share", 100) for row in rows],
+            "peak\n%": [_scaled(row, "peak_share", 100.0) for row in rows],
+            "CPU\npeak %": [_scaled(row, "cpu_peak_share", 100.0) for row in rows],
             "memory\nMB": [_scaled(row, "peak_memory_bytes", 1e-6) for row in rows],
-            "compile\ns": [_scaled(row, "compile_seconds", 1) for row in rows],
+            "compile\ns": [_scaled(row, "compile_seconds", 1.0) for row in rows],
             "each": [row["each"] for row in rows],
             "": [row["remark"] for row in rows],
         },
@@ -101,7 +100,7 @@ def _print(rows: list[Row]) -> None:
     )
 
 
-def _scaled(row: Mapping[str, float | None], name: str, factor: float) -> str:
+def _scaled(row: Row, name: str, factor: float) -> str:
     value = row[name]
     if value is None:
         return ""

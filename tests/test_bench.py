@@ -11,7 +11,7 @@ import optax
 import pytest
 from metarule.launch.__main__ import main
 from metarule.launch._bench import WORKLOADS
-from metarule.launch.bench import Budget, product_flops, Program, sample
+from metarule.launch.bench import Budget, draw_scaling, product_flops, Program, sample
 from metarule.meta import AbstractProblem, Drift, Length, MetaLearner
 from metarule.meta.estimators import PES, Population, TruncatedBackprop
 from metarule.rules._correlate import correlate
@@ -19,15 +19,28 @@ from metarule.rules._correlate import correlate
 
 def test_a_table_and_its_rows(tmp_path, capsys):
     file = tmp_path / "bench.json"
-    assert main(["bench", "apply-lean", "scaling", "--small", "--repeats", "3", "--json", str(file)]) == 0
+    assert main(["bench", "apply-lean", "encode", "--small", "--repeats", "3", "--json", str(file)]) == 0
     rows = json.loads(file.read_text())
     assert "apply-lean" in capsys.readouterr().out
-    assert [row["workload"] for row in rows][:2] == ["apply-lean", "scaling/tasks=1"]
-    for row in rows:
-        for key in ("seconds", "cpu_seconds", "flops", "peak_share", "peak_memory_bytes", "compile_seconds"):
-            assert row[key] > 0, (row["workload"], key)
-        rate = row["flops_by_hand"] / row["seconds"]
-        assert row["peak_share"] == pytest.approx(rate / row["peak_flops_per_second"])
+    assert [row["workload"] for row in rows] == ["apply-lean", "encode-fit", "encode"]
+    first, _, last = rows
+    for key in ("seconds", "cpu_seconds", "flops", "peak_share", "peak_memory_bytes", "compile_seconds"):
+        assert first[key] > 0, key
+        assert key in last
+    rate = first["flops_by_hand"] / first["seconds"]
+    assert first["peak_share"] == pytest.approx(rate / first["peak_flops_per_second"])
+    assert last["flops"] is None and last["rows_per_second"] > 0
+
+
+def test_a_plot_of_scaling(tmp_path):
+    axes = ("tasks", "inner-steps")
+    rows = [
+        {"axis": axis, "size": size, "cpu_seconds": 0.1 * size, "peak_memory_bytes": 1e6}
+        for axis in axes
+        for size in (1.0, 10.0)
+    ]
+    draw_scaling(rows, tmp_path / "scaling.png")
+    assert (tmp_path / "scaling.png").stat().st_size > 5000
 
 
 def test_an_unknown_workload_is_one_sentence(capsys):
