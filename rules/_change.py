@@ -37,9 +37,8 @@ class WeightChange(eqx.Module):
 
     def __call__(self, site: Site) -> Float[Array, "pre post"]:
         count = len(self.terms)
-        changes = jnp.stack(self.changes(site))  # Together: a dozen small operations each are dear on a CPU.
-        scales = self.coefficients[:, None] * jax.lax.rsqrt(self.epsilon + (changes**2).mean(1))
-        change = ((changes * scales[:, None]).sum(0) + self.offset) / count
+        merged = sum(c * bounded(x, self.epsilon) for c, x in zip(self.coefficients, self.changes(site)))
+        change = (merged + self.offset) / count
         shrinking = jnp.maximum(0.0, (change * site.weights).mean())
         change = change - (1 - self.shrinkage) * shrinking * site.weights
         return bounded(change / math.sqrt(count), self.epsilon) - self.growth * site.weights
