@@ -37,6 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         return _refuse(f"There is no command {name!r}; the commands are {', '.join(_COMMANDS)}.")
     start = importlib.import_module("._start", __package__)
     start.silence()
+    start.collect_seldom()
     try:
         return importlib.import_module(f"._{name.replace('-', '_')}", __package__).main(arguments)
     except KeyboardInterrupt:

@@ -50,9 +50,15 @@ def problems_of(training: Training, data_dir: Path | None) -> tuple[tuple[InnerL
     """
     _check(training)
     made = embedded(training.side)
-    by_name = {**dict(zip(EMBEDDED, made.training)), TOPICS: topics(_WORDS, classes=160, seed=0)}
+    images = dict(zip(EMBEDDED, made.training))
     names = [each for name in training.sources for each in (EMBEDDED if name == "embedded" else (name,))]
-    sources = [by_name[name] if name in by_name else load(name, data_dir) for name in names]
+
+    def source(name: str) -> DataSet:
+        if name == TOPICS:
+            return topics(_WORDS, classes=160, seed=0)
+        return images[name] if name in images else load(name, data_dir)
+
+    sources = [source(name) for name in names]
     augmentation = choose(training.augmentation, AUGMENTATIONS, "augmentation")
     networks = [network(widths, training.activation, training.weight_scale) for widths in training.networks]
     objective = RidgeObjective(choose(training.score, SCORES, "score"))

@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Callable
 from typing import Any, final
 
 import equinox as eqx
@@ -38,7 +39,7 @@ class Lean:
         """A rule with fresh meta-parameters."""
         sizes = {name: getattr(self, name) for name in ("hidden", "signal", "readout", "width", "step_size")}
         _check(sizes)
-        return leave_out(rules.lean(key, **sizes), self.without)
+        return _make(rules.lean, sizes, self.without, key)
 
 
 @final
@@ -68,7 +69,7 @@ class Released:
         sizes = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         _check(sizes)
         outputs, without = sizes.pop("outputs"), sizes.pop("without")
-        return leave_out(rules.released(outputs, key, **sizes), without)
+        return _make(rules.released, {"outputs": outputs, **sizes}, without, key)
 
 
 ARCHITECTURES = {"lean": Lean, "released": Released}
@@ -97,6 +98,13 @@ def build(configuration: dict[str, Any], key: PRNGKeyArray | None = None) -> Lea
     rule = ARCHITECTURES[name](**fields).build(jr.key(0) if key is None else key)
     # Without weak types, as a rule from a file: else both would be compiled.
     return jax.tree.map(lambda leaf: jnp.array(leaf, leaf.dtype) if eqx.is_array(leaf) else leaf, rule)
+
+
+@eqx.filter_jit  # One program, which the next command finds compiled, instead of a hundred small ones.
+def _make(
+    rule: Callable[..., LearnedRule], sizes: dict[str, Any], without: tuple[str, ...], key: PRNGKeyArray
+) -> LearnedRule:
+    return leave_out(rule(key=key, **sizes), without)
 
 
 def _check(sizes: dict[str, Any]) -> None:

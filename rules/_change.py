@@ -35,6 +35,7 @@ class WeightChange(eqx.Module):
     def create(cls, terms: tuple[AbstractTerm, ...], epsilon: float = 1.0) -> "WeightChange":
         return cls(terms, jnp.full(len(terms), 0.1), jnp.zeros(()), epsilon)
 
+    @eqx.filter_jit  # Layers that are alike are traced once.
     def __call__(self, site: Site) -> Float[Array, "pre post"]:
         count = len(self.terms)
         merged = sum(c * bounded(x, self.epsilon) for c, x in zip(self.coefficients, self.changes(site)))

@@ -34,6 +34,7 @@ class UpdateNetwork(eqx.Module):
     offset: Float[Array, " feature"]
     blocks: tuple[AbstractBlock, ...]
 
+    @eqx.filter_jit  # Populations that are alike are traced once.
     def __call__(self, population: Population) -> Float[Array, "unit batch hidden"]:
         plain = [feature(population) for feature in self.plain]
         raw = jnp.concatenate([feature(population) for feature in self.standardised], -1)

@@ -39,6 +39,7 @@ def _sweep(
 ) -> tuple[PyTree, tuple[Moments, Moments]]:
     """One device's share, whose groups are counted from `first`."""
     some_groups, some_members = share.block
+    advance = jax.jit(advance)  # Traced once: for its shapes here, and in its place below.
 
     def within(sums, some):
         outputs, contributions, counted = advance(jax.tree.map(_join, some))

@@ -60,7 +60,8 @@ def unroll(problem: AbstractProblem, theta: PyTree, state: PyTree, stretch: Stre
     """
 
     def step(unrolled: Unrolled, index: Int[Array, ""]) -> Unrolled:
-        state, loss = problem.step(theta, unrolled.state, jr.fold_in(stretch.luck.steps, index))
+        key = jr.fold_in(stretch.luck.steps, index)
+        state, loss = eqx.filter_jit(problem.step)(theta, unrolled.state, key)  # Jitted: traced once for all its uses.
         after = Unrolled(state, unrolled.total + loss.astype(unrolled.total.dtype))
         return choose(index < stretch.remaining, after, unrolled) if stretch.masks else after
 
