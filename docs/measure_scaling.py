@@ -98,7 +98,7 @@ def main(counts):
             found.bind(("localhost", 0))
             port = found.getsockname()[1]
         apart, together = run(count, 0), run(count, port)
-        alone = alone or apart["seconds"]
+        alone = alone or min(apart["seconds"], together["seconds"])  # The same program twice: the machine's best.
         used = min(count, cores)
         best, real = (alone * count / used / found["seconds"] for found in (apart, together))
         times = f"{together['seconds']:.3f} | {apart['seconds']:.3f}"
