@@ -91,7 +91,7 @@ def run(count, port):
 
 def main(counts):
     cores, alone = len(os.sched_getaffinity(0)), None
-    print("| processes | cores | s a meta-step | s, apart | efficiency | of it apart | share of collectives |")
+    print("| processes | cores | s a meta-step | s, apart | efficiency | efficiency, apart | share of collectives |")
     print("|---|---|---|---|---|---|---|")
     for count in counts:
         with socket.socket() as found:

@@ -43,7 +43,8 @@ def check_differentiable(problem: AbstractProblem, theta: PyTree, key: PRNGKeyAr
     except (TypeError, ValueError) as error:
         if "differentiation" not in str(error):
             raise
-        raise BadInput(f"The problem can't be differentiated in reverse; {_ADVICE}") from error
+        way = "in reverse" if reverse else "forwards"
+        raise BadInput(f"The problem can't be differentiated {way}; {_ADVICE}") from error
     if not reached:
         raise BadInput(f"The problem's loss does not depend on theta through anything differentiable; {_ADVICE}")
 
