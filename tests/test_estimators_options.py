@@ -171,6 +171,24 @@ class Looping(AbstractProblem):
         return jax.lax.while_loop(lambda x: x < 5, lambda x: x + theta.sum() ** 2, state), state
 
 
+@jax.custom_vjp
+def pulled_only(x):
+    return x**2
+
+
+pulled_only.defvjp(lambda x: (x**2, x), lambda x, cotangent: (2 * x * cotangent,))
+
+
+class PulledOnly(AbstractProblem):
+    horizon: Length = Length(4)
+
+    def init(self, theta, key):
+        return jnp.ones(())
+
+    def step(self, theta, state, key):
+        return state + pulled_only(theta.sum()), state
+
+
 @pytest.mark.parametrize(
     "make, says",
     [
@@ -215,6 +233,10 @@ def test_bad_input(make, says):
 
 def test_forward_mode_takes_a_loop_that_reverse_mode_can_not():
     ForwardMode(window=2).init(Looping(), THETA, jr.key(0))
+
+
+def test_reverse_mode_takes_a_derivative_that_forward_mode_can_not():
+    TruncatedBackprop(window=2).init(PulledOnly(), THETA, jr.key(0))
 
 
 @pytest.mark.slow

@@ -43,8 +43,7 @@ def check_differentiable(problem: AbstractProblem, theta: PyTree, key: PRNGKeyAr
     except (TypeError, ValueError) as error:
         if "differentiation" not in str(error):
             raise
-        way = "in reverse" if reverse else "forwards"
-        raise BadInput(f"The problem can't be differentiated {way}; {_ADVICE}") from error
+        raise BadInput(f"The problem can't be differentiated in reverse; {_ADVICE}") from error
     if not reached:
         raise BadInput(f"The problem's loss does not depend on theta through anything differentiable; {_ADVICE}")
 
