@@ -5,6 +5,6 @@ def main(arguments: list[str]) -> int:
     """Runs `metarule train`."""
     machines = Machines.of(arguments)
     processes, watchdog = machines.join()
-    from ._train_together import train  # evosax makes arrays as it is imported, which the other processes must precede.
+    from ._train_together import train  # JAX may make no array before all processes have met.
 
     return train(arguments, machines, processes, watchdog)
