@@ -1,11 +1,12 @@
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ..meta import Length
 from ..meta.estimators import (
     AbstractEstimator,
     AntitheticES,
+    EvosaxSearch,
     ForwardMode,
     FullBackprop,
     FullES,
@@ -21,10 +22,6 @@ from ..meta.estimators import (
 from ..tasks import BadInput
 from ._configuration import choose, Training
 from ._rules import Lean, Released
-
-
-if TYPE_CHECKING:
-    from evosax.algorithms.base import EvolutionaryAlgorithm
 
 
 PRESETS: dict[str, Training] = {
@@ -108,8 +105,6 @@ def with_estimator(training: Training, name: str) -> Training:
     """
     tasks, window = tasks_and_window(training)
     if name.startswith("evosax:") and name != "evosax:NAME":
-        from ..meta.estimators import EvosaxSearch  # takes half a second to import
-
         algorithm = choose(name.removeprefix("evosax:"), _evosax(), "evosax algorithm")
         # Every member goes through whole episodes: with a gradient's number of tasks a meta-step would take minutes.
         search = EvosaxSearch(algorithm, members=16, tasks=max(1, tasks // 4), scale=NOISE.scale)
@@ -120,8 +115,8 @@ def with_estimator(training: Training, name: str) -> Training:
     return dataclasses.replace(training, estimator=make(tasks, window))
 
 
-def _evosax() -> "dict[str, type[EvolutionaryAlgorithm]]":
-    import evosax.algorithms
+def _evosax() -> dict[str, Any]:
+    import evosax.algorithms  # takes half a second
     from evosax.algorithms.base import EvolutionaryAlgorithm
 
     kinds = evosax.algorithms.__dict__.items()

@@ -1,7 +1,5 @@
 """Estimators of the meta-gradient: one interface, many trades of bias, variance and memory."""
 
-from typing import Any, TYPE_CHECKING
-
 from ._backprop import TruncatedBackprop as TruncatedBackprop
 from ._estimate import AbstractEstimator as AbstractEstimator, Estimate as Estimate
 from ._evolution import (
@@ -11,6 +9,7 @@ from ._evolution import (
     NRES as NRES,
     PES as PES,
 )
+from ._evosax import EvosaxSearch as EvosaxSearch
 from ._forward import ForwardMode as ForwardMode
 from ._full_backprop import FullBackprop as FullBackprop
 from ._hybrid import Hybrid as Hybrid
@@ -25,16 +24,3 @@ from ._shaping import (
     SignShaping as SignShaping,
     Unshaped as Unshaped,
 )
-
-
-if TYPE_CHECKING:
-    from ._evosax import EvosaxSearch as EvosaxSearch
-
-
-def __getattr__(name: str) -> Any:
-    """Imports what needs evosax when it is asked for: evosax takes half a second to import."""
-    if name != "EvosaxSearch":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from ._evosax import EvosaxSearch
-
-    return EvosaxSearch

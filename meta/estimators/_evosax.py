@@ -2,13 +2,10 @@ from collections.abc import Callable
 from typing import Any, final
 
 import equinox as eqx
-import evosax.algorithms
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from evosax.algorithms.base import EvolutionaryAlgorithm
-from evosax.algorithms.population_based.base import PopulationBasedAlgorithm
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from ...tasks import BadInput
@@ -18,6 +15,13 @@ from ._estimate import AbstractEstimator, Estimate
 from ._flat import ravel
 from ._population import Luck, Population
 from ._unroll import choose, Stretch, unroll
+
+
+def snes(**settings: Any) -> Any:
+    """evosax's SNES. (evosax is imported where it is used: that takes half a second.)"""
+    from evosax.algorithms import SNES
+
+    return SNES(**settings)
 
 
 @final
@@ -44,7 +48,7 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
     several means or counts windows of its own.
     """
 
-    algorithm: Callable[..., EvolutionaryAlgorithm] = eqx.field(static=True, default=evosax.algorithms.SNES)
+    algorithm: Callable[..., Any] = eqx.field(static=True, default=snes)
     members: int = eqx.field(static=True, default=32)
     tasks: int = eqx.field(static=True, default=4)
     chunk: int | None = eqx.field(static=True, default=None)
@@ -57,7 +61,7 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
             raise BadInput(f"A search needs 1 or more tasks and members at a time; got {self.tasks} and {self.chunk}.")
         if isinstance(self.scale, float | int) and not self.scale > 0:
             raise BadInput(f"A noise scale must be a number above zero; got {self.scale}.")
-        if getattr(self.algorithm, "func", self.algorithm) in _UNSUITED:
+        if getattr(getattr(self.algorithm, "func", self.algorithm), "__name__", "") in _UNSUITED:
             raise BadInput(
                 "This evosax algorithm keeps several means or counts windows of its own, so it can't be the outer "
                 "search over whole episodes; take another, or the estimators pes and nres."
@@ -75,7 +79,7 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         algorithm, params = self._algorithm(vector)
         meta_step = jnp.zeros((), jnp.int32)
         args = (jnp.zeros_like(vector),)
-        if isinstance(algorithm, PopulationBasedAlgorithm):
+        if not _has_mean(algorithm):
             members = jr.normal(jr.fold_in(key, 3), (self.members, vector.size), vector.dtype).at[0].set(0)
             fitness, _ = _mend(self._score(problem, theta, vector, members, self._luck(key, meta_step))[0])
             args = members, fitness
@@ -89,7 +93,7 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         vector, _, unravel = ravel(theta)
         algorithm, params = self._algorithm(vector)
         before: Any = state.algorithm
-        by_mean = not isinstance(algorithm, PopulationBasedAlgorithm)
+        by_mean = _has_mean(algorithm)
         if by_mean:
             before = before.replace(mean=((vector - state.origin) / self.scale).astype(before.mean.dtype))
         members, after = algorithm.ask(jr.fold_in(key, 3), before, params)
@@ -113,7 +117,7 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         estimate = Estimate(unravel(grad), unravel(jnp.full_like(grad, jnp.inf)), loss, diagnostics)
         return estimate, replicate(SearchState(after, state.origin, state.meta_step + 1))
 
-    def _algorithm(self, vector: Float[Array, " parameter"]) -> tuple[EvolutionaryAlgorithm, Any]:
+    def _algorithm(self, vector: Float[Array, " parameter"]) -> tuple[Any, Any]:
         with jax.ensure_compile_time_eval():  # it keeps arrays, which must not belong to a trace
             solution = jnp.asarray(np.zeros(vector.shape, vector.dtype))
             algorithm = self.algorithm(population_size=self.members, solution=solution)
@@ -162,12 +166,14 @@ def _scores(common: tuple, members: Float[Array, "member parameter"]) -> Float[A
     return jax.lax.map(score, members, batch_size=min(search.chunk or len(members), len(members)))
 
 
-_UNSUITED = (
-    evosax.algorithms.NoiseReuseES,
-    evosax.algorithms.PersistentES,
-    evosax.algorithms.SV_CMA_ES,
-    evosax.algorithms.SV_Open_ES,
-)
+_UNSUITED = ("NoiseReuseES", "PersistentES", "SV_CMA_ES", "SV_Open_ES")
+
+
+def _has_mean(algorithm: Any) -> bool:
+    """Whether an evosax algorithm keeps a mean; the others keep a population."""
+    from evosax.algorithms.population_based.base import PopulationBasedAlgorithm
+
+    return not isinstance(algorithm, PopulationBasedAlgorithm)
 
 
 def _mend(fitness: Float[Array, " member"]) -> tuple[Float[Array, " member"], Array]:
