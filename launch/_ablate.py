@@ -11,16 +11,18 @@ import numpy as np
 
 from ..tasks import BadInput
 from ._configuration import choose, Command, describe, parse_training, Run, Training
+from ._crew import Crew
 from ._few_shot import load_all
 from ._ingredients import INGREDIENTS, leave_out
 from ._intervals import Interval
+from ._machines import Machines
 from ._meta_run import cell_run, protocol_of
 from ._plots import COLOURS, panels, save
 from ._presets import PRESETS, with_estimator
 from ._rule_file import load_rule
 from ._rules import build
 from ._run_folder import RunFolder
-from ._start import cache_compilations
+from ._start import cache_compilations, share_cores
 from ._table import print_columns, Row, write_rows
 
 
@@ -50,6 +52,7 @@ _COMMAND = Command(
 
 def main(arguments: list[str]) -> int:
     """Runs `metarule ablate`."""
+    share_cores()
     preset, training, ablation = parse_training(arguments, PRESETS, with_estimator, Ablation(), _COMMAND)
     cache_compilations()
     if ablation.seeds < 1:
@@ -57,6 +60,7 @@ def main(arguments: list[str]) -> int:
     variants = variants_of(training, ablation.ingredients)
     path = ablation.run or Path("runs") / f"ablation-{preset}"
     RunFolder.keep(path, {"preset": preset, **describe(training)})
+    crew = Crew(machines=Machines())
     cells: dict[str, list[_Cell]] = {}
     rows: list[dict[str, Any]] = []
     for name, variant in {"whole rule": training, **variants}.items():
@@ -65,7 +69,7 @@ def main(arguments: list[str]) -> int:
             print(f"{name}, seed {seed}", flush=True)
             folder = path / name.replace(" ", "-") / f"seed{seed}"
             finished = cell_run(
-                preset, dataclasses.replace(variant, seed=seed), Run(folder, data_dir=ablation.data_dir)
+                preset, dataclasses.replace(variant, seed=seed), Run(folder, data_dir=ablation.data_dir), crew
             )
             if finished.rows is None:
                 print("Stopped and saved: the same command goes on.")

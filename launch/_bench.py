@@ -7,6 +7,7 @@ import tyro
 
 from ..tasks import BadInput
 from . import bench
+from ._start import share_cores
 from ._table import print_columns, write_rows
 from .bench import Budget, Row, Workload
 
@@ -60,6 +61,7 @@ def main(arguments: list[str]) -> int:
         raise BadInput(f"Unknown workload {unknown[0]!r}; the known ones are {', '.join(WORKLOADS)}.")
     if asked.repeats < 1 or not asked.seconds > 0:
         raise BadInput("--repeats needs 1 or more, --seconds more than 0.")
+    share_cores()
     budget = Budget(asked.repeats, asked.seconds, asked.small)
     rows: list[Row] = []
     for name in asked.workloads or WORKLOADS:

@@ -5,7 +5,6 @@ from typing import final, TypeVar
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ..meta import meet, mesh_of
@@ -52,8 +51,9 @@ class Crew:
             yield said
         else:
             with jax.set_mesh(mesh_of(there[:asked])):
-                with self.awaited("The first connection"):
-                    meet()
+                if self.processes.count > 1:
+                    with self.awaited("The first connection"):
+                        meet()
                 yield said
 
     @contextlib.contextmanager
@@ -83,7 +83,7 @@ def at_home(tree: _Tree) -> _Tree:
 
 
 def _at_home(leaf: jax.Array) -> jax.Array:
-    return leaf if len(leaf.sharding.device_set) == 1 else jnp.asarray(np.asarray(leaf))
+    return leaf if len(leaf.sharding.device_set) == 1 else jax.device_put(np.asarray(leaf))
 
 
 def _suits(estimator: AbstractEstimator, devices: int) -> bool:

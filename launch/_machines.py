@@ -5,6 +5,7 @@ import tyro
 
 from ..tasks import BadInput
 from ._processes import place, Processes
+from ._start import share_cores
 from ._watchdog import Watchdog
 
 
@@ -26,7 +27,8 @@ class Machines:
     process_id: int | None = None
     """Which of them this is, from 0."""
     devices: int | None = None
-    """How many of this host's devices to use; by default as many as can share the work evenly."""
+    """How many of this host's devices to use, of a CPU how many cores; by default as many as can share the work
+    evenly."""
     patience: float = 300.0
     """Seconds to wait at the start for the other processes."""
     hang: float = 1800.0
@@ -40,7 +42,8 @@ class Machines:
         return tyro.cli(configured, args=arguments, return_unknown_args=True)[0]
 
     def join(self) -> tuple[Processes, Watchdog | None]:
-        """Meets the other processes. To be called before anything is imported that makes arrays.
+        """Meets the other processes, or makes devices of this host's cores. To be called before anything is imported
+        that makes arrays.
 
         Raises `BadInput` for options that can't be; ends the process where the others don't come in time.
         """
@@ -48,6 +51,7 @@ class Machines:
             for name in ("coordinator", "processes", "process_id"):
                 if getattr(self, name) is not None:
                     raise BadInput(f"--{name.replace('_', '-')} is for several processes: add --distributed.")
+            share_cores()
             return Processes(), None
         self._check()
         watchdog = Watchdog(

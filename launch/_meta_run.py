@@ -80,7 +80,7 @@ def meta_run(preset: str, training: Training, run: Run, crew: Crew = Crew()) -> 
     return MetaRun(folder, training.steps, seconds, processes.once(conclude))
 
 
-def cell_run(preset: str, training: Training, run: Run) -> MetaRun:
+def cell_run(preset: str, training: Training, run: Run, crew: Crew = Crew()) -> MetaRun:
     """A run that is one cell of a grid: made if it is not there, gone on with if it was cut off, else read.
 
     Raises `BadInput` as `meta_run` does, or if the folder holds another run.
@@ -88,7 +88,7 @@ def cell_run(preset: str, training: Training, run: Run) -> MetaRun:
     assert run.run is not None
     folder = RunFolder(run.run)
     if not folder.results.exists():
-        return meta_run(preset, training, dataclasses.replace(run, resume=folder.configuration.exists()))
+        return meta_run(preset, training, dataclasses.replace(run, resume=folder.configuration.exists()), crew)
     folder = RunFolder.open(run.run, _configuration(preset, training))
     try:
         _, record = describe_rule(folder.rule)

@@ -1,6 +1,12 @@
 """How a rule is learned: problem, objective, estimators of the meta-gradient, outer step."""
 
-from ._devices import device_count as device_count, everywhere as everywhere, meet as meet, mesh_of as mesh_of
+from ._devices import (
+    device_count as device_count,
+    everywhere as everywhere,
+    meet as meet,
+    mesh_of as mesh_of,
+    shared as shared,
+)
 from ._diagnosis import diagnose as diagnose, Diagnosis as Diagnosis, sample as sample, Sampled as Sampled
 from ._final_loss import FinalLoss as FinalLoss
 from ._inner_loop import InnerLoop as InnerLoop, Learner as Learner, rollout_loss as rollout_loss

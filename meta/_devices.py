@@ -72,6 +72,22 @@ def on_each(
     return jax.shard_map(mine, in_specs=(whole, part), out_specs=(part, whole), check_vma=False)(arrays, particles)
 
 
+def rehearse(function: Callable[[Any], object], common: PyTree) -> None:
+    """Calls a function that traces, of what all particles use, as each device will in `on_each`.
+
+    Nothing is computed; but what a device traces again then is there already, which takes seconds.
+    """
+    if device_count() == 1:
+        function(common)
+        return
+
+    def one(common, some):
+        function(common)
+        return some, ()
+
+    jax.eval_shape(lambda common: on_each(one, common, jnp.zeros(device_count())), common)
+
+
 def shared(function: Callable[[Any, Any], _Tree], common: PyTree, items: PyTree) -> _Tree:
     """A function of many items at once, whose results every device then has: each works on its own, if they divide."""
     if device_count() == 1 or jax.tree.leaves(items)[0].shape[0] % device_count():

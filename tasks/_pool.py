@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from typing import final
 
 import equinox as eqx
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
@@ -48,13 +48,14 @@ def join(data_sets: Sequence[DataSet], weights: Sequence[float] | None = None) -
     if weight.shape != classes.shape or not (weight >= 0).all() or not weight.sum() > 0:
         raise BadInput(f"{len(data_sets)} sources need as many weights, none negative and not all zero.")
     index = ClassIndex(
-        first=jnp.asarray(np.cumsum(count) - count, jnp.int32),
-        count=jnp.asarray(count),
-        first_class=jnp.asarray(np.cumsum(classes) - classes, jnp.int32),
-        classes=jnp.asarray(classes),
-        weight=jnp.asarray(weight / weight.sum(), jnp.float32),
+        # Not by `jnp.asarray`, which compiles a program for every shape.
+        first=jax.device_put((np.cumsum(count) - count).astype(np.int32)),
+        count=jax.device_put(count),
+        first_class=jax.device_put((np.cumsum(classes) - classes).astype(np.int32)),
+        classes=jax.device_put(classes),
+        weight=jax.device_put((weight / weight.sum()).astype(np.float32)),
     )
-    return Pool(jnp.asarray(examples), index)
+    return Pool(jax.device_put(examples), index)
 
 
 def _channels(data_set: DataSet) -> int:

@@ -69,6 +69,13 @@ def test_a_loop_counts_as_often_as_it_turns():
     assert Program(loop, *arguments).flops == pytest.approx(7 * once, rel=0.05)
 
 
+def test_what_devices_share_counts_for_all_of_them():
+    mesh = jax.sharding.AbstractMesh((4,), ("device",))
+    part = jax.sharding.PartitionSpec("device")
+    products = jax.shard_map(lambda x: x @ x.T, mesh=mesh, in_specs=part, out_specs=part)
+    assert product_flops(products, jnp.ones((8, 6))) == (2.0 * 8 * 6 * 2,) * 2  # Each has two of the rows.
+
+
 def test_the_released_network_counts_what_its_sizes_say(getkey):
     values, weight = jr.normal(getkey(), (5, 8, 6)), jr.normal(getkey(), (3, 6, 4))
     forward = 2 * 5 * 8 * 3 * 6 * 4

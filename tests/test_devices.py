@@ -1,9 +1,14 @@
 """The number of devices and of processes that share the particles changes nothing."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
+from metarule.launch._start import share_cores
 from metarule.meta.estimators import EvosaxSearch, PES, Population
 from metarule.tasks import BadInput
 
@@ -56,6 +61,41 @@ def test_the_number_of_devices_changes_nothing(processes, alone, tmp_path, count
 def test_particles_that_do_not_divide(population, devices, said):
     with pytest.raises(BadInput, match=said):
         PES(population).check_devices(devices)
+
+
+COUNT = """
+from metarule.launch._start import share_cores
+share_cores()
+import os, jax
+print(jax.device_count(), os.environ.get("XLA_FLAGS"))
+"""
+FORCED = "--xla_force_host_platform_device_count=3"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can keep a process to one core")
+@pytest.mark.parametrize(
+    "said, devices", [({}, "1"), ({"XLA_FLAGS": FORCED}, "3"), ({"JAX_NUM_CPU_DEVICES": "2"}, "2")]
+)
+def test_every_core_that_a_process_may_use_is_a_device(said, devices):
+    named = ("XLA_FLAGS", "JAX_NUM_CPU_DEVICES")
+    rest = {name: value for name, value in os.environ.items() if name not in named}
+    mine = os.sched_getaffinity(0)
+    run = subprocess.run(
+        [sys.executable, "-c", COUNT],
+        env={**rest, "JAX_PLATFORMS": "cpu", **said},
+        preexec_fn=lambda: os.sched_setaffinity(0, {min(mine)}),
+        capture_output=True,
+        text=True,
+    )
+    found, flags = run.stdout.split(maxsplit=1)
+    assert found == devices, run.stderr
+    assert ("terminate_timeout" in flags) == (not said)
+
+
+def test_a_process_that_has_its_devices_keeps_them():
+    devices, flags = jax.devices(), os.environ.get("XLA_FLAGS")
+    share_cores()
+    assert jax.devices() == devices and os.environ.get("XLA_FLAGS") == flags
 
 
 def test_members_that_do_not_divide():

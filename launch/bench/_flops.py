@@ -42,6 +42,8 @@ def _equation(equation: Any, turns: bool) -> float:
     inside = [_count(inner, turns) for value in parameters.values() for inner in _jaxprs(value)]
     if name == "cond":
         return max(inside, default=0.0)
+    if name == "shard_map":  # Its shapes are those of one device.
+        return sum(inside, 0.0) * parameters["mesh"].size
     return sum(inside, 0.0) * (parameters["length"] if name == "scan" and turns else 1)
 
 

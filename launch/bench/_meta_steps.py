@@ -6,9 +6,11 @@ import jax
 import jax.random as jr
 from jaxtyping import Array, Key, PRNGKeyArray, PyTree
 
-from ...meta import InnerLoop, Length, MetaLearner, MetaState
+from ...meta import everywhere, InnerLoop, Length, MetaLearner, MetaState, shared
 from ...meta.estimators import Population, TruncatedBackprop
 from .._configuration import Training
+from .._crew import Crew
+from .._machines import Machines
 from .._meta_training import optimiser_of
 from .._presets import ESTIMATORS, PRESETS, with_estimator
 from .._problems import problems_of
@@ -17,16 +19,19 @@ from ._row import measure, plain, Row, row, Workload
 from ._sample import Budget, sample
 
 
+_CREW = Crew(machines=Machines())
+"""All devices that can share the work, as `metarule train` has them."""
+
+
 def quick_step(name: str) -> Workload:
     """The meta-step of `metarule train --preset quick` with an estimator of this name."""
 
     def workload(budget: Budget) -> list[Row]:
         training = with_estimator(quick(budget), name)
-        learner, state = _meta_learner(training)
-        # Every particle in the middle of an episode, as all but the first are.
-        state = jax.block_until_ready(learner.step(state, jr.key(2))[0])
-        count = _inner_steps(learner, state)
-        program = Program(lambda learner, state, key: learner.step(state, key), learner, state, jr.key(2))
+        with _CREW.sharing(training.estimator):
+            learner, state, key = _learning(training)
+            count = float(learner.step(state, key)[1]["inner_steps"])
+            program = Program(lambda learner, state, key: learner.step(state, key), learner, state, key)
         found = measure(f"quick-{name}", program, budget, each="meta-step")
         found["inner_steps"] = count
         found["remark"] = f"{1e3 * found['cpu_seconds'] / count:.2f} CPU-ms for each of {count:,.0f} inner steps"
@@ -42,25 +47,26 @@ QUICK_STEPS = {f"quick-{name}": quick_step(name) for name in ESTIMATORS}
 def outer_overhead(budget: Budget) -> list[Row]:
     """What share of a meta-step of quick is anything but the gradient of the unrolled inner loops."""
     training = quick(budget)
-    learner, state = _meta_learner(training)
-    state = jax.block_until_ready(learner.step(state, jr.key(2))[0])
-    (problem,), (estimated,) = learner.problems, state.estimators
-    assert isinstance(training.estimator, TruncatedBackprop)
-    keys = jr.split(jr.key(3), (training.estimator.population.count, training.estimator.window.maximum))
-    bare = Program(_bare_gradients, problem, state.theta, estimated.runs.carried, keys)
-    compiled = Program(lambda learner, state, key: learner.step(state, key), learner, state, jr.key(2))
-    carried = [state]
+    product = matrix_product()
+    with _CREW.sharing(training.estimator):
+        learner, state, key = _learning(training)
+        (problem,), (estimated,) = learner.problems, state.estimators
+        assert isinstance(training.estimator, TruncatedBackprop)
+        keys = jr.split(jr.key(3), (training.estimator.population.count, training.estimator.window.maximum))
+        bare = Program(_bare_gradients, problem, state.theta, estimated.runs.carried, everywhere(keys))
+        compiled = Program(lambda learner, state, key: learner.step(state, key), learner, state, key)
+        carried = [state]
 
-    def whole() -> None:  # As `metarule train` has it: from state to state, with all numbers to be logged.
-        after, metrics = learner.step(carried[0], jr.key(2))
-        carried[0] = after
-        for value in metrics.values():
-            float(value)
+        def whole() -> None:  # As `metarule train` has it: from state to state, with all numbers to be logged.
+            after, metrics = learner.step(carried[0], key)
+            carried[0] = after
+            for value in metrics.values():
+                float(value)
 
-    start = time.perf_counter()
-    whole()
-    seconds = time.perf_counter() - start
-    inner, outer, best, step = sample([bare, whole, product := matrix_product(), compiled], budget)
+        start = time.perf_counter()
+        whole()
+        seconds = time.perf_counter() - start
+        inner, outer, best, step = sample([bare, whole, product, compiled], budget)
     share = 1 - inner.seconds / outer.seconds
     cpu_share = 1 - inner.cpu_seconds / outer.cpu_seconds
     remark = f"{100 * share:.1f}% of the time, {100 * cpu_share:.1f}% of processor time are not the unroll"
@@ -83,22 +89,22 @@ def quick(budget: Budget) -> Training:
     return dataclasses.replace(training, estimator=estimator, horizon=Length(4), networks=("6-4",), batch_sizes=(6,))
 
 
-def _meta_learner(training: Training) -> tuple[MetaLearner, MetaState]:
+def _learning(training: Training) -> tuple[MetaLearner, MetaState, PRNGKeyArray]:
+    """A meta-learner with every particle in the middle of an episode, as all but the first are; and its key."""
     problems, _ = problems_of(training, None)
     learner = MetaLearner(problems, training.estimator, optimiser_of(training), training.averaging)
     theta = training.rule.build(jr.key(0))
-    return learner, eqx.filter_jit(learner.init)(theta, jr.key(1))
-
-
-def _inner_steps(learner: MetaLearner, state: MetaState) -> float:
-    return float(learner.step(state, jr.key(2))[1]["inner_steps"])
+    learner, theta, begin, key = everywhere((learner, theta, jr.key(1), jr.key(2)))
+    state, _ = learner.step(eqx.filter_jit(learner.init)(theta, begin), key)
+    return learner, jax.block_until_ready(state), key
 
 
 def _bare_gradients(problem: InnerLoop, theta: PyTree, carried: PyTree, keys: Key[Array, "particle step"]) -> PyTree:
     """Every particle's gradient of its summed losses, and nothing else of a meta-step."""
-    learned, fixed = eqx.partition(theta, eqx.is_inexact_array)
 
-    def one(carried: PyTree, keys: Key[Array, " step"]) -> PyTree:
+    def one(problem: InnerLoop, theta: PyTree, carried: PyTree, keys: Key[Array, " step"]) -> PyTree:
+        learned, fixed = eqx.partition(theta, eqx.is_inexact_array)
+
         def total(learned: PyTree) -> tuple[Array, PyTree]:
             def step(state: PyTree, key: PRNGKeyArray) -> tuple[PyTree, Array]:
                 return problem.step(eqx.combine(learned, fixed), state, key)
@@ -108,4 +114,7 @@ def _bare_gradients(problem: InnerLoop, theta: PyTree, carried: PyTree, keys: Ke
 
         return jax.grad(total, has_aux=True)(learned)
 
-    return jax.vmap(one)(carried, keys)
+    def every(common: tuple[InnerLoop, PyTree], particles: tuple[PyTree, Key[Array, "particle step"]]) -> PyTree:
+        return jax.vmap(lambda *particle: one(*common, *particle))(*particles)
+
+    return shared(every, (problem, theta), (carried, keys))

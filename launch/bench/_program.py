@@ -10,6 +10,7 @@ import jax.random as jr
 from jax.experimental.compilation_cache import compilation_cache
 from jaxtyping import PyTree
 
+from ...meta import device_count
 from ._flops import product_flops
 
 
@@ -18,8 +19,8 @@ class Program:
     """A compiled function with its arguments: calling it runs it once and waits for the end.
 
     `flops` is by the compiler, `flops_by_hand` by `product_flops`. The compiler's analysis sees the body of a loop
-    once; the products of its other turns are added to it. `memory` is that of arguments and temporaries, in bytes;
-    `compile_seconds` are those of tracing and compiling, with no cache.
+    once; the products of its other turns are added to it. `memory` is that of arguments and temporaries on all
+    devices, in bytes; `compile_seconds` are those of tracing and compiling, with no cache.
     """
 
     def __init__(self, function: Callable[..., Any], *arguments: PyTree):
@@ -35,9 +36,11 @@ class Program:
             self.compile_seconds = time.perf_counter() - start
         self._arrays = arrays
         cost = self._compiled.cost_analysis() or {}
-        self.flops = float(cost.get("flops", 0.0)) + self.flops_by_hand - once
+        devices = device_count()  # The compiler speaks of one of them.
+        self.flops = devices * float(cost.get("flops", 0.0)) + self.flops_by_hand - once
         memory = self._compiled.memory_analysis()
-        self.memory = 0 if memory is None else memory.argument_size_in_bytes + memory.temp_size_in_bytes
+        one = 0 if memory is None else memory.argument_size_in_bytes + memory.temp_size_in_bytes
+        self.memory = devices * one
 
     def __call__(self) -> None:
         jax.block_until_ready(self._compiled(self._arrays))

@@ -9,7 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from ...tasks import BadInput
-from .._devices import device_count, replicate, spread
+from .._devices import device_count, rehearse, replicate, spread
 from .._length import Length
 from .._problem import AbstractProblem
 from ._estimate import AbstractEstimator, Estimate
@@ -80,7 +80,7 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
                 f"({problem.horizon.maximum} steps): shorten the window or lengthen the episode."
             )
         self.check_devices(device_count())
-        self.check(problem, theta, key)
+        rehearse(lambda common: self.check(*common), (problem, theta, key))
         meta_step = jnp.zeros((), jnp.int32)
         luck = self.plan.population.luck(key, meta_step)
         length = jax.vmap(lambda l: problem.horizon.sample(l.length, l.meta_step))(luck)
@@ -126,7 +126,8 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
                 skips=not window.fixed,
                 masks=not even,
             )
-            carried, outcome = common.estimator.advance(problem, theta, run.carried, stretch)
+            # Jitted: traced once, though the sweep asks for its shapes first.
+            carried, outcome = eqx.filter_jit(common.estimator.advance)(problem, theta, run.carried, stretch)
             # A run that is no longer finite has nothing left to say.
             age = jnp.where(jnp.isfinite(outcome.loss), run.age + stretch.live, run.length).astype(run.age.dtype)
             return Run(carried, age, run.length, run.windows + 1), outcome
