@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -72,20 +73,17 @@ def on_each(
     return jax.shard_map(mine, in_specs=(whole, part), out_specs=(part, whole), check_vma=False)(arrays, particles)
 
 
-def rehearse(function: Callable[[Any], object], common: PyTree) -> None:
-    """Calls a function that traces, of what all particles use, as each device will in `on_each`.
+def rehearse(function: Callable[..., None], common: PyTree, particles: tuple[PyTree, ...]) -> None:
+    """Has a function trace of what is common and of one particle, as it will in `on_each`; computes nothing.
 
-    Nothing is computed; but what a device traces again then is there already, which takes seconds.
+    What was traced so is not traced again when it comes to that, which saves seconds.
     """
-    if device_count() == 1:
-        function(common)
-        return
 
-    def one(common, some):
-        function(common)
+    def first(common, some):
+        function(common, *jax.tree.map(lambda x: x[0], some))
         return some, ()
 
-    jax.eval_shape(lambda common: on_each(one, common, jnp.zeros(device_count())), common)
+    eqx.filter_eval_shape(first if device_count() == 1 else partial(on_each, first), common, particles)
 
 
 def shared(function: Callable[[Any, Any], _Tree], common: PyTree, items: PyTree) -> _Tree:

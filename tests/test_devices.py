@@ -64,9 +64,11 @@ def test_particles_that_do_not_divide(population, devices, said):
 
 
 COUNT = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 from metarule.launch._start import share_cores
 share_cores()
-import os, jax
+import jax
 print(jax.device_count(), os.environ.get("XLA_FLAGS"))
 """
 FORCED = "--xla_force_host_platform_device_count=3"
@@ -79,11 +81,9 @@ FORCED = "--xla_force_host_platform_device_count=3"
 def test_every_core_that_a_process_may_use_is_a_device(said, devices):
     named = ("XLA_FLAGS", "JAX_NUM_CPU_DEVICES")
     rest = {name: value for name, value in os.environ.items() if name not in named}
-    mine = os.sched_getaffinity(0)
     run = subprocess.run(
         [sys.executable, "-c", COUNT],
         env={**rest, "JAX_PLATFORMS": "cpu", **said},
-        preexec_fn=lambda: os.sched_setaffinity(0, {min(mine)}),
         capture_output=True,
         text=True,
     )

@@ -1,14 +1,15 @@
+import dataclasses
 from typing import ClassVar, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from ...tasks import BadInput
 from .._length import as_length, Length
 from .._problem import AbstractProblem
-from ._differentiable import check_differentiable
+from ._differentiable import check_gradient
 from ._flat import ravel
 from ._mean import plain_mean
 from ._moments import Moments
@@ -42,8 +43,12 @@ class AbstractBackprop(AbstractParticles):
     def plan(self) -> Plan:
         return Plan(self.population, self.window, Unshaped())
 
-    def check(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
-        check_differentiable(problem, theta, key, reverse=True)
+    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch) -> None:
+        def pulled(scale: Float[Array, ""]) -> Float[Array, " parameter"]:  # Jitted, as a meta-step will have it.
+            scaled = dataclasses.replace(stretch, scale=scale)
+            return eqx.filter_jit(self.advance)(problem, theta, carried, scaled)[1].direction
+
+        check_gradient(pulled, stretch.scale)
 
     def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> PyTree:
         return problem.init(theta, luck.begin)

@@ -1,10 +1,11 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jax.extend.core import Literal
+from jax.extend.core import Jaxpr, Literal
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ...tasks import BadInput
@@ -18,8 +19,6 @@ _ADVICE = "estimate its meta-gradient with an evolution strategy (es, pes, nres)
 def check_differentiable(problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray, *, reverse: bool) -> None:
     """Raises `BadInput` if no derivative can pass from a problem's loss to theta. Traces; computes nothing."""
     vector, rebuild, _ = ravel(theta)
-    if vector.size == 0:
-        raise BadInput("There is nothing to learn: theta holds no floating-point array.")
 
     def loss(flat: Float[Array, " parameter"]) -> Float[Array, ""]:
         def step(carry, index):
@@ -27,10 +26,8 @@ def check_differentiable(problem: AbstractProblem, theta: PyTree, key: PRNGKeyAr
             state, loss = eqx.filter_jit(problem.step)(rebuild(flat), state, jr.fold_in(key, index))
             return (state, total + loss), None
 
-        # Jitted and rematerialised as `unroll` has it, so that what is traced here is there already when that comes.
-        body = jax.checkpoint(step, prevent_cse=False) if reverse else step
         start = problem.init(rebuild(flat), key), jnp.zeros(())
-        return jax.lax.scan(body, start, jnp.arange(2))[0][1]
+        return jax.lax.scan(step, start, jnp.arange(2))[0][1]
 
     def pushed(tangent: Float[Array, " parameter"]) -> Float[Array, ""]:
         return jax.jvp(loss, (vector,), (tangent,))[1]
@@ -38,21 +35,33 @@ def check_differentiable(problem: AbstractProblem, theta: PyTree, key: PRNGKeyAr
     def pulled(cotangent: Float[Array, ""]) -> Float[Array, " parameter"]:
         return jax.vjp(loss, vector)[1](cotangent)[0]
 
+    check_gradient(*((pulled, jnp.zeros(())) if reverse else (pushed, vector)))
+
+
+def check_gradient(derivative: Callable[[Array], Array], x: Array) -> None:
+    """Raises `BadInput` if a derivative between theta and a loss, linear in `x`, can't be made or is always zero."""
     try:
-        reached = _reaches(pulled, jnp.zeros(())) if reverse else _reaches(pushed, vector)
+        jaxpr = jax.make_jaxpr(derivative)(x).jaxpr
     except (TypeError, ValueError) as error:
         if "differentiation" not in str(error):
             raise
         raise BadInput(f"The problem can't be differentiated in reverse; {_ADVICE}") from error
-    if not reached:
+    if not any(_reached(jaxpr, [True])):
         raise BadInput(f"The problem's loss does not depend on theta through anything differentiable; {_ADVICE}")
 
 
-def _reaches(fn: Callable[[Array], Array], x: Array) -> bool:
-    """Whether the output of a linear function depends on its input at all."""
-    jaxpr = jax.make_jaxpr(fn)(x).jaxpr
-    reached = set(jaxpr.invars)
+def _reached(jaxpr: Jaxpr, given: list[bool]) -> list[bool]:
+    """Which outputs of a program depend on the given ones of its inputs at all."""
+    reached = {variable for variable, is_given in zip(jaxpr.invars, given) if is_given}
+
+    def among(variables: Sequence[Any]) -> list[bool]:
+        return [not isinstance(variable, Literal) and variable in reached for variable in variables]
+
     for equation in jaxpr.eqns:
-        if any(not isinstance(v, Literal) and v in reached for v in equation.invars):
-            reached.update(equation.outvars)
-    return any(not isinstance(v, Literal) and v in reached for v in jaxpr.outvars)
+        before = among(equation.invars)
+        if equation.primitive.name == "jit":
+            after = _reached(equation.params["jaxpr"].jaxpr, before)
+        else:
+            after = [any(before)] * len(equation.outvars)
+        reached.update(variable for variable, is_reached in zip(equation.outvars, after) if is_reached)
+    return among(jaxpr.outvars)

@@ -73,8 +73,6 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
 
     def init(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> SearchState:
         vector, _, _ = ravel(theta)
-        if vector.size == 0:
-            raise BadInput("There is nothing to learn: theta holds no floating-point array.")
         self.check_devices(device_count())
         algorithm, params = self._algorithm(vector)
         meta_step = jnp.zeros((), jnp.int32)

@@ -4,12 +4,17 @@ import equinox as eqx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
+from ...tasks import BadInput
+
 
 def ravel(theta: PyTree) -> tuple[Float[Array, " parameter"], Callable[[Array], PyTree], Callable[[Array], PyTree]]:
     """All that is learned in theta as one vector.
 
     Returns the vector, the way back to a whole theta, and the way back to theta's learned part alone (None elsewhere).
+    Raises `BadInput` if nothing is.
     """
     learned, rest = eqx.partition(theta, eqx.is_inexact_array)
     vector, unravel = ravel_pytree(learned)
+    if vector.size == 0:
+        raise BadInput("There is nothing to learn: theta holds no floating-point array.")
     return vector, lambda flat: eqx.combine(unravel(flat), rest), unravel

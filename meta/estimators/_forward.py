@@ -45,8 +45,8 @@ class ForwardMode(AbstractParticles):
     def plan(self) -> Plan:
         return Plan(self.population, self.window, Unshaped())
 
-    def check(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
-        check_differentiable(problem, theta, key, reverse=False)
+    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch) -> None:
+        check_differentiable(problem, theta, stretch.luck.begin, reverse=False)
 
     def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> Tangent:
         state = problem.init(theta, luck.begin)

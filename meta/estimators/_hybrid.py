@@ -4,7 +4,7 @@ from typing import final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from ...tasks import BadInput
 from .._problem import AbstractProblem
@@ -57,8 +57,8 @@ class Hybrid(AbstractParticles):
     def plan(self) -> Plan:
         return self.evolution.plan
 
-    def check(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
-        check_differentiable(problem, theta, key, reverse=True)
+    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch) -> None:
+        check_differentiable(problem, theta, stretch.luck.begin, reverse=True)
 
     def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> Twins:
         return self.evolution.start(problem, theta, luck)

@@ -47,8 +47,8 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
         """The particles and their windows."""
 
     @abc.abstractmethod
-    def check(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
-        """Raises `BadInput` if this estimator can't work on the problem."""
+    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch) -> None:
+        """Raises `BadInput` if this estimator can't work on the problem. It may trace, and computes nothing."""
 
     @abc.abstractmethod
     def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> PyTree:
@@ -74,13 +74,13 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
         self.plan.population.share(devices)
 
     def init(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> ParticlesState:
+        ravel(theta)  # Raises where there is nothing to learn.
         if self.plan.window is not None and self.plan.window.maximum > problem.horizon.maximum:
             raise BadInput(
                 f"A window of up to {self.plan.window.maximum} steps is longer than the longest episode "
                 f"({problem.horizon.maximum} steps): shorten the window or lengthen the episode."
             )
         self.check_devices(device_count())
-        rehearse(lambda common: self.check(*common), (problem, theta, key))
         meta_step = jnp.zeros((), jnp.int32)
         luck = self.plan.population.luck(key, meta_step)
         length = jax.vmap(lambda l: problem.horizon.sample(l.length, l.meta_step))(luck)
@@ -94,40 +94,20 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
         carried = jax.eval_shape(jax.vmap(lambda l: self.start(problem, theta, l)), luck)
         carried = jax.tree.map(lambda x: _blank(x, key), carried)
         zero = jnp.zeros(self.plan.population.count, jnp.int32)
-        return ParticlesState(spread(Run(carried, zero, length, zero)), replicate(meta_step))
+        state = ParticlesState(spread(Run(carried, zero, length, zero)), replicate(meta_step))
+        rehearse(_Common.check, *self._begin(problem, theta, state, key))
+        return state
 
     def estimate(
         self, problem: AbstractProblem, theta: PyTree, state: ParticlesState, key: PRNGKeyArray
     ) -> tuple[Estimate, ParticlesState]:
-        luck = spread(self.plan.population.luck(key, state.meta_step))
-        runs = jax.vmap(lambda run, l: _renew(problem, run, l))(state.runs, luck)
-        remaining = runs.length - runs.age
-        horizon = problem.horizon
-        window = horizon if self.plan.window is None else self.plan.window
-        if self.plan.window is None:
-            steps = remaining.max()
-            windows = jnp.ones_like(runs.length)
-        else:
-            steps = self.plan.window.sample(jr.fold_in(key, 0), state.meta_step)
-            windows = -(-runs.length // steps)
-        even = window.fixed and horizon.fixed and horizon.maximum % window.maximum == 0
-
+        common, particles = self._begin(problem, theta, state, key)
 
         def step(common: _Common, run: Run, luck: Luck, scale: Float[Array, ""]) -> tuple[Run, Outcome]:
-            problem, theta = common.problem, common.theta
-            stretch = Stretch(
-                luck=luck,
-                begins=run.age == 0,
-                steps=common.steps,
-                remaining=run.length - run.age,
-                scale=scale,
-                windows=run.windows,
-                maximum=window.maximum,
-                skips=not window.fixed,
-                masks=not even,
-            )
-            # Jitted: traced once, though the sweep asks for its shapes first.
-            carried, outcome = eqx.filter_jit(common.estimator.advance)(problem, theta, run.carried, stretch)
+            stretch = common.stretch(run, luck, scale)
+            # Jitted: what `check` has traced is not traced again.
+            advance = eqx.filter_jit(common.estimator.advance)
+            carried, outcome = advance(common.problem, common.theta, run.carried, stretch)
             # A run that is no longer finite has nothing left to say.
             age = jnp.where(jnp.isfinite(outcome.loss), run.age + stretch.live, run.length).astype(run.age.dtype)
             return Run(carried, age, run.length, run.windows + 1), outcome
@@ -155,14 +135,29 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
             finite, vectors = contribute(common, shape(outcomes))
             return (runs, replace(outcomes, direction=None, recipe=None), finite), vectors, finite
 
-        common, particles = _Common(self, problem, theta, steps), (runs, luck, windows / runs.length)
         if self.plan.shaping.together:
             (runs, outcomes), _ = sweep(first, common, particles, self.plan.population)
             finite, halves = sweep(second, common, shape(outcomes), self.plan.population)
         else:
             (runs, outcomes, finite), halves = sweep(apart, common, particles, self.plan.population)
-        estimate = self._summary(theta, outcomes, finite, jnp.minimum(steps, remaining), halves)
+        before, _, _ = particles
+        live = jnp.minimum(common.steps, before.length - before.age)
+        estimate = self._summary(theta, outcomes, finite, live, halves)
         return estimate, ParticlesState(spread(runs), replicate(state.meta_step + 1))
+
+    def _begin(
+        self, problem: AbstractProblem, theta: PyTree, state: ParticlesState, key: PRNGKeyArray
+    ) -> tuple["_Common", tuple[Run, Luck, Float[Array, " particle"]]]:
+        """What a meta-step begins with: what all particles use, and of each its run, its luck and its scale."""
+        luck = spread(self.plan.population.luck(key, state.meta_step))
+        runs = jax.vmap(lambda run, l: _renew(problem, run, l))(state.runs, luck)
+        if self.plan.window is None:
+            steps = (runs.length - runs.age).max()
+            windows = jnp.ones_like(runs.length)
+        else:
+            steps = self.plan.window.sample(jr.fold_in(key, 0), state.meta_step)
+            windows = -(-runs.length // steps)
+        return _Common(self, problem, theta, steps), (runs, luck, windows / runs.length)
 
     def _summary(self, theta, outcomes, finite, live, halves) -> Estimate:
         grad, variance, diagnostics = self.combine(halves)
@@ -197,6 +192,26 @@ class _Common(eqx.Module):
     problem: AbstractProblem
     theta: PyTree
     steps: Int[Array, ""]
+
+    def stretch(self, run: Run, luck: Luck, scale: Float[Array, ""]) -> Stretch:
+        """What one particle has before it."""
+        horizon = self.problem.horizon
+        window = self.estimator.plan.window or horizon
+        even = window.fixed and horizon.fixed and horizon.maximum % window.maximum == 0
+        return Stretch(
+            luck=luck,
+            begins=run.age == 0,
+            steps=self.steps,
+            remaining=run.length - run.age,
+            scale=scale,
+            windows=run.windows,
+            maximum=window.maximum,
+            skips=not window.fixed,
+            masks=not even,
+        )
+
+    def check(self, run: Run, luck: Luck, scale: Float[Array, ""]) -> None:
+        self.estimator.check(self.problem, self.theta, run.carried, self.stretch(run, luck, scale))
 
 
 def _renew(problem: AbstractProblem, run: Run, luck: Luck) -> Run:

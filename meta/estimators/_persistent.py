@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from ...tasks import BadInput
 from .._length import Length
 from .._problem import AbstractProblem
 from ._flat import ravel
@@ -88,10 +87,8 @@ class AbstractPersistent(AbstractParticles):
     def plan(self) -> Plan:
         return Plan(self.population, self.window, self.shaping, runs=2)
 
-    def check(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
-        vector, _, _ = ravel(theta)
-        if vector.size == 0:
-            raise BadInput("There is nothing to learn: theta holds no floating-point array.")
+    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch) -> None:
+        """Any problem will do."""
 
     def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> Twins:
         states = self.both(lambda sign, luck, _: problem.init(theta, luck.begin), luck, None)

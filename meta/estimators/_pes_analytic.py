@@ -2,7 +2,7 @@ from dataclasses import replace
 from typing import final
 
 import jax
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from .._problem import AbstractProblem
 from ._differentiable import check_differentiable
@@ -33,8 +33,8 @@ class PESAnalytic(AbstractParticles):
     def plan(self) -> Plan:
         return Plan(self.pes.population, self.pes.window, Unshaped(), runs=3)
 
-    def check(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
-        check_differentiable(problem, theta, key, reverse=True)
+    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch) -> None:
+        check_differentiable(problem, theta, stretch.luck.begin, reverse=True)
 
     def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> tuple[Twins, PyTree]:
         return self.pes.start(problem, theta, luck), problem.init(theta, luck.begin)
