@@ -15,6 +15,7 @@ LONG = {"test_distributed": 3, "test_train": 2, "test_released": 1}  # Files tha
 
 cache_compilations()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+jax.config.update("jax_num_cpu_devices", 1)  # Else a command that a test runs would make devices of all cores.
 
 
 def pytest_configure(config):

@@ -138,8 +138,8 @@ def test_a_stop_at_any_moment_leaves_a_checkpoint_of_its_step(asked, tmp_path, m
 
 
 def killed(folder, lines):
-    """Starts a run in a process of its own and kills it, once it has written so many lines of metrics."""
-    command = [sys.executable, "-m", "metarule.launch", "train", *SIZES, "--run", str(folder)]
+    """Starts a run in a process of its own, on one device as here, and kills it after so many lines of metrics."""
+    command = [sys.executable, "-m", "metarule.launch", "train", *SIZES, "--run", str(folder), "--devices", "1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         metrics, deadline = folder / "metrics.jsonl", time.monotonic() + 300
         while not (metrics.exists() and metrics.read_bytes().count(b"\n") >= lines):
