@@ -27,11 +27,13 @@ def share_cores() -> None:
     """
     import jax
 
-    flags = os.environ.get("XLA_FLAGS", "")
-    if "xla_force_host_platform_device_count" in flags or jax.config.values["jax_num_cpu_devices"] >= 0:
+    flags, devices = os.environ.get("XLA_FLAGS", ""), jax.config.values["jax_num_cpu_devices"]
+    if "xla_force_host_platform_device_count" not in flags and devices < 0:
+        devices = _cores()
+    if devices == 1:
         return
     with contextlib.suppress(RuntimeError):  # JAX runs already, with the devices that it has.
-        jax.config.update("jax_num_cpu_devices", _cores())
+        jax.config.update("jax_num_cpu_devices", devices)
         # A device that waits for another ends the program after 40 s, and a meta-step of a large rule takes minutes.
         waits = "warn_stuck_timeout_seconds", "terminate_timeout_seconds"
         os.environ["XLA_FLAGS"] = " ".join([flags, *(f"--xla_cpu_collective_call_{wait}={_WAIT}" for wait in waits)])
