@@ -21,5 +21,5 @@ from ._objective import (
     RidgeObjective as RidgeObjective,
     Squared as Squared,
 )
-from ._problem import AbstractProblem as AbstractProblem
+from ._problem import AbstractProblem as AbstractProblem, keep as keep, recomputed as recomputed
 from ._toys import ChaoticSchedule as ChaoticSchedule, Drift as Drift, InfluenceBalancing as InfluenceBalancing

@@ -11,7 +11,7 @@ from ..tasks import AbstractTasks
 from ._devices import shared
 from ._length import Length
 from ._objective import AbstractObjective
-from ._problem import AbstractProblem
+from ._problem import AbstractProblem, keep
 
 
 class Learner(eqx.Module):
@@ -45,9 +45,9 @@ class InnerLoop(AbstractProblem[Learner]):
         episode_key, *batch_keys = jr.split(key, self.updates + 1)
         model, memory = state.model, state.memory
         for batch_key in batch_keys:
-            updates, memory = theta.update(model, self.tasks.batch(state.task, batch_key), memory)
+            updates, memory = theta.update(model, keep(self.tasks.batch(state.task, batch_key)), memory)
             model = eqx.apply_updates(model, updates)
-        loss = self.objective(model, self.tasks.episode(state.task, episode_key))
+        loss = self.objective(model, keep(self.tasks.episode(state.task, episode_key)))
         return Learner(state.task, model, memory), loss
 
 

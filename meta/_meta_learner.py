@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import final
 
 import equinox as eqx
@@ -58,11 +59,10 @@ class MetaLearner(eqx.Module):
         """
         # Asking for the step's number waits for the last one to end.
         turn = int(state.step) % len(self.problems) if len(self.problems) > 1 else 0
-        estimators, rest = state.estimators, eqx.tree_at(lambda it: it.estimators, state, ())
-        learner = eqx.tree_at(lambda it: it.problems, self, (self.problems[turn],))
-        rest, estimated, metrics = _step(learner, rest, estimators[turn], key)
-        estimators = (*estimators[:turn], estimated, *estimators[turn + 1 :])
-        return eqx.tree_at(lambda it: it.estimators, rest, estimators), metrics
+        learner = replace(self, problems=(self.problems[turn],))
+        estimators = state.estimators
+        after, estimated, metrics = _step(learner, replace(state, estimators=()), estimators[turn], key)
+        return replace(after, estimators=(*estimators[:turn], estimated, *estimators[turn + 1 :])), metrics
 
 
 @eqx.filter_jit

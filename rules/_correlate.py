@@ -4,33 +4,36 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ._linear import product
+
 
 _FORWARD, _SWAPPED = ("NWC", "WIO", "NWC"), ("NWC", "WOI", "NWC")
 _ROWS = 2048
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def correlate(
     values: Float[Array, "first second input"], weight: Float[Array, "width input output"], axis: int
 ) -> Float[Array, "first second output"]:
-    """A cross-correlation along the first or the second axis, with zero padding.
+    """A cross-correlation along the first or the second axis, with zero padding."""
+    return product(values, weight[0]) if weight.shape[0] == 1 else _wide(values, weight, axis)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _wide(values: Array, weight: Array, axis: int) -> Array:
+    """The same for more than one tap, with derivatives of our own.
 
     On a CPU XLA does not rearrange convolutions inside of a loop: one whose axes stand in another order than batch,
     space, channels and space, input, output there takes 5 to 30 times as long. JAX's own derivatives of a convolution
     are of that kind, so they are written here: what goes back to the values is a convolution in that order again, what
     goes back to the weights is one product for every few thousand rows.
     """
-    if weight.shape[0] == 1:
-        return values @ weight[0]
     return _convolve(values, weight, axis, _FORWARD)
 
 
-@correlate.defjvp
+@_wide.defjvp
 def _(axis, primals, tangents):
     (values, weight), (d_values, d_weight) = primals, tangents
-    out = correlate(values, weight, axis)
-    if weight.shape[0] == 1:
-        return out, d_values @ weight[0] + _product(values, d_weight[0])
+    out = _wide(values, weight, axis)
     # The transpose of a convolution has the reversed kernel, with inputs and outputs swapped: reversed and swapped
     # here, it is what it should be there. The barrier keeps the compiler from seeing that two reversals are none.
     swapped = jax.lax.optimization_barrier(weight[::-1].swapaxes(1, 2))
@@ -69,9 +72,3 @@ def _by_weight(values: Array, weight: Array, axis: int) -> Array:
 
     _, out = jax.lax.scan(jax.checkpoint(group, prevent_cse=False), None, jnp.arange(groups))
     return out.reshape(first, second, outputs)
-
-
-def _product(values: Float[Array, "first second input"], weight: Float[Array, "input output"]) -> Array:
-    """`values @ weight`, written so that the gradient in the weight is a product for every row, and then their sum: one
-    over both axes takes twice as long."""
-    return jnp.einsum("ubc,ucd->ubd", values, jnp.broadcast_to(weight, (values.shape[0], *weight.shape)))

@@ -53,7 +53,7 @@ def _beside_bare(name: str, problem: AbstractProblem, theta: PyTree, budget: Bud
     rows = []
     for (each, program), mine in zip(programs.items(), found):
         made = row(f"{name}/{each}", program, mine, (peak, best), each="meta-gradient")
-        made["ratio"], made["cpu_ratio"] = mine.seconds / bare.seconds, mine.cpu_seconds / bare.cpu_seconds
+        made["ratio"], made["cpu_ratio"] = mine.beside(bare)
         if each != "bare":
             made["remark"] = f"{made['ratio']:.2f} times the bare unroll ({made['cpu_ratio']:.2f} in processor time)"
         rows.append(made)

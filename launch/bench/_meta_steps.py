@@ -6,7 +6,7 @@ import jax
 import jax.random as jr
 from jaxtyping import Array, Key, PRNGKeyArray, PyTree
 
-from ...meta import everywhere, InnerLoop, Length, MetaLearner, MetaState, shared
+from ...meta import everywhere, InnerLoop, Length, MetaLearner, MetaState, recomputed, shared
 from ...meta.estimators import Population, TruncatedBackprop
 from .._configuration import Training
 from .._crew import Crew
@@ -67,8 +67,7 @@ def outer_overhead(budget: Budget) -> list[Row]:
         whole()
         seconds = time.perf_counter() - start
         inner, outer, best, step = sample([bare, whole, product, compiled], budget)
-    share = 1 - inner.seconds / outer.seconds
-    cpu_share = 1 - inner.cpu_seconds / outer.cpu_seconds
+    share, cpu_share = (1 - ratio for ratio in inner.beside(outer))
     remark = f"{100 * share:.1f}% of the time, {100 * cpu_share:.1f}% of processor time are not the unroll"
     return [
         row("outer-overhead/unroll", bare, inner, (product, best), each="meta-step"),
@@ -109,7 +108,7 @@ def _bare_gradients(problem: InnerLoop, theta: PyTree, carried: PyTree, keys: Ke
             def step(state: PyTree, key: PRNGKeyArray) -> tuple[PyTree, Array]:
                 return problem.step(eqx.combine(learned, fixed), state, key)
 
-            state, losses = jax.lax.scan(jax.checkpoint(step, prevent_cse=False), carried, keys)
+            state, losses = jax.lax.scan(recomputed(step), carried, keys)
             return losses.sum(), state
 
         return jax.grad(total, has_aux=True)(learned)

@@ -39,6 +39,12 @@ class Sampled:
         low, high = np.quantile(self.wall, [0.25, 0.75])
         return float(high - low)
 
+    def beside(self, other: "Sampled") -> tuple[float, float]:
+        """Times the seconds of another program that was measured in turn with it, by the clock and of all cores: the
+        medians of the turns' own ratios, which what else the machine does disturbs less than the seconds."""
+        wall, cpu = (np.divide(mine, theirs) for mine, theirs in ((self.wall, other.wall), (self.cpu, other.cpu)))
+        return float(np.median(wall)), float(np.median(cpu))
+
 
 _LEAST = 0.05  # seconds of a sample: shorter programs run several times in one
 

@@ -80,7 +80,7 @@ class TruncatedBackprop(AbstractBackprop):
     """Truncated backpropagation through time: what theta does within a window, and nothing that it did before.
 
     Biased, unless the window is the whole episode. Each step's intermediates are computed again on the way back, so
-    that memory grows by one inner state a step.
+    that memory grows by one inner state and the step's data (what the problem has marked by `keep`) a step.
     """
 
     population: Population = Population()

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from .._problem import AbstractProblem
+from .._problem import AbstractProblem, recomputed
 from ._population import Luck
 
 
@@ -55,8 +55,9 @@ def choose(condition: Bool[Array, ""], yes: _Tree, no: _Tree) -> _Tree:
 def unroll(problem: AbstractProblem, theta: PyTree, state: PyTree, stretch: Stretch, remat: int = 0) -> Unrolled:
     """Takes a stretch of steps, from the given state or from the start of an episode.
 
-    For reverse differentiation: with `remat=1` the memory is one state for each step, and everything else of a step is
-    computed twice; with `remat=2` it is a state for each of about 2 sqrt(steps), computed three times.
+    For reverse differentiation: with `remat=1` the memory is one state and what the problem keeps for each step, and
+    everything else of a step is computed twice; with `remat=2` it is that for each of about 2 sqrt(steps), computed
+    three times.
     """
 
     def step(unrolled: Unrolled, index: Int[Array, ""]) -> Unrolled:
@@ -74,7 +75,7 @@ def unroll(problem: AbstractProblem, theta: PyTree, state: PyTree, stretch: Stre
     start = Unrolled(state, jnp.zeros(()))
     if remat == 0:
         return _scan(turn, start, jnp.arange(stretch.maximum))
-    inner = jax.checkpoint(turn, prevent_cse=False)
+    inner = recomputed(turn)
     if remat == 1:
         return _scan(inner, start, jnp.arange(stretch.maximum))
     width = math.isqrt(stretch.maximum)
