@@ -22,7 +22,7 @@ def batch_norm(
 
 @final
 class Convolution(eqx.Module):
-    """A cross-correlation with zero padding, along the second axis or, by `along`, the first."""
+    """A cross-correlation with zero padding along the second axis."""
 
     weight: Float[Array, "width input output"]
     bias: Float[Array, " output"]
@@ -32,11 +32,7 @@ class Convolution(eqx.Module):
         return cls(fan_in_normal(key, shape), jnp.zeros(shape[-1]))
 
     def __call__(self, values: Float[Array, "first second input"]) -> Float[Array, "first second output"]:
-        return self.along(1, values)
-
-    def along(self, axis: int, values: Float[Array, "first second input"]) -> Float[Array, "first second output"]:
-        """The cross-correlation along axis 0 or 1."""
-        return correlate(values, self.weight, axis) + self.bias
+        return correlate(values, self.weight, 1) + self.bias
 
 
 class AbstractBlock(eqx.Module):
@@ -49,7 +45,10 @@ class AbstractBlock(eqx.Module):
 
 @final
 class BatchMixing(AbstractBlock):
-    """Convolution along the batch, batch normalisation, ReLU. Width 1 lets no example see another one."""
+    """Convolution along the batch, batch normalisation, ReLU. Width 1 lets no example see another one.
+
+    The convolution's bias is left out of the sum: the normalisation would take it away again.
+    """
 
     convolution: Convolution
     offset: Float[Array, " output"]
@@ -63,7 +62,7 @@ class BatchMixing(AbstractBlock):
 
     def along(self, axis: int, values: Float[Array, "unit batch input"]) -> Float[Array, "unit batch output"]:
         """The same with a convolution along axis 0, the units, or 1, the batch."""
-        return jax.nn.relu(batch_norm(self.convolution.along(axis, values), self.offset))
+        return jax.nn.relu(batch_norm(correlate(values, self.convolution.weight, axis), self.offset))
 
 
 @final
