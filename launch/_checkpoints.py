@@ -148,7 +148,7 @@ class Checkpoints:
         differs = difference({name: signature(leaf) for name, leaf in wanted.items()}, manifest["fields"])
         if differs is not None:
             raise BadInput(
-                f"The checkpoint of step {step} in {self._folder} is of another configuration: {differs}; "
+                f"The checkpoint of step {step} in {self._folder} is of another configuration or version: {differs}; "
                 "give the configuration that it was begun with, or another --run."
             )
         leaves = self._restore(step, {name: at_hand(leaf) for name, leaf in wanted.items() if leaf.size})

@@ -54,7 +54,7 @@ def cache_compilations() -> Path | None:
     """
     import jax
 
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
     chosen = jax.config.values["jax_compilation_cache_dir"]
     if chosen is not None:
         return Path(chosen)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from ._devices import replicate
 from ._problem import AbstractProblem
 from .estimators import AbstractEstimator
+from .estimators._flat import ravel
 
 
 class MetaState(eqx.Module):
@@ -48,7 +49,7 @@ class MetaLearner(eqx.Module):
         estimators = tuple(
             self.estimator.init(problem, theta, jr.fold_in(key, index)) for index, problem in enumerate(self.problems)
         )
-        optimiser = self.optimiser.init(eqx.filter(theta, eqx.is_inexact_array))
+        optimiser = self.optimiser.init(ravel(theta)[0])
         theta, optimiser, step = replicate((theta, optimiser, jnp.zeros((), jnp.int32)))
         return MetaState(theta, optimiser, estimators, theta, step)
 
@@ -71,21 +72,18 @@ def _step(
 ) -> tuple[MetaState, PyTree, dict[str, Array]]:
     key = jr.fold_in(key, state.step)
     estimate, estimator = learner.estimator.estimate(learner.problems[0], state.theta, estimator, key)
-    learned, fixed = eqx.partition(state.theta, eqx.is_inexact_array)
-    updates, optimiser = learner.optimiser.update(estimate.grad, state.optimiser, learned)
+    # As one vector: an operation for every array would take longer to trace, to compile and to run.
+    vector, as_theta, _ = ravel(state.theta)
+    gradient, average = ravel(estimate.grad)[0], ravel(state.average)[0]
+    updates, optimiser = learner.optimiser.update(gradient, state.optimiser, vector)
     if (pace := learner.pace) is not None:
         updates = jax.tree.map(lambda update: pace.astype(update.dtype) * update, updates)
-    moved = eqx.apply_updates(learned, updates)
+    moved = optax.apply_updates(vector, updates)
     # Without a finite particle there is nothing to step on: theta and the optimiser's memory stay.
     moved, optimiser = jax.tree.map(
-        lambda new, old: jnp.where(estimate.usable, new, old), (moved, optimiser), (learned, state.optimiser)
+        lambda new, old: jnp.where(estimate.usable, new, old), (moved, optimiser), (vector, state.optimiser)
     )
-    average = jax.tree.map(
-        lambda mean, new: learner.averaging * mean + (1 - learner.averaging) * new,
-        eqx.filter(state.average, eqx.is_inexact_array),
-        moved,
-    )
-    theta, average = eqx.combine(moved, fixed), eqx.combine(average, fixed)
-    state = MetaState(theta, optimiser, (), average, state.step + 1)
+    average = learner.averaging * average + (1 - learner.averaging) * moved
+    state = MetaState(as_theta(moved), optimiser, (), as_theta(average), state.step + 1)
     state, metrics = replicate((state, {"meta_loss": estimate.loss, **estimate.diagnostics}))
     return state, estimator, metrics

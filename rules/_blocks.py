@@ -12,6 +12,7 @@ from ._correlate import correlate
 from ._linear import fan_in_normal, Linear
 
 
+@jax.jit  # Blocks of one shape are traced once.
 def batch_norm(
     values: Float[Array, "first second channel"], offset: Float[Array, " channel"]
 ) -> Float[Array, "first second channel"]:

@@ -110,8 +110,8 @@ class WeightStatistics(AbstractFeature):
         return jnp.broadcast_to(table[:, None], (units, batch, 8))
 
 
+@jax.jit
 def _moments(weights: Float[Array, "unit other"]) -> Float[Array, "unit 4"]:
-    square = (weights**2).mean(1)
-    return jnp.stack(
-        [jnp.abs(weights).mean(1), jnp.sqrt(square + 1e-6), weights.mean(1), jnp.sqrt(weights.var(1) + 1e-8)], -1
-    )
+    mean, square = weights.mean(1), (weights**2).mean(1)
+    variance = ((weights - mean[:, None]) ** 2).mean(1)
+    return jnp.stack([jnp.abs(weights).mean(1), jnp.sqrt(square + 1e-6), mean, jnp.sqrt(variance + 1e-8)], -1)

@@ -84,7 +84,7 @@ def couple_laterally(
     if units * (size + others) <= 4 * others * size:  # Fewer multiplications.
         coupling = outer_mean(rows, columns)
         coupling = (coupling + coupling.T) / math.sqrt(2)
-        return weights @ ((coupling - jnp.diag(jnp.diag(coupling))) / math.sqrt(units))
+        return weights @ (coupling * (1 - jnp.eye(units)) / math.sqrt(units))
     rows, columns = rows.reshape(units, size), columns.reshape(units, size)
     both = (weights @ rows) @ columns.T + (weights @ columns) @ rows.T
     return (both - 2 * weights * (rows * columns).sum(1)) / (size * math.sqrt(2 * units))

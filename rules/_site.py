@@ -5,11 +5,13 @@ from jaxtyping import Array, Float
 from ..models import Activity
 
 
+@jax.jit
 def unit_rms(weights: Float[Array, "pre post"]) -> Float[Array, "pre post"]:
     """Scales every receptive field (column) to a root mean square of one."""
     return weights * jax.lax.rsqrt((weights**2).mean(0) + 1e-6)
 
 
+@jax.jit
 def standardise(values: Float[Array, "batch unit"]) -> Float[Array, "batch unit"]:
     """Centres every column over the batch and divides it by its standard deviation."""
     centred = values - values.mean(0)

@@ -14,20 +14,19 @@ _POINTS = 40
 def render(font: Font, character: str, side: int) -> UInt8[np.ndarray, "{side} {side}"]:
     """A character in white on black, antialiased, scaled so that its longer extent fills 0.8 of the side, centred."""
     mask = _open(str(font.path)).getmask(character, mode="L")
-    width, height = mask.size
-    if not width or not height:
-        return np.zeros((side, side), np.uint8)
-    ink = Image.frombytes("L", (width, height), bytes(mask))  # pyright: ignore[reportArgumentType] (it is bytes-like)
-    box = ink.getbbox()
+    box = mask.getbbox()
     if box is None:
         return np.zeros((side, side), np.uint8)
-    ink = ink.crop(box)
-    frame = round(max(ink.size) / _FILL)
-    canvas = Image.new("L", (frame, frame))
-    canvas.paste(ink, ((frame - ink.width) // 2, (frame - ink.height) // 2))
-    return np.asarray(canvas.resize((side, side), Image.Resampling.BOX))
+    left, top, right, bottom = box
+    frame = round(max(right - left, bottom - top) / _FILL)
+    left -= (frame - (right - left)) // 2
+    top -= (frame - (bottom - top)) // 2
+    ink = Image.frombytes("L", mask.size, bytes(mask))  # pyright: ignore[reportArgumentType] (it is bytes-like)
+    framed = ink.crop((left, top, left + frame, top + frame))  # Black where this reaches beyond the ink.
+    return np.asarray(framed.resize((side, side), Image.Resampling.BOX))
 
 
 @functools.cache
 def _open(path: str) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(path, _POINTS)
+    # Pillow's own layout: single characters need no other, and not every Pillow has the other.
+    return ImageFont.truetype(path, _POINTS, layout_engine=ImageFont.Layout.BASIC)
