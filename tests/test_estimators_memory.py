@@ -1,10 +1,12 @@
 """What is promised of memory, and low-rank noise, which is never multiplied out."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from metarule.meta import AbstractProblem, Length
+from metarule.meta import AbstractProblem, keep, Length
 from metarule.meta.estimators import (
     FullBackprop,
     FullES,
@@ -109,3 +111,32 @@ def test_memory_of_backprop_grows_with_the_square_root_of_the_steps():
     assert long - short < 3 * (2 * 64) * state
     one, other = memory(TruncatedBackprop(population, 64), 64), memory(TruncatedBackprop(population, 1024), 1024)
     assert other - one < 1.5 * (1024 - 64) * state  # one state a step, and nothing else of it
+
+
+class Drawn(AbstractProblem):
+    """Draws data at every step, and keeps them if it is told to."""
+
+    horizon: Length
+    kept: bool
+
+    def init(self, theta, key):
+        return jnp.ones(5)
+
+    def step(self, theta, state, key):
+        data = jr.normal(key, (7, 5))
+        hidden = jnp.tanh((keep(data) if self.kept else data) * (theta @ state))
+        return hidden.mean(0), (hidden**2).mean()
+
+
+def test_what_is_kept_is_not_drawn_again_and_changes_no_number():
+    theta, estimator = jr.normal(jr.key(1), (5, 5)), TruncatedBackprop(Population(1), 8)
+    programs, gradients = {}, {}
+    for kept in (False, True):
+        problem = Drawn(Length(8), kept)
+        state = estimator.init(problem, theta, jr.key(0))
+        programs[kept] = str(jax.make_jaxpr(lambda: estimator.estimate(problem, theta, state, jr.key(2))[0].grad)())
+        gradients[kept] = estimator.estimate(problem, theta, state, jr.key(2))[0].grad
+    draws = {kept: len(re.findall(r"random_bits\[[^]]*shape=\(7, 5\)", program)) for kept, program in programs.items()}
+    assert draws[True] == 1 and draws[False] == 2
+    np.testing.assert_allclose(gradients[True], gradients[False], 1e-4, 1e-7)
+    assert np.abs(gradients[True]).max() > 0
