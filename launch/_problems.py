@@ -9,7 +9,6 @@ from ..tasks import (
     Blur,
     Contrast,
     DataSet,
-    embedded,
     ImageTasks,
     join,
     load,
@@ -21,6 +20,7 @@ from ..tasks import (
     VectorTasks,
 )
 from ._configuration import choose, Training
+from ._drawn import drawn
 from ._network import network
 
 
@@ -49,7 +49,7 @@ def problems_of(training: Training, data_dir: Path | None) -> tuple[tuple[InnerL
     task has. Raises `BadInput` for what can't be.
     """
     _check(training)
-    made = embedded(training.side)
+    made = drawn(training.side)
     images = dict(zip(EMBEDDED, made.training))
     names = [each for name in training.sources for each in (EMBEDDED if name == "embedded" else (name,))]
 

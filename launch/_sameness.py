@@ -19,7 +19,7 @@ def of_program(configuration: dict[str, Any], processes: int) -> dict[str, Any]:
     versions = {f"the version of {name}": version(name) for name in ("metarule", "jax", "jaxlib")}
     settings = {f"the setting {name}": value for name, value in flat(configuration).items()}
     precision = {"double precision (JAX_ENABLE_X64)": jax.config.values["jax_enable_x64"]}
-    return {"the number of processes": processes, **versions, "the code": _code(), **precision, **settings}
+    return {"the number of processes": processes, **versions, "the code": code(), **precision, **settings}
 
 
 def of_data(data: PyTree) -> dict[str, Any]:
@@ -29,7 +29,8 @@ def of_data(data: PyTree) -> dict[str, Any]:
 
 
 @functools.cache
-def _code() -> str:
+def code() -> str:
+    """A digest of all that this package's files say."""
     package = Path(__file__).parents[1]
     found = hashlib.sha256()
     for room in ("models", "tasks", "rules", "meta", "launch"):
