@@ -1,3 +1,4 @@
+import functools
 import math
 from typing import final
 
@@ -11,7 +12,7 @@ from ._site import Site
 from ._terms import AbstractTerm
 
 
-@jax.jit  # Terms of one shape are traced once.
+@functools.partial(jax.jit, static_argnums=1)  # Terms of one shape are traced once.
 def bounded(change: Float[Array, "pre post"], epsilon: float) -> Float[Array, "pre post"]:
     """Divides every receptive field's change by its root mean square, softened by `epsilon`: a step can't explode."""
     return change * jax.lax.rsqrt(epsilon + (change**2).mean(0))
