@@ -18,7 +18,10 @@ def of_program(configuration: dict[str, Any], processes: int) -> dict[str, Any]:
     """What all processes of a run must have alike before they compute: facts by their names."""
     versions = {f"the version of {name}": version(name) for name in ("metarule", "jax", "jaxlib")}
     settings = {f"the setting {name}": value for name, value in flat(configuration).items()}
-    precision = {"double precision (JAX_ENABLE_X64)": jax.config.values["jax_enable_x64"]}
+    precision = {
+        "double precision (JAX_ENABLE_X64)": jax.config.values["jax_enable_x64"],
+        "the precision of products (JAX_DEFAULT_MATMUL_PRECISION)": jax.config.values["jax_default_matmul_precision"],
+    }
     return {"the number of processes": processes, **versions, "the code": code(), **precision, **settings}
 
 

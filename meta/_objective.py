@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..models import Model
-from ..tasks import Episode
+from ..tasks import Episode, full_precision
 
 
 class AbstractObjective(eqx.Module):
@@ -81,6 +81,7 @@ class RidgeObjective(AbstractObjective):
             features = features * jax.lax.rsqrt(jnp.maximum((features**2).sum(0), 1e-12))
         return self.on_features(features, episode.support_y, episode.query_y)
 
+    @full_precision
     def on_features(
         self,
         features: Float[Array, "both feature"],
@@ -106,6 +107,7 @@ class RidgeObjective(AbstractObjective):
         return y
 
 
+@full_precision
 def ridge_regression(
     features: Float[Array, "example feature"], targets: Float[Array, "example target"], ridge: float | Float[Array, ""]
 ) -> Float[Array, "feature+1 target"]:

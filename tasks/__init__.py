@@ -6,6 +6,7 @@ from ._bad_input import BadInput as BadInput
 from ._data_set import as_inputs as as_inputs, DataSet as DataSet
 from ._embedded import Embedded as Embedded, embedded as embedded
 from ._from_arrays import from_arrays as from_arrays
+from ._full_precision import full_precision as full_precision
 from ._glyphs import Glyphs as Glyphs, glyphs as glyphs
 from ._image_tasks import ImageTask as ImageTask, ImageTasks as ImageTasks
 from ._light import Contrast as Contrast, Noise as Noise, Shade as Shade

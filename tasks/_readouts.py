@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
+from ._full_precision import full_precision
+
 
 PENALTIES = tuple(10.0**power for power in range(-4, 4))
 """Ridge penalties to choose among, relative to the support set's mean variance along its principal axes."""
@@ -27,6 +29,7 @@ class PrincipalAxes(eqx.Module):
     query: Float[Array, "query axis"]
 
     @classmethod
+    @full_precision
     def of(cls, support: Float[Array, "support feature"], query: Float[Array, "query feature"]) -> "PrincipalAxes":
         """The axes of the centred support features."""
         mean = support.mean(0)
@@ -44,6 +47,7 @@ def accuracy(scores: Float[Array, "query class"], labels: Int[Array, " query"]) 
     return (scores.argmax(1) == labels).mean(dtype=scores.dtype)
 
 
+@full_precision
 def ridge_scores(
     axes: PrincipalAxes,
     targets: Float[Array, "support target"],
@@ -72,6 +76,7 @@ def ridge_scores(
     return mean + axes.query @ (weights[:, None] * projected)
 
 
+@full_precision
 def logistic_scores(
     axes: PrincipalAxes,
     targets: Float[Array, "support target"],

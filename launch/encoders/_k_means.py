@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ...tasks import full_precision
 from ._encoder import AbstractEncoder, Account, Features, Problem, sample_size
 
 
@@ -42,6 +43,7 @@ def lloyd(
     return jax.lax.fori_loop(0, steps, step, centroids)
 
 
+@full_precision
 def _squared_distances(
     x: Float[Array, "example input"], centroids: Float[Array, "centroid input"]
 ) -> Float[Array, "example centroid"]:

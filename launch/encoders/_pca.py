@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ...tasks import full_precision
 from ._encoder import AbstractEncoder, Account, Features, Problem
 
 
@@ -27,6 +28,7 @@ class PCA(AbstractEncoder):
         return Account(unlabelled=train)
 
 
+@full_precision
 def principal_axes(
     x: Float[Array, "example input"], mean: Float[Array, " input"], components: int
 ) -> Float[Array, "input component"]:

@@ -65,7 +65,9 @@ class Noise(eqx.Module):
         if self.rank is None:
             return jr.normal(key, vector.shape, vector.dtype)
         pieces = self._pieces(key, eqx.filter(theta, eqx.is_inexact_array))
-        return jnp.concatenate([(piece[0] if len(piece) == 1 else piece[0] @ piece[1]).reshape(-1) for piece in pieces])
+        # As precise as the noise that the steps feel: what it is multiplied with later is their loss.
+        whole = [piece[0] if len(piece) == 1 else jnp.matmul(*piece, precision="highest") for piece in pieces]
+        return jnp.concatenate([leaf.reshape(-1) for leaf in whole])
 
     def thin(self, key: PRNGKeyArray, theta: PyTree, factor: Float[Array, ""]) -> PyTree:
         """Theta plus low-rank noise, its matrices not multiplied out; the same noise as `draw`."""

@@ -2,6 +2,7 @@ from dataclasses import replace
 from typing import final
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from .._problem import AbstractProblem
@@ -64,7 +65,7 @@ class PESAnalytic(AbstractParticles):
         outcome = replace(
             outcome,
             loss=unrolled.total,
-            signal=outcome.signal - perturbation.size @ gradient,
+            signal=outcome.signal - jnp.vdot(perturbation.size, gradient, precision="highest"),
             direction=(perturbation.credited - perturbation.applied, gradient),
         )
         return (twins, unrolled.state), outcome
