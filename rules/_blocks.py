@@ -17,8 +17,10 @@ def batch_norm(
     values: Float[Array, "first second channel"], offset: Float[Array, " channel"]
 ) -> Float[Array, "first second channel"]:
     """Standardises every channel over both leading axes, with the statistics at hand, and adds an offset."""
-    centred = values - values.mean((0, 1))
-    return centred * jax.lax.rsqrt((centred**2).mean((0, 1)) + 1e-3) + offset
+    mean = values.mean((0, 1))
+    scale = jax.lax.rsqrt(((values - mean) ** 2).mean((0, 1)) + 1e-3)
+    # Not scale * (values - mean) + offset, of which XLA would keep the difference: memory that is written and read.
+    return values * scale + (offset - mean * scale)
 
 
 @final
