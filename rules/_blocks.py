@@ -12,13 +12,27 @@ from ._correlate import correlate
 from ._linear import fan_in_normal, Linear
 
 
+@jax.custom_jvp
+def _variance(values: Float[Array, "first second channel"]) -> Float[Array, " channel"]:
+    """The variance of every channel, with a derivative that leaves out the mean's own share, which is zero, and needs
+    no centred values: JAX's would keep them, write their gradient out and sum that up."""
+    return ((values - values.mean((0, 1))) ** 2).mean((0, 1))
+
+
+@_variance.defjvp
+def _(primals, tangents):
+    (values,), (d_values,) = primals, tangents
+    mean = values.mean((0, 1))
+    return _variance(values), 2 * (values * d_values - mean * d_values).mean((0, 1))
+
+
 @jax.jit  # Blocks of one shape are traced once.
 def batch_norm(
     values: Float[Array, "first second channel"], offset: Float[Array, " channel"]
 ) -> Float[Array, "first second channel"]:
     """Standardises every channel over both leading axes, with the statistics at hand, and adds an offset."""
     mean = values.mean((0, 1))
-    scale = jax.lax.rsqrt(((values - mean) ** 2).mean((0, 1)) + 1e-3)
+    scale = jax.lax.rsqrt(_variance(values) + 1e-3)
     # Not scale * (values - mean) + offset, of which XLA would keep the difference: memory that is written and read.
     return values * scale + (offset - mean * scale)
 

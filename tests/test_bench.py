@@ -84,31 +84,6 @@ def test_the_released_network_counts_what_its_sizes_say(getkey):
     assert product_flops(gradient, values, weight)[0] == 3 * forward
 
 
-@pytest.mark.parametrize("axis", [0, 1])
-@pytest.mark.parametrize("width", [1, 3, 5])
-def test_correlation_and_its_derivatives(axis, width, getkey):
-    with jax.enable_x64(True):
-        shapes = (6, 7, 3), (width, 3, 4), (6, 7, 3), (width, 3, 4), (6, 7, 4)
-        values, weight, d_values, d_weight, back = (jr.normal(getkey(), shape) for shape in shapes)
-
-        def plain(values, weight):
-            margins = [(0, 0)] * 3
-            margins[axis] = ((width - 1) // 2, width // 2)
-            padded = jnp.moveaxis(jnp.pad(values, margins), axis, 0)
-            length = values.shape[axis]
-            total = sum(padded[j : j + length] @ weight[j] for j in range(width))
-            return jnp.moveaxis(total, 0, axis)
-
-        ours = lambda values, weight: correlate(values, weight, axis)
-        for mode in (
-            lambda f: jax.jvp(f, (values, weight), (d_values, d_weight)),
-            lambda f: jax.vjp(f, values, weight)[1](back),
-            lambda f: jax.vmap(f)(jnp.stack([values, d_values]), jnp.stack([weight, d_weight])),
-            lambda f: jax.vmap(jax.grad(lambda w: (f(values, w) ** 2).sum()))(jnp.stack([weight, d_weight])),
-        ):
-            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-12), mode(ours), mode(plain))
-
-
 def test_a_meta_step_is_traced_once():
     traces = []
 

@@ -33,6 +33,9 @@ def _equation(equation: Any, turns: bool) -> float:
     if name == "conv_general_dilated":
         kernel, features = shapes[1], parameters["dimension_numbers"].rhs_spec[0]
         return 2.0 * equation.outvars[0].aval.size * math.prod(kernel) / kernel[features]
+    if name == "bilinear":
+        function = parameters["function"].forward
+        return _count(jax.make_jaxpr(function)(*(variable.aval for variable in equation.invars)).jaxpr, turns)
     if name == "cholesky":
         return math.prod(shapes[0]) * shapes[0][-1] / 3
     if name == "triangular_solve":

@@ -1,0 +1,54 @@
+"""What the stages of a per-neuron network compute and, where derivatives are written by hand, that they are JAX's own."""
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from metarule.rules import _correlate
+from metarule.rules._blocks import batch_norm
+from metarule.rules._correlate import correlate
+
+
+def compare(ours, plain, arguments, getkey):
+    """Two functions of arrays in every mode of differentiation, and of a batch of arguments."""
+    moved = tuple(jr.normal(getkey(), argument.shape) for argument in arguments)
+    back = jr.normal(getkey(), plain(*arguments).shape)
+    batch = tuple(map(jnp.stack, zip(arguments, moved)))
+    gradient = lambda f: jax.grad(lambda *arguments: (f(*arguments) ** 2).sum(), range(len(arguments)))
+    for mode in (
+        lambda f: jax.jvp(f, arguments, moved),
+        lambda f: jax.vjp(f, *arguments)[1](back),
+        lambda f: jax.vmap(f)(*batch),
+        lambda f: jax.vmap(gradient(f))(*batch),
+        lambda f: jax.grad(lambda *batch: (jax.vmap(f)(*batch) ** 2).sum())(*batch),
+        lambda f: jax.jvp(gradient(f), arguments, moved),
+    ):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-11), mode(ours), mode(plain))
+
+
+@pytest.mark.parametrize("rows", [14, 2048])  # at a time: in three groups, or all at once
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("width", [1, 2, 3, 5])
+def test_correlation_and_its_derivatives(axis, width, rows, getkey, monkeypatch):
+    monkeypatch.setattr(_correlate, "_ROWS", rows)
+
+    def plain(values, weight):
+        margins = [(0, 0)] * 3
+        margins[axis] = ((width - 1) // 2, width // 2)
+        padded = jnp.moveaxis(jnp.pad(values, margins), axis, 0)
+        length = values.shape[axis]
+        total = sum(padded[j : j + length] @ weight[j] for j in range(width))
+        return jnp.moveaxis(total, 0, axis)
+
+    with jax.enable_x64(True):
+        arguments = jr.normal(getkey(), (6, 7, 3)), jr.normal(getkey(), (width, 3, 4))
+        compare(lambda values, weight: correlate(values, weight, axis), plain, arguments, getkey)
+
+
+def test_batch_normalisation_and_its_derivatives(getkey):
+    def plain(values, offset):
+        return (values - values.mean((0, 1))) / jnp.sqrt(values.var((0, 1)) + 1e-3) + offset
+
+    with jax.enable_x64(True):
+        compare(batch_norm, plain, (3 + 2 * jr.normal(getkey(), (6, 7, 3)), jr.normal(getkey(), (3,))), getkey)
