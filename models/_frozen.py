@@ -3,7 +3,6 @@ from typing import final
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._layer import AbstractLayer, Dense
@@ -24,9 +23,9 @@ class FrozenDense(AbstractLayer):
         y = self.activation(z)
         return y, (Activity(x, z, y),)
 
-    def descend(self, signal: Float[Array, "post batch channel"]) -> Float[Array, "pre batch channel"]:
+    def descend(self, signal: Float[Array, "post channel batch"]) -> Float[Array, "pre channel batch"]:
         (synapse,) = self.synapses
-        return jnp.einsum("ij,jbc->ibc", synapse.v, signal)
+        return (synapse.v @ signal.reshape(len(signal), -1)).reshape(-1, *signal.shape[1:])
 
 
 def freeze(model: Model, x: Float[Array, "batch input"]) -> Model:

@@ -19,7 +19,7 @@ class AbstractLayer(eqx.Module):
         """Returns the layer's activations and, for each synapse, what its units did."""
 
     @abc.abstractmethod
-    def descend(self, signal: Float[Array, "post batch channel"]) -> Float[Array, "pre batch channel"]:
+    def descend(self, signal: Float[Array, "post channel batch"]) -> Float[Array, "pre channel batch"]:
         """Carries an error signal with `channel` numbers for each unit and example down the feedback weights."""
 
 
@@ -42,7 +42,6 @@ class Dense(AbstractLayer):
         y = self.activation(z)
         return y, (Activity(x, z, y),)
 
-    def descend(self, signal: Float[Array, "post batch channel"]) -> Float[Array, "pre batch channel"]:
+    def descend(self, signal: Float[Array, "post channel batch"]) -> Float[Array, "pre channel batch"]:
         (synapse,) = self.synapses
-        post, batch, channel = signal.shape
-        return (synapse.v @ signal.reshape(post, batch * channel)).reshape(-1, batch, channel)
+        return (synapse.v @ signal.reshape(len(signal), -1)).reshape(-1, *signal.shape[1:])

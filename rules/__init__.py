@@ -54,6 +54,7 @@ from ._released_variables import released_from_variables as released_from_variab
 from ._rule import AbstractRule as AbstractRule
 from ._site import Site as Site, standardise as standardise, unit_rms as unit_rms
 from ._soft_hebb import SoftHebb as SoftHebb
+from ._states import States as States
 from ._terms import (
     AbstractTerm as AbstractTerm,
     Decorrelation as Decorrelation,

@@ -1,4 +1,5 @@
 import abc
+import functools
 from typing import final
 
 import equinox as eqx
@@ -10,36 +11,42 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ..tasks import BadInput
 from ._correlate import correlate
 from ._linear import fan_in_normal, Linear
+from ._states import States
 
 
-@jax.custom_jvp
-def _variance(values: Float[Array, "first second channel"]) -> Float[Array, " channel"]:
-    """The variance of every channel, with a derivative that leaves out the mean's own share, which is zero, and needs
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _variance(values: Array, axes: tuple[int, int]) -> Array:
+    """The variance over these axes, with a derivative that leaves out the mean's own share, which is zero, and needs
     no centred values: JAX's would keep them, write their gradient out and sum that up."""
-    return ((values - values.mean((0, 1))) ** 2).mean((0, 1))
+    return ((values - values.mean(axes, keepdims=True)) ** 2).mean(axes, keepdims=True)
 
 
 @_variance.defjvp
-def _(primals, tangents):
+def _(axes, primals, tangents):
     (values,), (d_values,) = primals, tangents
-    mean = values.mean((0, 1))
-    return _variance(values), 2 * (values * d_values - mean * d_values).mean((0, 1))
+    mean = values.mean(axes, keepdims=True)
+    return _variance(values, axes), 2 * (values * d_values - mean * d_values).mean(axes, keepdims=True)
 
 
-@jax.jit  # Blocks of one shape are traced once.
-def batch_norm(
-    values: Float[Array, "first second channel"], offset: Float[Array, " channel"]
-) -> Float[Array, "first second channel"]:
-    """Standardises every channel over both leading axes, with the statistics at hand, and adds an offset."""
-    mean = values.mean((0, 1))
-    scale = jax.lax.rsqrt(_variance(values) + 1e-3)
+@functools.partial(jax.jit, static_argnums=2)  # Blocks of one shape are traced once.
+def batch_norm(values: Float[Array, "_ _ _"], offset: Float[Array, " channel"], axis: int = 0) -> Float[Array, "_ _ _"]:
+    """Standardises every channel over both other axes, with the statistics at hand, and adds an offset. Channels lie
+    along the first axis, or the last (-1)."""
+    others = (1, 2) if axis == 0 else (0, 1)
+    mean = values.mean(others, keepdims=True)
+    scale = jax.lax.rsqrt(_variance(values, others) + 1e-3)
     # Not scale * (values - mean) + offset, of which XLA would keep the difference: memory that is written and read.
-    return values * scale + (offset - mean * scale)
+    return values * scale + (jnp.expand_dims(offset, others) - mean * scale)
+
+
+def _rectified(states: States, offset: Float[Array, " channel"]) -> States:
+    """Batch normalisation and ReLU."""
+    return States(jax.nn.relu(batch_norm(states.array, offset, states.axis)), states.axis)
 
 
 @final
 class Convolution(eqx.Module):
-    """A cross-correlation with zero padding along the second axis."""
+    """A cross-correlation along the batch, with zero padding."""
 
     weight: Float[Array, "width input output"]
     bias: Float[Array, " output"]
@@ -48,15 +55,21 @@ class Convolution(eqx.Module):
     def create(cls, shape: tuple[int, int, int], key: PRNGKeyArray) -> "Convolution":
         return cls(fan_in_normal(key, shape), jnp.zeros(shape[-1]))
 
-    def __call__(self, values: Float[Array, "first second input"]) -> Float[Array, "first second output"]:
-        return correlate(values, self.weight, 1) + self.bias
+    def __call__(self, states: States) -> States:
+        return self.without_bias(states).plus(self.bias)
+
+    def without_bias(self, states: States) -> States:
+        """The sum over inputs and taps alone."""
+        if self.weight.shape[0] == 1:
+            return states.times(self.weight[0])
+        return States(correlate(states.last, self.weight, 1), -1)
 
 
 class AbstractBlock(eqx.Module):
     """A stage of a per-neuron network: the same small computation for every unit and example."""
 
     @abc.abstractmethod
-    def __call__(self, values: Float[Array, "unit batch input"]) -> Float[Array, "unit batch output"]:
+    def __call__(self, states: States) -> States:
         """Maps the channels of every unit and example."""
 
 
@@ -74,12 +87,8 @@ class BatchMixing(AbstractBlock):
     def create(cls, shape: tuple[int, int, int], key: PRNGKeyArray) -> "BatchMixing":
         return cls(Convolution.create(shape, key), jnp.zeros(shape[-1]))
 
-    def __call__(self, values: Float[Array, "unit batch input"]) -> Float[Array, "unit batch output"]:
-        return self.along(1, values)
-
-    def along(self, axis: int, values: Float[Array, "unit batch input"]) -> Float[Array, "unit batch output"]:
-        """The same with a convolution along axis 0, the units, or 1, the batch."""
-        return jax.nn.relu(batch_norm(correlate(values, self.convolution.weight, axis), self.offset))
+    def __call__(self, states: States) -> States:
+        return _rectified(self.convolution.without_bias(states), self.offset)
 
 
 @final
@@ -95,8 +104,12 @@ class NeighbourMixing(AbstractBlock):
         shape = (3, channels, channels)
         return cls(BatchMixing.create(shape, first), BatchMixing.create(shape, second))
 
-    def __call__(self, values: Float[Array, "unit batch channel"]) -> Float[Array, "unit batch channel"]:
-        return values + self.second.along(0, self.first.along(0, values))
+    def __call__(self, states: States) -> States:
+        values = states.last
+        for block in (self.first, self.second):
+            mixed = correlate(states.last, block.convolution.weight, 0)
+            states = _rectified(States(mixed, -1), block.offset)
+        return States(values + states.last, -1)
 
 
 @final
@@ -112,14 +125,14 @@ class DenseUnitMixing(AbstractBlock):
     def create(cls, units: int, key: PRNGKeyArray) -> "DenseUnitMixing":
         return cls(BatchMixing.create((3, units, units), key))
 
-    def __call__(self, values: Float[Array, "unit batch channel"]) -> Float[Array, "unit batch channel"]:
-        units = self.block.offset.shape[0]
-        if values.shape[0] != units:
+    def __call__(self, states: States) -> States:
+        values, units = states.first, self.block.offset.shape[0]
+        if values.shape[1] != units:
             raise BadInput(
-                f"This rule fits base models with {units} features, not {values.shape[0]}: its top error network mixes "
+                f"This rule fits base models with {units} features, not {values.shape[1]}: its top error network mixes "
                 "all of them; give it a network that ends in so many units."
             )
-        return self.block(values.transpose(2, 1, 0)).transpose(2, 1, 0)
+        return States(self.block(States(values.swapaxes(0, 1))).first.swapaxes(0, 1))
 
 
 @final
@@ -133,6 +146,7 @@ class PooledMixing(AbstractBlock):
     def create(cls, channels: int, key: PRNGKeyArray) -> "PooledMixing":
         return cls(Linear.create(channels, channels, key), jnp.zeros(channels))
 
-    def __call__(self, values: Float[Array, "unit batch channel"]) -> Float[Array, "unit batch channel"]:
-        pooled = self.linear(values.mean(0, keepdims=True))
-        return values + jax.nn.relu(batch_norm(pooled, self.offset))
+    def __call__(self, states: States) -> States:
+        values = states.first
+        pooled = self.linear.of(States(values.mean(1, keepdims=True)))
+        return States(values + _rectified(pooled, self.offset).first)

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from ._linear import Linear, read_together
 from ._site import Site
+from ._states import States
 from ._terms import AbstractTerm
 
 
@@ -59,7 +60,7 @@ class BiasChange(eqx.Module):
 
     readout: Linear
 
-    def __call__(self, upper: Float[Array, "post batch hidden"]) -> Float[Array, " post"]:
-        change = self.readout(upper)[:, :, 0].mean(1)
+    def __call__(self, upper: States) -> Float[Array, " post"]:
+        change = self.readout.of(upper).first[0].mean(1)
         change = change + jnp.maximum(0.0, -change.mean())
         return change * jax.lax.rsqrt(0.5 + (change**2).mean())

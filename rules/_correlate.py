@@ -6,7 +6,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._bilinear import AbstractBilinear
-from ._linear import product
 
 
 _ROWS = 2048
@@ -16,17 +15,16 @@ def correlate(
     values: Float[Array, "first second input"], weight: Float[Array, "width input output"], axis: int
 ) -> Float[Array, "first second output"]:
     """A cross-correlation along the first or the second axis, with zero padding."""
-    width = weight.shape[0]
-    return product(values, weight[0]) if width == 1 else _Correlation(axis, width)(values, weight)
+    return _Correlation(axis, weight.shape[0])(values, weight)
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class _Correlation(AbstractBilinear):
-    """The same for more than one tap.
+    """The same, with derivatives of our own.
 
-    On a CPU XLA does not rearrange convolutions inside of a loop: one whose axes stand in another order than `_convolve`
-    has takes 5 to 30 times as long. JAX's derivatives of a convolution are of that kind; those here are not.
+    On a CPU XLA does not rearrange convolutions inside of a loop: one whose axes stand in another order than those of
+    `_convolve` takes 5 to 30 times as long. JAX's derivatives of a convolution are of that kind; those here are not.
     """
 
     axis: int

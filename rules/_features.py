@@ -14,7 +14,7 @@ class Population(eqx.Module):
     x: Float[Array, "batch unit"]
     z: Float[Array, "batch unit"]
     bias: Float[Array, " unit"]
-    signal: Float[Array, "unit batch channel"]
+    signal: Float[Array, "unit channel batch"]
     below: Float[Array, "pre unit"] | None
     above: Float[Array, "unit post"] | None
 
@@ -27,7 +27,7 @@ class AbstractFeature(eqx.Module):
         """Numbers for each unit and example, given the width of the error signal."""
 
     @abc.abstractmethod
-    def __call__(self, population: Population) -> Float[Array, "unit batch feature"]:
+    def __call__(self, population: Population) -> Float[Array, "feature unit batch"]:
         """The numbers for every unit and example."""
 
 
@@ -38,8 +38,8 @@ class Activation(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 1
 
-    def __call__(self, population: Population) -> Float[Array, "unit batch 1"]:
-        return population.x.T[:, :, None]
+    def __call__(self, population: Population) -> Float[Array, "1 unit batch"]:
+        return population.x.T[None]
 
 
 @final
@@ -49,8 +49,8 @@ class PreActivation(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 1
 
-    def __call__(self, population: Population) -> Float[Array, "unit batch 1"]:
-        return population.z.T[:, :, None]
+    def __call__(self, population: Population) -> Float[Array, "1 unit batch"]:
+        return population.z.T[None]
 
 
 @final
@@ -60,8 +60,8 @@ class ErrorSignal(AbstractFeature):
     def channels(self, signal: int) -> int:
         return signal
 
-    def __call__(self, population: Population) -> Float[Array, "unit batch channel"]:
-        return population.signal
+    def __call__(self, population: Population) -> Float[Array, "channel unit batch"]:
+        return population.signal.swapaxes(0, 1)
 
 
 @final
@@ -71,11 +71,11 @@ class UnitIdentity(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 2
 
-    def __call__(self, population: Population) -> Float[Array, "unit batch 2"]:
+    def __call__(self, population: Population) -> Float[Array, "2 unit batch"]:
         batch, units = population.x.shape
         angle = jnp.linspace(0.0, 4 * math.pi, units, dtype=population.x.dtype)
-        identity = jnp.stack([jnp.sin(angle), jnp.cos(angle)], -1)
-        return jnp.broadcast_to(identity[:, None], (units, batch, 2))
+        identity = jnp.stack([jnp.sin(angle), jnp.cos(angle)])
+        return jnp.broadcast_to(identity[:, :, None], (2, units, batch))
 
 
 @final
@@ -85,9 +85,9 @@ class Bias(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 1
 
-    def __call__(self, population: Population) -> Float[Array, "unit batch 1"]:
+    def __call__(self, population: Population) -> Float[Array, "1 unit batch"]:
         batch, units = population.x.shape
-        return jnp.broadcast_to(population.bias[:, None, None], (units, batch, 1))
+        return jnp.broadcast_to(population.bias[:, None], (1, units, batch))
 
 
 @final
@@ -100,18 +100,18 @@ class WeightStatistics(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 8
 
-    def __call__(self, population: Population) -> Float[Array, "unit batch 8"]:
+    def __call__(self, population: Population) -> Float[Array, "8 unit batch"]:
         batch, units = population.x.shape
         below = [] if population.below is None else [_moments(population.below.T)]
         above = [] if population.above is None else [_moments(population.above)]
         sides = below + above
-        table = jnp.concatenate(sides * (2 // len(sides)), -1)
+        table = jnp.concatenate(sides * (2 // len(sides)))
         table = table * jax.lax.rsqrt((table**2).mean() + 1e-6)
-        return jnp.broadcast_to(table[:, None], (units, batch, 8))
+        return jnp.broadcast_to(table[:, :, None], (8, units, batch))
 
 
 @jax.jit
-def _moments(weights: Float[Array, "unit other"]) -> Float[Array, "unit 4"]:
+def _moments(weights: Float[Array, "unit other"]) -> Float[Array, "4 unit"]:
     mean, square = weights.mean(1), (weights**2).mean(1)
     variance = ((weights - mean[:, None]) ** 2).mean(1)
-    return jnp.stack([jnp.abs(weights).mean(1), jnp.sqrt(square + 1e-6), mean, jnp.sqrt(variance + 1e-8)], -1)
+    return jnp.stack([jnp.abs(weights).mean(1), jnp.sqrt(square + 1e-6), mean, jnp.sqrt(variance + 1e-8)])

@@ -12,8 +12,8 @@ class AbstractFeedback(eqx.Module):
 
     @abc.abstractmethod
     def __call__(
-        self, layer: AbstractLayer, signal: Float[Array, "post batch channel"]
-    ) -> Float[Array, "pre batch channel"]:
+        self, layer: AbstractLayer, signal: Float[Array, "post channel batch"]
+    ) -> Float[Array, "pre channel batch"]:
         """Carries the signal from the layer's outputs to its inputs."""
 
 
@@ -22,8 +22,8 @@ class SeparateWeights(AbstractFeedback):
     """Feedback weights of their own, which learn beside the forward ones."""
 
     def __call__(
-        self, layer: AbstractLayer, signal: Float[Array, "post batch channel"]
-    ) -> Float[Array, "pre batch channel"]:
+        self, layer: AbstractLayer, signal: Float[Array, "post channel batch"]
+    ) -> Float[Array, "pre channel batch"]:
         return layer.descend(signal)
 
 
@@ -32,7 +32,7 @@ class TransposedWeights(AbstractFeedback):
     """The transpose of the forward weights, as backpropagation has it."""
 
     def __call__(
-        self, layer: AbstractLayer, signal: Float[Array, "post batch channel"]
-    ) -> Float[Array, "pre batch channel"]:
+        self, layer: AbstractLayer, signal: Float[Array, "post channel batch"]
+    ) -> Float[Array, "pre channel batch"]:
         forward = [synapse.w for synapse in layer.synapses]
         return eqx.tree_at(lambda it: [synapse.v for synapse in it.synapses], layer, forward).descend(signal)

@@ -38,9 +38,8 @@ class UpperPositive(AbstractTerm):
 
     def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         (reading,) = upper
-        units, batch, channels = reading.shape
-        reading = reading.reshape(units, -1)
-        return couple(site.weights, reading, reading, batch * channels * math.sqrt(units))
+        units, size = reading.shape
+        return couple(site.weights, reading, reading, size * math.sqrt(units))
 
 
 @final

@@ -13,14 +13,15 @@ from ._linear import Linear
 from ._networks import TopErrorNetwork, UpdateNetwork
 from ._rule import AbstractRule
 from ._site import Site, unit_rms
+from ._states import States
 
 
 class Signals(eqx.Module):
     """What the rule computed for one population on its way down."""
 
-    incoming: Float[Array, "unit batch channel"]
-    hidden: Float[Array, "unit batch hidden"]
-    outgoing: Float[Array, "unit batch channel"]
+    incoming: Float[Array, "unit channel batch"]
+    hidden: States
+    outgoing: Float[Array, "unit channel batch"]
 
 
 @final
@@ -65,18 +66,18 @@ class LearnedRule(AbstractRule[None]):
         for index in reversed(range(len(model.layers) + 1)):
             population = _population(model, activities, index, incoming)
             hidden = self.network(population)
-            outgoing = incoming * jax.nn.sigmoid(population.z.T)[:, :, None] + self.outgoing(hidden)
+            outgoing = incoming * jax.nn.sigmoid(population.z.T)[:, None] + self.outgoing.of(hidden).middle
             populations.append(Signals(incoming, hidden, outgoing))
             if index > 0:
                 descended = self.feedback(model.layers[index - 1], outgoing)
-                incoming = descended * jax.lax.rsqrt(1e-6 + (descended**2).mean(-1, keepdims=True))
+                incoming = descended * jax.lax.rsqrt(1e-6 + (descended**2).mean(1, keepdims=True))
         return tuple(reversed(populations))
 
     def change(
         self,
         synapse: Synapse,
         activity: Activity,
-        hidden: tuple[Float[Array, "pre batch hidden"], Float[Array, "post batch hidden"]],
+        hidden: tuple[States, States],
     ) -> Synapse:
         """The merged change of one synapse, before step size and decay."""
         forward = self.weight_change(Site(unit_rms(synapse.w), activity, *hidden))
@@ -91,7 +92,7 @@ def _population(
     model: Model,
     activities: tuple[tuple[Activity, ...], ...],
     index: int,
-    signal: Float[Array, "unit batch channel"],
+    signal: Float[Array, "unit channel batch"],
 ) -> Population:
     above = model.layers[index].synapses[0].w if index < len(model.layers) else None
     if index == 0:

@@ -8,22 +8,17 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ._states import States
+
 
 def fan_in_normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "..."]:
     """Normal numbers truncated at two, scaled by the root of the fan-in (all axes but the last)."""
     return jr.truncated_normal(key, -2.0, 2.0, shape) / math.sqrt(math.prod(shape[:-1]))
 
 
-def product(values: Float[Array, "*any input"], weight: Float[Array, "input output"]) -> Float[Array, "*any output"]:
-    """`values @ weight` as a product of two matrices: its gradient in the weight is then one, too. XLA's CPU compiler
-    takes up to twice as long for a sum over several axes."""
-    rows = values.reshape(-1, weight.shape[0])
-    return (rows @ weight).reshape(*values.shape[:-1], weight.shape[1])
-
-
 @final
 class Linear(eqx.Module):
-    """An affine map of the last axis, shared by every unit and example."""
+    """An affine map of the last axis, or of the channels of states."""
 
     weight: Float[Array, "input output"]
     bias: Float[Array, " output"]
@@ -33,33 +28,36 @@ class Linear(eqx.Module):
         return cls(fan_in_normal(key, (inputs, outputs)), jnp.zeros(outputs))
 
     def __call__(self, values: Float[Array, "*any input"]) -> Float[Array, "*any output"]:
-        return product(values, self.weight) + self.bias
+        return values @ self.weight + self.bias
+
+    def of(self, states: States) -> States:
+        return states.times(self.weight).plus(self.bias)
 
 
-def read_together(
-    readouts: Sequence[Linear], hidden: Float[Array, "unit batch hidden"]
-) -> list[Float[Array, "unit batch _"]]:
-    """What each of several affine maps reads from the same hidden states, as one matrix product."""
+def read_together(readouts: Sequence[Linear], hidden: States) -> list[Float[Array, "unit reading"]]:
+    """What each of several affine maps reads from the same hidden states, as one matrix product. A unit's readings are
+    those of all channels and examples."""
     if not readouts:
         return []
     weight = jnp.concatenate([readout.weight for readout in readouts], 1)
     bias = jnp.concatenate([readout.bias for readout in readouts])
     borders = list(itertools.accumulate(readout.bias.shape[0] for readout in readouts))[:-1]
-    return jnp.split(product(hidden, weight) + bias, borders, axis=-1)
+    read = Linear(weight, bias).of(hidden)
+    parts = [States(part, read.axis) for part in jnp.split(read.array, borders, read.axis)]
+    # Their order is that of all readings of the rule: units first, and what is behind as it comes.
+    behind = [part.middle if part.axis == 0 else part.last for part in parts]
+    return [part.reshape(part.shape[0], -1) for part in behind]
 
 
-def outer_mean(
-    rows: Float[Array, "pre batch channel"], columns: Float[Array, "post batch channel"]
-) -> Float[Array, "pre post"]:
-    """A matrix of low rank between two populations: the product of their readings, averaged over batch and channels."""
-    size = rows.shape[1] * rows.shape[2]
-    return rows.reshape(-1, size) @ columns.reshape(-1, size).T / size
+def outer_mean(rows: Float[Array, "pre reading"], columns: Float[Array, "post reading"]) -> Float[Array, "pre post"]:
+    """A matrix of low rank between two populations: the mean product of their readings."""
+    return rows @ columns.T / rows.shape[1]
 
 
 def couple(
     weights: Float[Array, "other unit"],
-    rows: Float[Array, "unit size"],
-    columns: Float[Array, "unit size"],
+    rows: Float[Array, "unit reading"],
+    columns: Float[Array, "unit reading"],
     scale: float = 1.0,
 ) -> Float[Array, "other unit"]:
     """`weights @ (rows @ columns.T / scale)`, in the order of fewer multiplications: for wide layers that is the one
@@ -73,18 +71,16 @@ def couple(
 
 def couple_laterally(
     weights: Float[Array, "other unit"],
-    rows: Float[Array, "unit batch channel"],
-    columns: Float[Array, "unit batch channel"],
+    rows: Float[Array, "unit reading"],
+    columns: Float[Array, "unit reading"],
 ) -> Float[Array, "other unit"]:
-    """Weights times a coupling between units: the product of their readings, averaged over batch and channels, made
-    symmetric, without self-coupling, scaled by the root of the number of units. In the order of `couple`."""
-    units = rows.shape[0]
-    size = rows.shape[1] * rows.shape[2]
+    """Weights times a coupling between units: the mean product of their readings, made symmetric, without
+    self-coupling, scaled by the root of the number of units. In the order of `couple`."""
+    units, size = rows.shape
     others = weights.shape[0]
     if units * (size + others) <= 4 * others * size:  # Fewer multiplications.
         coupling = outer_mean(rows, columns)
         coupling = (coupling + coupling.T) / math.sqrt(2)
         return weights @ (coupling * (1 - jnp.eye(units)) / math.sqrt(units))
-    rows, columns = rows.reshape(units, size), columns.reshape(units, size)
     both = (weights @ rows) @ columns.T + (weights @ columns) @ rows.T
     return (both - 2 * weights * (rows * columns).sum(1)) / (size * math.sqrt(2 * units))

@@ -6,6 +6,7 @@ from jaxtyping import Array, Float
 
 from ._blocks import AbstractBlock, batch_norm, Convolution
 from ._features import AbstractFeature, Population
+from ._states import States
 
 
 @final
@@ -15,11 +16,11 @@ class TopErrorNetwork(eqx.Module):
     blocks: tuple[AbstractBlock, ...]
     output: Convolution
 
-    def __call__(self, features: Float[Array, "batch unit"]) -> Float[Array, "unit batch channel"]:
-        values = features.T[:, :, None]
+    def __call__(self, features: Float[Array, "batch unit"]) -> Float[Array, "unit channel batch"]:
+        states = States(features.T[None])
         for block in self.blocks:
-            values = block(values)
-        return self.output(values)
+            states = block(states)
+        return self.output(states).middle
 
 
 @final
@@ -35,10 +36,10 @@ class UpdateNetwork(eqx.Module):
     blocks: tuple[AbstractBlock, ...]
 
     @eqx.filter_jit  # Populations that are alike are traced once.
-    def __call__(self, population: Population) -> Float[Array, "unit batch hidden"]:
+    def __call__(self, population: Population) -> States:
         plain = [feature(population) for feature in self.plain]
-        raw = jnp.concatenate([feature(population) for feature in self.standardised], -1)
-        values = jnp.concatenate([*plain, batch_norm(raw, self.offset)], -1)
+        raw = jnp.concatenate([feature(population) for feature in self.standardised])
+        states = States(jnp.concatenate([*plain, batch_norm(raw, self.offset)]))
         for block in self.blocks:
-            values = block(values)
-        return values
+            states = block(states)
+        return states

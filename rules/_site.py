@@ -3,6 +3,7 @@ import jax
 from jaxtyping import Array, Float
 
 from ..models import Activity
+from ._states import States
 
 
 @jax.jit
@@ -21,11 +22,9 @@ def standardise(values: Float[Array, "batch unit"]) -> Float[Array, "batch unit"
 class Site(eqx.Module):
     """All that a weight-change term may see of one synapse: its weights, scaled by `unit_rms`, what its units did,
     and the hidden states that the update network computed for the units below and above.
-
-    Hidden states have units first, so that a readout over the batch is a plain matrix product.
     """
 
     weights: Float[Array, "pre post"]
     activity: Activity
-    lower: Float[Array, "pre batch hidden"]
-    upper: Float[Array, "post batch hidden"]
+    lower: States
+    upper: States

@@ -11,8 +11,8 @@ from ._linear import couple, Linear, outer_mean
 from ._site import Site, standardise
 
 
-Above = Sequence[Float[Array, "post batch channel"]]
-Below = Sequence[Float[Array, "pre batch channel"]]
+Above = Sequence[Float[Array, "post reading"]]
+Below = Sequence[Float[Array, "pre reading"]]
 
 
 class AbstractTerm(eqx.Module):

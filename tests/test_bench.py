@@ -6,7 +6,6 @@ import time
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import numpy as np
 import optax
 import pytest
 from metarule.launch.__main__ import main
