@@ -6,12 +6,12 @@ import jax.random as jr
 from jaxtyping import Array, Float, Key, PRNGKeyArray, PyTree
 
 from ..models import Model, MultiLayerPerceptron
-from ..rules import AbstractRule
+from ..rules import AbstractRule, keep
 from ..tasks import AbstractTasks
 from ._devices import shared
 from ._length import Length
 from ._objective import AbstractObjective
-from ._problem import AbstractProblem, keep
+from ._problem import AbstractProblem
 
 
 class Learner(eqx.Module):

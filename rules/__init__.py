@@ -35,6 +35,7 @@ from ._feedback import (
     TransposedWeights as TransposedWeights,
 )
 from ._fit import fit as fit
+from ._keep import keep as keep, recomputed as recomputed
 from ._krotov_hopfield import KrotovHopfield as KrotovHopfield
 from ._lateral_terms import (
     LowerLateral as LowerLateral,

@@ -10,22 +10,22 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..tasks import BadInput
 from ._correlate import correlate
+from ._keep import keep
 from ._linear import fan_in_normal, Linear
 from ._states import States
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _variance(values: Array, axes: tuple[int, int]) -> Array:
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _variance(values: Array, mean: Array, axes: tuple[int, int]) -> Array:
     """The variance over these axes, with a derivative that leaves out the mean's own share, which is zero, and needs
     no centred values: JAX's would keep them, write their gradient out and sum that up."""
-    return ((values - values.mean(axes, keepdims=True)) ** 2).mean(axes, keepdims=True)
+    return ((values - mean) ** 2).mean(axes, keepdims=True)
 
 
 @_variance.defjvp
 def _(axes, primals, tangents):
-    (values,), (d_values,) = primals, tangents
-    mean = values.mean(axes, keepdims=True)
-    return _variance(values, axes), 2 * (values * d_values - mean * d_values).mean(axes, keepdims=True)
+    (values, mean), (d_values, _) = primals, tangents
+    return _variance(values, mean, axes), 2 * (values * d_values - mean * d_values).mean(axes, keepdims=True)
 
 
 @functools.partial(jax.jit, static_argnums=2)  # Blocks of one shape are traced once.
@@ -33,8 +33,8 @@ def batch_norm(values: Float[Array, "_ _ _"], offset: Float[Array, " channel"], 
     """Standardises every channel over both other axes, with the statistics at hand, and adds an offset. Channels lie
     along the first axis, or the last (-1)."""
     others = (1, 2) if axis == 0 else (0, 1)
-    mean = values.mean(others, keepdims=True)
-    scale = jax.lax.rsqrt(_variance(values, others) + 1e-3)
+    mean = keep(values.mean(others, keepdims=True))
+    scale = jax.lax.rsqrt(keep(_variance(values, mean, others)) + 1e-3)
     # Not scale * (values - mean) + offset, of which XLA would keep the difference: memory that is written and read.
     return values * scale + (jnp.expand_dims(offset, others) - mean * scale)
 

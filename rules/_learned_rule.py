@@ -9,6 +9,7 @@ from ..models import Activity, Model, Synapse
 from ._change import BiasChange, WeightChange
 from ._features import Population
 from ._feedback import AbstractFeedback
+from ._keep import keep
 from ._linear import Linear
 from ._networks import TopErrorNetwork, UpdateNetwork
 from ._rule import AbstractRule
@@ -70,7 +71,8 @@ class LearnedRule(AbstractRule[None]):
             populations.append(Signals(incoming, hidden, outgoing))
             if index > 0:
                 descended = self.feedback(model.layers[index - 1], outgoing)
-                incoming = descended * jax.lax.rsqrt(1e-6 + (descended**2).mean(1, keepdims=True))
+                square = keep((descended**2).mean(1, keepdims=True))
+                incoming = descended * jax.lax.rsqrt(1e-6 + square)
         return tuple(reversed(populations))
 
     def change(
