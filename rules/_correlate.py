@@ -45,14 +45,19 @@ class _Correlation(AbstractBilinear):
         size, margins = first // groups, self._margins
         if self.axis == 0:
             values, margins = jnp.pad(values, (margins, (0, 0), (0, 0))), (0, 0)
+            gradient = _rows(gradient)  # As `_slide` has it: in two shapes it would be computed twice.
         reach = values.shape[0] - first
 
         def add(total: Array, start: Array) -> tuple[Array, None]:
             mine = jax.lax.dynamic_slice_in_dim(values, start, size + reach).transpose(2, self.axis, 1 - self.axis)
-            kernel = jax.lax.dynamic_slice_in_dim(gradient, start, size).swapaxes(0, self.axis)
+            if self.axis == 0:
+                kernel = jax.lax.dynamic_slice_in_dim(gradient, start * second, size * second, 1)
+                kernel = kernel.reshape(size, second, -1)
+            else:
+                kernel = jax.lax.dynamic_slice_in_dim(gradient, start, size).swapaxes(0, 1)
             return total + _convolve(mine, kernel, margins), None
 
-        none = jnp.zeros((channels, self.width, gradient.shape[2]), gradient.dtype)
+        none = jnp.zeros((channels, self.width, gradient.shape[-1]), gradient.dtype)
         return jax.lax.scan(add, none, jnp.arange(groups) * size)[0].swapaxes(0, 1)
 
     @property
@@ -64,9 +69,13 @@ class _Correlation(AbstractBilinear):
         first axis it is one over a sequence of all rows, in which neighbours stand a whole second axis apart."""
         if self.axis == 1:
             return _convolve(values, kernel, (before, after))
-        first, second, channels = values.shape
-        rows = values.reshape(1, first * second, channels)
-        return _convolve(rows, kernel, (before * second, after * second), second).reshape(first, second, -1)
+        first, second, _ = values.shape
+        out = _convolve(_rows(values), kernel, (before * second, after * second), second)
+        return out.reshape(first, second, -1)
+
+
+def _rows(values: Float[Array, "first second channel"]) -> Float[Array, "1 row channel"]:
+    return values.reshape(1, -1, values.shape[2])
 
 
 def _convolve(
