@@ -3,6 +3,7 @@ import time
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Key, PRNGKeyArray, PyTree
 
@@ -99,11 +100,10 @@ def _learning(training: Training) -> tuple[MetaLearner, MetaState, PRNGKeyArray]
 
 
 def _bare_gradients(problem: InnerLoop, theta: PyTree, carried: PyTree, keys: Key[Array, "particle step"]) -> PyTree:
-    """Every particle's gradient of its summed losses, and nothing else of a meta-step."""
+    """Every particle's gradient of its summed losses in its own copy of theta, and nothing else of a meta-step."""
+    learned, fixed = eqx.partition(theta, eqx.is_inexact_array)
 
-    def one(problem: InnerLoop, theta: PyTree, carried: PyTree, keys: Key[Array, " step"]) -> PyTree:
-        learned, fixed = eqx.partition(theta, eqx.is_inexact_array)
-
+    def one(problem: InnerLoop, learned: PyTree, carried: PyTree, keys: Key[Array, " step"]) -> PyTree:
         def total(learned: PyTree) -> tuple[Array, PyTree]:
             def step(state: PyTree, key: PRNGKeyArray) -> tuple[PyTree, Array]:
                 return problem.step(eqx.combine(learned, fixed), state, key)
@@ -113,7 +113,8 @@ def _bare_gradients(problem: InnerLoop, theta: PyTree, carried: PyTree, keys: Ke
 
         return jax.grad(total, has_aux=True)(learned)
 
-    def every(common: tuple[InnerLoop, PyTree], particles: tuple[PyTree, Key[Array, "particle step"]]) -> PyTree:
-        return jax.vmap(lambda *particle: one(*common, *particle))(*particles)
+    def every(problem: InnerLoop, particles: tuple[PyTree, PyTree, Key[Array, "particle step"]]) -> PyTree:
+        return jax.vmap(lambda *particle: one(problem, *particle))(*particles)
 
-    return shared(every, (problem, theta), (carried, keys))
+    copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(keys), *leaf.shape)), learned)
+    return shared(every, problem, (copies, carried, keys))
