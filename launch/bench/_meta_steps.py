@@ -5,10 +5,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Key, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Key, PRNGKeyArray, PyTree
 
 from ...meta import everywhere, InnerLoop, Length, MetaLearner, MetaState, recomputed, shared
-from ...meta.estimators import Population, TruncatedBackprop
+from ...meta.estimators import own_copy, Population, TruncatedBackprop
 from .._configuration import Training
 from .._crew import Crew
 from .._machines import Machines
@@ -100,10 +100,15 @@ def _learning(training: Training) -> tuple[MetaLearner, MetaState, PRNGKeyArray]
 
 
 def _bare_gradients(problem: InnerLoop, theta: PyTree, carried: PyTree, keys: Key[Array, "particle step"]) -> PyTree:
-    """Every particle's gradient of its summed losses in its own copy of theta, and nothing else of a meta-step."""
-    learned, fixed = eqx.partition(theta, eqx.is_inexact_array)
+    """Every particle's gradient of its summed losses, and nothing else of a meta-step."""
 
-    def one(problem: InnerLoop, learned: PyTree, carried: PyTree, keys: Key[Array, " step"]) -> PyTree:
+    def one(
+        common: tuple[InnerLoop, PyTree], carried: PyTree, keys: Key[Array, " step"], mark: Float[Array, ""]
+    ) -> PyTree:
+        problem, theta = common
+        learned, fixed = eqx.partition(theta, eqx.is_inexact_array)
+        learned = jax.tree.map(lambda leaf: own_copy(leaf, mark), learned)
+
         def total(learned: PyTree) -> tuple[Array, PyTree]:
             def step(state: PyTree, key: PRNGKeyArray) -> tuple[PyTree, Array]:
                 return problem.step(eqx.combine(learned, fixed), state, key)
@@ -113,8 +118,7 @@ def _bare_gradients(problem: InnerLoop, theta: PyTree, carried: PyTree, keys: Ke
 
         return jax.grad(total, has_aux=True)(learned)
 
-    def every(problem: InnerLoop, particles: tuple[PyTree, PyTree, Key[Array, "particle step"]]) -> PyTree:
-        return jax.vmap(lambda *particle: one(problem, *particle))(*particles)
+    def every(common: tuple[InnerLoop, PyTree], particles: tuple[PyTree, ...]) -> PyTree:
+        return jax.vmap(lambda *particle: one(common, *particle))(*particles)
 
-    copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(keys), *leaf.shape)), learned)
-    return shared(every, problem, (copies, carried, keys))
+    return shared(every, (problem, theta), (carried, keys, jnp.ones(len(keys))))

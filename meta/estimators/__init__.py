@@ -10,6 +10,7 @@ from ._evolution import (
     PES as PES,
 )
 from ._evosax import EvosaxSearch as EvosaxSearch
+from ._flat import own_copy as own_copy
 from ._forward import ForwardMode as ForwardMode
 from ._full_backprop import FullBackprop as FullBackprop
 from ._hybrid import Hybrid as Hybrid

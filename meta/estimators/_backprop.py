@@ -10,7 +10,7 @@ from ...tasks import BadInput
 from .._length import as_length, Length
 from .._problem import AbstractProblem
 from ._differentiable import check_gradient
-from ._flat import ravel
+from ._flat import own_copy, ravel
 from ._mean import plain_mean
 from ._moments import Moments
 from ._particles import AbstractParticles, Plan
@@ -56,8 +56,8 @@ class AbstractBackprop(AbstractParticles):
     def advance(
         self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch
     ) -> tuple[PyTree, Outcome]:
-        vector, rebuild, _ = ravel(theta)
-        vector = vector + 0 * stretch.scale  # A copy for each particle: products of a batch by a batch are faster.
+        shared, rebuild, _ = ravel(theta)
+        vector = own_copy(shared, stretch.scale)
 
         def objective(flat):
             unrolled = unroll(problem, rebuild(flat), carried, stretch, self.remat)

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 import equinox as eqx
+import jax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PyTree
 
@@ -18,3 +19,12 @@ def ravel(theta: PyTree) -> tuple[Float[Array, " parameter"], Callable[[Array], 
     if vector.size == 0:
         raise BadInput("There is nothing to learn: theta holds no floating-point array.")
     return vector, lambda flat: eqx.combine(unravel(flat), rest), unravel
+
+
+def own_copy(shared: Float[Array, "*any"], mark: Float[Array, ""]) -> Float[Array, "*any"]:
+    """A copy of an array for each particle, where `jax.vmap` maps over the mark, any finite number.
+
+    On a CPU only: there, products of a batch by a batch are faster than those of a batch by one matrix. Elsewhere
+    convolutions are faster by far with the one kernel.
+    """
+    return shared + 0 * mark.astype(shared.dtype) if jax.default_backend() == "cpu" else shared
