@@ -31,6 +31,7 @@ class Linear(eqx.Module):
         return values @ self.weight + self.bias
 
     def of(self, states: States) -> States:
+        """Maps the channels of states."""
         return states.times(self.weight).plus(self.bias)
 
 
