@@ -23,9 +23,9 @@ class FrozenDense(AbstractLayer):
         y = self.activation(z)
         return y, (Activity(x, z, y),)
 
-    def descend(self, signal: Float[Array, "post channel batch"]) -> Float[Array, "pre channel batch"]:
+    def descend(self, signal: Float[Array, "_ _ _"], axis: int = -1) -> Float[Array, "_ _ _"]:
         (synapse,) = self.synapses
-        return (synapse.v @ signal.reshape(len(signal), -1)).reshape(-1, *signal.shape[1:])
+        return synapse.descend(signal, axis)
 
 
 def freeze(model: Model, x: Float[Array, "batch input"]) -> Model:

@@ -19,8 +19,9 @@ class AbstractLayer(eqx.Module):
         """Returns the layer's activations and, for each synapse, what its units did."""
 
     @abc.abstractmethod
-    def descend(self, signal: Float[Array, "post channel batch"]) -> Float[Array, "pre channel batch"]:
-        """Carries an error signal with `channel` numbers for each unit and example down the feedback weights."""
+    def descend(self, signal: Float[Array, "_ _ _"], axis: int = -1) -> Float[Array, "_ _ _"]:
+        """Carries an error signal, some numbers for each unit and example, from the layer's outputs down the feedback
+        weights to its inputs. The units lie along the last axis, or the first (0)."""
 
 
 @final
@@ -42,6 +43,6 @@ class Dense(AbstractLayer):
         y = self.activation(z)
         return y, (Activity(x, z, y),)
 
-    def descend(self, signal: Float[Array, "post channel batch"]) -> Float[Array, "pre channel batch"]:
+    def descend(self, signal: Float[Array, "_ _ _"], axis: int = -1) -> Float[Array, "_ _ _"]:
         (synapse,) = self.synapses
-        return (synapse.v @ signal.reshape(len(signal), -1)).reshape(-1, *signal.shape[1:])
+        return synapse.descend(signal, axis)

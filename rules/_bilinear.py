@@ -1,7 +1,7 @@
 import abc
 import dataclasses
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,9 @@ class AbstractBilinear(abc.ABC):
     `jax.custom_vjp` would do, but knows no forward mode; a rule of `jax.custom_jvp` has one form for both modes, and
     what is fast in one need not be so in the other. An implementation is hashable; equal ones share compiled programs.
     """
+
+    one_by_one: ClassVar[bool] = False
+    """Whether on a CPU a batch of both arrays is computed one after another."""
 
     @abc.abstractmethod
     def forward(self, left: Array, right: Array, /) -> Array:
@@ -44,25 +47,26 @@ class _Mapped(AbstractBilinear):
     right: int | None
 
     def forward(self, left: Array, right: Array) -> Array:
-        return _over(self.inner.forward, (left, right), (self.left, self.right))
+        return self._over(self.inner.forward, (left, right), (self.left, self.right))
 
     def to_left(self, gradient: Array, right: Array) -> Array:
-        return _back(_over(self.inner.to_left, (gradient, right), (0, self.right)), self.left)
+        return _back(self._over(self.inner.to_left, (gradient, right), (0, self.right)), self.left)
 
     def to_right(self, gradient: Array, left: Array) -> Array:
-        return _back(_over(self.inner.to_right, (gradient, left), (0, self.left)), self.right)
+        return _back(self._over(self.inner.to_right, (gradient, left), (0, self.left)), self.right)
 
-
-def _over(
-    function: Callable[[Array, Array], Array], arrays: tuple[Array, Array], axes: tuple[int | None, int | None]
-) -> Array:
-    """As `jax.vmap`, but on a CPU one after another where both arrays have the axis: convolutions each with a kernel
-    of its own are one convolution of groups, which takes twice as long there."""
-    first, second = axes
-    if first is None or second is None or jax.default_backend() != "cpu":
-        return jax.vmap(function, axes)(*arrays)
-    each = jnp.moveaxis(arrays[0], first, 0), jnp.moveaxis(arrays[1], second, 0)
-    return jax.lax.map(lambda pair: function(*pair), each)
+    def _over(
+        self,
+        function: Callable[[Array, Array], Array],
+        arrays: tuple[Array, Array],
+        axes: tuple[int | None, int | None],
+    ) -> Array:
+        first, second = axes
+        one_by_one = self.inner.one_by_one and jax.default_backend() == "cpu"
+        if first is None or second is None or not one_by_one:
+            return jax.vmap(function, axes)(*arrays)
+        each = jnp.moveaxis(arrays[0], first, 0), jnp.moveaxis(arrays[1], second, 0)
+        return jax.lax.map(lambda pair: function(*pair), each)
 
 
 def _back(gradients: Array, axis: int | None) -> Array:

@@ -70,7 +70,7 @@ class AbstractBlock(eqx.Module):
 
     @abc.abstractmethod
     def __call__(self, states: States) -> States:
-        """Maps the channels of every unit and example."""
+        """Maps the channels of every example and unit."""
 
 
 @final
@@ -127,12 +127,13 @@ class DenseUnitMixing(AbstractBlock):
 
     def __call__(self, states: States) -> States:
         values, units = states.first, self.block.offset.shape[0]
-        if values.shape[1] != units:
+        if values.shape[2] != units:
             raise BadInput(
-                f"This rule fits base models with {units} features, not {values.shape[1]}: its top error network mixes "
+                f"This rule fits base models with {units} features, not {values.shape[2]}: its top error network mixes "
                 "all of them; give it a network that ends in so many units."
             )
-        return States(self.block(States(values.swapaxes(0, 1))).first.swapaxes(0, 1))
+        # A channel takes the place of a unit, and a unit that of a channel.
+        return States(self.block(States(values, -1)).last)
 
 
 @final
@@ -148,5 +149,5 @@ class PooledMixing(AbstractBlock):
 
     def __call__(self, states: States) -> States:
         values = states.first
-        pooled = self.linear.of(States(values.mean(1, keepdims=True)))
+        pooled = self.linear.of(States(values.mean(2, keepdims=True)))
         return States(values + _rectified(pooled, self.offset).first)

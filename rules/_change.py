@@ -61,6 +61,6 @@ class BiasChange(eqx.Module):
     readout: Linear
 
     def __call__(self, upper: States) -> Float[Array, " post"]:
-        change = self.readout.of(upper).first[0].mean(1)
+        change = self.readout.of(upper).first[0].mean(0)
         change = change + jnp.maximum(0.0, -change.mean())
         return change * jax.lax.rsqrt(0.5 + (change**2).mean())

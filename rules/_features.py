@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ._states import States
+
 
 class Population(eqx.Module):
     """All that a unit's network may see: the population's activity, error signal, biases and weights on both sides."""
@@ -14,7 +16,7 @@ class Population(eqx.Module):
     x: Float[Array, "batch unit"]
     z: Float[Array, "batch unit"]
     bias: Float[Array, " unit"]
-    signal: Float[Array, "unit channel batch"]
+    signal: States
     below: Float[Array, "pre unit"] | None
     above: Float[Array, "unit post"] | None
 
@@ -27,8 +29,8 @@ class AbstractFeature(eqx.Module):
         """Numbers for each unit and example, given the width of the error signal."""
 
     @abc.abstractmethod
-    def __call__(self, population: Population) -> Float[Array, "feature unit batch"]:
-        """The numbers for every unit and example."""
+    def __call__(self, population: Population) -> States:
+        """The numbers for every example and unit, as the channels of states."""
 
 
 @final
@@ -38,8 +40,8 @@ class Activation(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 1
 
-    def __call__(self, population: Population) -> Float[Array, "1 unit batch"]:
-        return population.x.T[None]
+    def __call__(self, population: Population) -> States:
+        return States(population.x[None])
 
 
 @final
@@ -49,8 +51,8 @@ class PreActivation(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 1
 
-    def __call__(self, population: Population) -> Float[Array, "1 unit batch"]:
-        return population.z.T[None]
+    def __call__(self, population: Population) -> States:
+        return States(population.z[None])
 
 
 @final
@@ -60,8 +62,8 @@ class ErrorSignal(AbstractFeature):
     def channels(self, signal: int) -> int:
         return signal
 
-    def __call__(self, population: Population) -> Float[Array, "channel unit batch"]:
-        return population.signal.swapaxes(0, 1)
+    def __call__(self, population: Population) -> States:
+        return population.signal
 
 
 @final
@@ -71,11 +73,11 @@ class UnitIdentity(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 2
 
-    def __call__(self, population: Population) -> Float[Array, "2 unit batch"]:
+    def __call__(self, population: Population) -> States:
         batch, units = population.x.shape
         angle = jnp.linspace(0.0, 4 * math.pi, units, dtype=population.x.dtype)
         identity = jnp.stack([jnp.sin(angle), jnp.cos(angle)])
-        return jnp.broadcast_to(identity[:, :, None], (2, units, batch))
+        return States(jnp.broadcast_to(identity[:, None], (2, batch, units)))
 
 
 @final
@@ -85,9 +87,9 @@ class Bias(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 1
 
-    def __call__(self, population: Population) -> Float[Array, "1 unit batch"]:
+    def __call__(self, population: Population) -> States:
         batch, units = population.x.shape
-        return jnp.broadcast_to(population.bias[:, None], (1, units, batch))
+        return States(jnp.broadcast_to(population.bias, (1, batch, units)))
 
 
 @final
@@ -100,14 +102,14 @@ class WeightStatistics(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 8
 
-    def __call__(self, population: Population) -> Float[Array, "8 unit batch"]:
+    def __call__(self, population: Population) -> States:
         batch, units = population.x.shape
         below = [] if population.below is None else [_moments(population.below.T)]
         above = [] if population.above is None else [_moments(population.above)]
         sides = below + above
         table = jnp.concatenate(sides * (2 // len(sides)))
         table = table * jax.lax.rsqrt((table**2).mean() + 1e-6)
-        return jnp.broadcast_to(table[:, :, None], (8, units, batch))
+        return States(jnp.broadcast_to(table[:, None], (8, batch, units)))
 
 
 @jax.jit

@@ -38,7 +38,7 @@ class UpperPositive(AbstractTerm):
 
     def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         (reading,) = upper
-        units, size = reading.shape
+        size, units = reading.shape
         return couple(site.weights, reading, reading, size * math.sqrt(units))
 
 

@@ -9,10 +9,10 @@ from ..models import Activity, Model, Synapse
 from ._change import BiasChange, WeightChange
 from ._features import Population
 from ._feedback import AbstractFeedback
-from ._keep import keep
 from ._linear import Linear
 from ._networks import TopErrorNetwork, UpdateNetwork
 from ._rule import AbstractRule
+from ._signal_length import unit_length
 from ._site import Site, unit_rms
 from ._states import States
 
@@ -20,9 +20,9 @@ from ._states import States
 class Signals(eqx.Module):
     """What the rule computed for one population on its way down."""
 
-    incoming: Float[Array, "unit channel batch"]
+    incoming: States
     hidden: States
-    outgoing: Float[Array, "unit channel batch"]
+    outgoing: States
 
 
 @final
@@ -67,13 +67,15 @@ class LearnedRule(AbstractRule[None]):
         for index in reversed(range(len(model.layers) + 1)):
             population = _population(model, activities, index, incoming)
             hidden = self.network(population)
-            outgoing = incoming * jax.nn.sigmoid(population.z.T)[:, None] + self.outgoing.of(hidden).middle
+            outgoing = self._outgoing(incoming, hidden, population.z)
             populations.append(Signals(incoming, hidden, outgoing))
             if index > 0:
-                descended = self.feedback(model.layers[index - 1], outgoing)
-                square = keep((descended**2).mean(1, keepdims=True))
-                incoming = descended * jax.lax.rsqrt(1e-6 + square)
+                incoming = unit_length(self.feedback(model.layers[index - 1], outgoing))
         return tuple(reversed(populations))
+
+    def _outgoing(self, incoming: States, hidden: States, z: Float[Array, "batch unit"]) -> States:
+        read, gate = self.outgoing.of(hidden), States(jax.nn.sigmoid(z)[None])
+        return read.replace(incoming.along(read.axis) * gate.along(read.axis) + read.array)
 
     def change(
         self,
@@ -94,7 +96,7 @@ def _population(
     model: Model,
     activities: tuple[tuple[Activity, ...], ...],
     index: int,
-    signal: Float[Array, "unit channel batch"],
+    signal: States,
 ) -> Population:
     above = model.layers[index].synapses[0].w if index < len(model.layers) else None
     if index == 0:

@@ -35,7 +35,7 @@ class Linear(eqx.Module):
         return states.times(self.weight).plus(self.bias)
 
 
-def read_together(readouts: Sequence[Linear], hidden: States) -> list[Float[Array, "unit reading"]]:
+def read_together(readouts: Sequence[Linear], hidden: States) -> list[Float[Array, "reading unit"]]:
     """What each of several affine maps reads from the same hidden states, as one matrix product. A unit's readings are
     those of all channels and examples."""
     if not readouts:
@@ -44,44 +44,44 @@ def read_together(readouts: Sequence[Linear], hidden: States) -> list[Float[Arra
     bias = jnp.concatenate([readout.bias for readout in readouts])
     borders = list(itertools.accumulate(readout.bias.shape[0] for readout in readouts))[:-1]
     read = Linear(weight, bias).of(hidden)
-    parts = [States(part, read.axis) for part in jnp.split(read.array, borders, read.axis)]
-    # Their order is that of all readings of the rule: units first, and what is behind as it comes.
-    behind = [part.middle if part.axis == 0 else part.last for part in parts]
-    return [part.reshape(part.shape[0], -1) for part in behind]
+    parts = jnp.split(read.array, borders, read.axis)
+    if read.axis == 0:
+        return [part.reshape(-1, part.shape[2]) for part in parts]
+    return [part.reshape(part.shape[0], -1).T for part in parts]
 
 
-def outer_mean(rows: Float[Array, "pre reading"], columns: Float[Array, "post reading"]) -> Float[Array, "pre post"]:
+def outer_mean(rows: Float[Array, "reading pre"], columns: Float[Array, "reading post"]) -> Float[Array, "pre post"]:
     """A matrix of low rank between two populations: the mean product of their readings."""
-    return rows @ columns.T / rows.shape[1]
+    return rows.T @ columns / rows.shape[0]
 
 
 def couple(
     weights: Float[Array, "other unit"],
-    rows: Float[Array, "unit reading"],
-    columns: Float[Array, "unit reading"],
+    rows: Float[Array, "reading unit"],
+    columns: Float[Array, "reading unit"],
     scale: float = 1.0,
 ) -> Float[Array, "other unit"]:
-    """`weights @ (rows @ columns.T / scale)`, in the order of fewer multiplications: for wide layers that is the one
+    """`weights @ (rows.T @ columns / scale)`, in the order of fewer multiplications: for wide layers that is the one
     without a matrix of units by units."""
-    units, size = rows.shape
+    size, units = rows.shape
     others = weights.shape[0]
     if units * (size + others) <= 2 * others * size:  # Fewer multiplications.
-        return weights @ (rows @ columns.T / scale)
-    return (weights @ rows) @ columns.T / scale
+        return weights @ (rows.T @ columns / scale)
+    return (weights @ rows.T) @ columns / scale
 
 
 def couple_laterally(
     weights: Float[Array, "other unit"],
-    rows: Float[Array, "unit reading"],
-    columns: Float[Array, "unit reading"],
+    rows: Float[Array, "reading unit"],
+    columns: Float[Array, "reading unit"],
 ) -> Float[Array, "other unit"]:
     """Weights times a coupling between units: the mean product of their readings, made symmetric, without
     self-coupling, scaled by the root of the number of units. In the order of `couple`."""
-    units, size = rows.shape
+    size, units = rows.shape
     others = weights.shape[0]
     if units * (size + others) <= 4 * others * size:  # Fewer multiplications.
         coupling = outer_mean(rows, columns)
         coupling = (coupling + coupling.T) / math.sqrt(2)
         return weights @ (coupling * (1 - jnp.eye(units)) / math.sqrt(units))
-    both = (weights @ rows) @ columns.T + (weights @ columns) @ rows.T
-    return (both - 2 * weights * (rows * columns).sum(1)) / (size * math.sqrt(2 * units))
+    both = (weights @ rows.T) @ columns + (weights @ columns.T) @ rows
+    return (both - 2 * weights * (rows * columns).sum(0)) / (size * math.sqrt(2 * units))

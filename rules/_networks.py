@@ -1,7 +1,6 @@
 from typing import final
 
 import equinox as eqx
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._blocks import AbstractBlock, batch_norm, Convolution
@@ -16,11 +15,11 @@ class TopErrorNetwork(eqx.Module):
     blocks: tuple[AbstractBlock, ...]
     output: Convolution
 
-    def __call__(self, features: Float[Array, "batch unit"]) -> Float[Array, "unit channel batch"]:
-        states = States(features.T[None])
+    def __call__(self, features: Float[Array, "batch unit"]) -> States:
+        states = States(features[None])
         for block in self.blocks:
             states = block(states)
-        return self.output(states).middle
+        return self.output(states)
 
 
 @final
@@ -37,9 +36,10 @@ class UpdateNetwork(eqx.Module):
 
     @eqx.filter_jit  # Populations that are alike are traced once.
     def __call__(self, population: Population) -> States:
+        axis = population.signal.axis  # The order in which these networks compute.
         plain = [feature(population) for feature in self.plain]
-        raw = jnp.concatenate([feature(population) for feature in self.standardised])
-        states = States(jnp.concatenate([*plain, batch_norm(raw, self.offset)]))
+        raw = States.join([feature(population) for feature in self.standardised], axis)
+        states = States.join([*plain, raw.replace(batch_norm(raw.array, self.offset, axis))], axis)
         for block in self.blocks:
             states = block(states)
         return states

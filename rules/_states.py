@@ -1,43 +1,56 @@
-import dataclasses
+from collections.abc import Sequence
 from typing import final
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
 @final
 class States(eqx.Module):
-    """The channels of every unit and example, in the order in which they were computed.
+    """The channels of every example and unit, in the order in which they were computed.
 
-    Channels come first where they can: what is done to all units and examples of a channel then runs through memory,
-    several times as fast as over the few channels of an example. Convolutions want them last.
+    Channels come first where they can: what is done to all examples and units of a channel then runs through memory,
+    several times as fast as over the few channels of a unit. Convolutions want them last.
     """
 
-    array: Float[Array, "_ _ _"]
+    array: Float[Array, "_ batch _"]
     axis: int = eqx.field(static=True, default=0)  # of the channels: the first, or the last (-1)
 
     @property
-    def first(self) -> Float[Array, "channel unit batch"]:
-        return self.array if self.axis == 0 else self.array.transpose(2, 0, 1)
-
-    @property
-    def middle(self) -> Float[Array, "unit channel batch"]:
-        return self.array.swapaxes(0, 1) if self.axis == 0 else self.array.swapaxes(1, 2)
+    def first(self) -> Float[Array, "channel batch unit"]:
+        return self.array if self.axis == 0 else self.array.T
 
     @property
     def last(self) -> Float[Array, "unit batch channel"]:
-        return self.array if self.axis == -1 else self.array.transpose(1, 2, 0)
+        return self.array if self.axis == -1 else self.array.T
+
+    @property
+    def unit_axis(self) -> int:
+        """The axis of the units."""
+        return -1 if self.axis == 0 else 0
+
+    @classmethod
+    def join(cls, parts: Sequence["States"], axis: int) -> "States":
+        """The channels of all parts, in one order."""
+        return cls(jnp.concatenate([part.along(axis) for part in parts], axis), axis)
+
+    def along(self, axis: int) -> Float[Array, "_ batch _"]:
+        """The array with its channels along the first axis, or the last (-1)."""
+        return self.first if axis == 0 else self.last
+
+    def replace(self, array: Float[Array, "_ batch _"]) -> "States":
+        """Other states in the same order."""
+        return States(array, self.axis)
 
     def times(self, weight: Float[Array, "input output"]) -> "States":
         """Maps the channels, as a product of two matrices: its gradient in the weight is then one, too. XLA's CPU
         compiler takes up to twice as long for a sum over several axes."""
         inputs, outputs = weight.shape
         if self.axis == 0:
-            mapped = (weight.T @ self.array.reshape(inputs, -1)).reshape(outputs, *self.array.shape[1:])
-        else:
-            mapped = (self.array.reshape(-1, inputs) @ weight).reshape(*self.array.shape[:-1], outputs)
-        return dataclasses.replace(self, array=mapped)
+            return self.replace((weight.T @ self.array.reshape(inputs, -1)).reshape(outputs, *self.array.shape[1:]))
+        return self.replace((self.array.reshape(-1, inputs) @ weight).reshape(*self.array.shape[:-1], outputs))
 
     def plus(self, bias: Float[Array, " channel"]) -> "States":
         """Adds a number to every channel."""
-        return dataclasses.replace(self, array=self.array + (bias[:, None, None] if self.axis == 0 else bias))
+        return self.replace(self.array + (bias[:, None, None] if self.axis == 0 else bias))

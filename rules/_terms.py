@@ -11,8 +11,8 @@ from ._linear import couple, Linear, outer_mean
 from ._site import Site, standardise
 
 
-Above = Sequence[Float[Array, "post reading"]]
-Below = Sequence[Float[Array, "pre reading"]]
+Above = Sequence[Float[Array, "reading post"]]
+Below = Sequence[Float[Array, "reading pre"]]
 
 
 class AbstractTerm(eqx.Module):
@@ -62,7 +62,7 @@ class Decorrelation(AbstractTerm):
     def __call__(self, site: Site, upper: Above, lower: Below) -> Float[Array, "pre post"]:
         y = standardise(site.activity.y)
         batch, post = y.shape
-        pushed = couple(site.weights, y.T, y.T, batch * post**0.5)
+        pushed = couple(site.weights, y, y, batch * post**0.5)
         return pushed * jax.lax.rsqrt((pushed**2).mean() + 1e-8)
 
 

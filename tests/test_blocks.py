@@ -8,6 +8,7 @@ import pytest
 from metarule.rules import _correlate, BatchMixing, DenseUnitMixing, NeighbourMixing, PooledMixing, States
 from metarule.rules._blocks import batch_norm
 from metarule.rules._correlate import correlate
+from metarule.rules._signal_length import unit_length
 
 
 def compare(ours, plain, arguments, getkey):
@@ -59,16 +60,30 @@ def test_batch_normalisation_and_its_derivatives(axis, getkey):
         compare(lambda values, offset: batch_norm(values, offset, axis), plain, arguments, getkey)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 5, 8])
+@pytest.mark.parametrize("axis", [0, -1])
+def test_signals_of_unit_length_and_their_derivatives(axis, channels, getkey):
+    def plain(signal):
+        return signal / jnp.sqrt(1e-6 + (signal**2).mean(axis, keepdims=True))
+
+    with jax.enable_x64(True):
+        signal = jnp.moveaxis(jr.normal(getkey(), (channels, 3, 4)), 0, axis)
+        compare(lambda signal: unit_length(States(signal, axis)).array, plain, (signal,), getkey)
+
+
 def test_states_are_the_same_in_either_order(getkey):
     array, weight, bias = jr.normal(getkey(), (3, 4, 5)), jr.normal(getkey(), (3, 2)), jr.normal(getkey(), (2,))
-    states = States(array), States(array.transpose(1, 2, 0), -1)
-    expected = np.einsum("cub,cd->dub", array, weight) + np.asarray(bias)[:, None, None]
+    states = States(array), States(array.T, -1)
+    expected = np.einsum("cbu,cd->dbu", array, weight) + np.asarray(bias)[:, None, None]
     for state in states:
         mapped = state.times(weight).plus(bias)
         assert mapped.axis == state.axis
         np.testing.assert_allclose(mapped.first, expected, atol=1e-6)
-        np.testing.assert_allclose(mapped.middle, expected.transpose(1, 0, 2), atol=1e-6)
-        np.testing.assert_allclose(mapped.last, expected.transpose(1, 2, 0), atol=1e-6)
+        np.testing.assert_allclose(mapped.last, expected.T, atol=1e-6)
+        for axis in (0, -1):
+            joined = States.join([mapped, state], axis)
+            assert joined.axis == axis
+            np.testing.assert_allclose(joined.first, np.concatenate([expected, array]), atol=1e-6)
 
 
 @pytest.mark.parametrize("width", [1, 3])
@@ -78,9 +93,9 @@ def test_a_stage_computes_the_same_from_either_order(kind, width, getkey):
         "batch": lambda: BatchMixing.create((width, 3, 5), getkey()),
         "neighbours": lambda: NeighbourMixing.create(3, getkey()),
         "pooled": lambda: PooledMixing.create(3, getkey()),
-        "dense": lambda: DenseUnitMixing(BatchMixing.create((width, 4, 4), getkey())),
+        "dense": lambda: DenseUnitMixing(BatchMixing.create((width, 6, 6), getkey())),
     }
     block, array = make[kind](), jr.normal(getkey(), (3, 4, 6))
-    one, other = block(States(array)), block(States(array.transpose(1, 2, 0), -1))
+    one, other = block(States(array)), block(States(array.T, -1))
     assert np.abs(one.first).max() > 0.1
     np.testing.assert_allclose(one.first, other.first, atol=1e-5)

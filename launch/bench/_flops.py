@@ -34,8 +34,9 @@ def _equation(equation: Any, turns: bool) -> float:
         kernel, features = shapes[1], parameters["dimension_numbers"].rhs_spec[0]
         return 2.0 * equation.outvars[0].aval.size * math.prod(kernel) / kernel[features]
     if name == "bilinear":
-        function = parameters["function"].forward
-        return _count(jax.make_jaxpr(function)(*(variable.aval for variable in equation.invars)).jaxpr, turns)
+        # Shapes alone: without the mesh of a `shard_map`, in which this is not.
+        plain = [jax.ShapeDtypeStruct(variable.aval.shape, variable.aval.dtype) for variable in equation.invars]
+        return _count(jax.make_jaxpr(parameters["function"].forward)(*plain).jaxpr, turns)
     if name == "cholesky":
         return math.prod(shapes[0]) * shapes[0][-1] / 3
     if name == "triangular_solve":
