@@ -1,43 +1,29 @@
-import contextlib
 import dataclasses
-import hashlib
 import io
 from importlib.metadata import version
-from pathlib import Path
 
-import jax
 import numpy as np
 
-from ..tasks import BadInput, DataSet, Embedded, embedded
-from ._files import write_atomically
+from ..tasks import DataSet, Embedded, embedded
+from ._kept import keep, recall
 from ._sameness import code
 
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(DataSet))
-_DIGEST = hashlib.sha256().digest_size
 
 
 def drawn(side: int) -> Embedded:
-    """`embedded(side)`, which takes a second to draw and is then read from beside the compiled programs, if any.
+    """`embedded(side)`, which takes a second to draw and is then kept.
 
     What other code drew, another numpy or Pillow, or with the fonts of another matplotlib, is left alone, and what is
     damaged is drawn again.
     """
-    folder = jax.config.values["jax_compilation_cache_dir"]
-    if folder is None or not Path(folder).is_dir():
-        return embedded(side)
     versions = [version(name) for name in ("numpy", "pillow", "matplotlib")]
-    file = Path(folder) / "-".join(["embedded", str(side), code(), *versions])
-    held = b""
-    with contextlib.suppress(OSError):
-        held = file.read_bytes()
-    digest, content = held[:_DIGEST], held[_DIGEST:]
-    if digest == hashlib.sha256(content).digest():
+    name = "-".join(["embedded", str(side), code(), *versions])
+    if (content := recall(name)) is not None:
         return _unpacked(content)
     made = embedded(side)
-    content = _packed(made)
-    with contextlib.suppress(BadInput):  # Without room for it the next start draws again.
-        write_atomically(file, hashlib.sha256(content).digest() + content)
+    keep(name, _packed(made))
     return made
 
 

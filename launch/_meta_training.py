@@ -13,13 +13,15 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ..meta import everywhere, InnerLoop, MetaLearner, MetaState, rollout_loss
 from ..rules import AbstractRule
 from ._checkpoints import Checkpoints
-from ._configuration import Run, Training
+from ._configuration import describe, Run, Training
 from ._crew import at_home, Crew
 from ._keep_rule import keep_rule
 from ._reports import Reports
 from ._run_folder import RunFolder
+from ._sameness import code
 from ._setbacks import Setbacks
 from ._stop import terminated as _terminated
+from ._traces import Traces
 
 
 _COMPILING = 3600.0  # seconds that the compiler may take
@@ -67,11 +69,15 @@ class MetaTraining:
         self.learner = everywhere(learner)
         self.validation = everywhere(validation)
         self.key, self.validation_key = everywhere((jr.fold_in(key, 2), jr.fold_in(key, 3)))
+        # Of the settings the seed alone says nothing of the program: all that comes of it is in arrays.
+        self._traces = Traces({"code": code(), "training": describe(dataclasses.replace(training, seed=0))})
 
     def init(self, untrained: AbstractRule, key: PRNGKeyArray) -> Progressed:
         """The state before the first step. Raises `BadInput` if the estimator does not suit the problems."""
         untrained, key = everywhere((untrained, jr.fold_in(key, 1)))
-        meta = eqx.filter_jit(self.learner.init)(untrained, key)
+        meta = eqx.filter_jit(self.learner.init)(
+            untrained, key, rehearsed=self._traces.know(self.learner, untrained)
+        )
         return Progressed(meta, meta.theta, everywhere(jnp.array(jnp.inf, float)))
 
     def run(self, start: Progressed, folder: RunFolder, run: Run, crew: Crew) -> tuple[Progressed, float, bool]:
@@ -97,7 +103,7 @@ class MetaTraining:
             stopping = False
             while step < total and not stopping:
                 with crew.awaited("A meta-step", 0.0 if warm else _COMPILING):
-                    meta, measured = learner.step(state.meta, self.key)
+                    meta, measured = learner.step(state.meta, self.key, self._traces.jit)
                     values = {name: float(value) for name, value in measured.items()}
                 state, warm = Progressed(meta, state.best, state.best_loss), True
                 step += 1

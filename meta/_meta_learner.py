@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from typing import final
 
@@ -12,6 +13,11 @@ from ._devices import replicate
 from ._problem import AbstractProblem
 from .estimators import AbstractEstimator
 from .estimators._flat import ravel
+
+
+MetaStep = Callable[["MetaLearner", "MetaState", PyTree, PRNGKeyArray], tuple["MetaState", PyTree, dict[str, Array]]]
+"""A learner with one problem, the state without estimators, the problem's estimator's state and the root key to the
+states after one meta-step and its metrics."""
 
 
 class MetaState(eqx.Module):
@@ -41,32 +47,42 @@ class MetaLearner(eqx.Module):
     averaging: float = eqx.field(static=True, default=0.98)
     pace: Float[Array, ""] | None = None
 
-    def init(self, theta: PyTree, key: PRNGKeyArray) -> MetaState:
-        """The state before the first step. Raises `BadInput` if the estimator does not suit a problem."""
+    def init(self, theta: PyTree, key: PRNGKeyArray, *, rehearsed: bool = False) -> MetaState:
+        """The state before the first step. Raises `BadInput` if the estimator does not suit a problem.
+
+        To find out is to trace its steps; steps that were `rehearsed` before are believed to do.
+        """
         # An array made from a Python number has a weak type, which the first step would lose: and compile twice.
         learned, fixed = eqx.partition(theta, eqx.is_array)
         theta = eqx.combine(jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, leaf.dtype), learned), fixed)
         estimators = tuple(
-            self.estimator.init(problem, theta, jr.fold_in(key, index)) for index, problem in enumerate(self.problems)
+            self.estimator.init(problem, theta, jr.fold_in(key, index), rehearsed=rehearsed)
+            for index, problem in enumerate(self.problems)
         )
         optimiser = self.optimiser.init(ravel(theta)[0])
         theta, optimiser, step = replicate((theta, optimiser, jnp.zeros((), jnp.int32)))
         return MetaState(theta, optimiser, estimators, theta, step)
 
-    def step(self, state: MetaState, key: PRNGKeyArray) -> tuple[MetaState, dict[str, Float[Array, ""]]]:
+    def step(
+        self, state: MetaState, key: PRNGKeyArray, jit: Callable[[MetaStep], MetaStep] = eqx.filter_jit
+    ) -> tuple[MetaState, dict[str, Float[Array, ""]]]:
         """One meta-step with the problem whose turn it is, and what there is to log of it.
 
-        `key` is the root key: what a step draws depends on it and on the step's number alone.
+        `key` is the root key: what a step draws depends on it and on the step's number alone. `jit` has the pure step
+        compiled and run.
         """
         # Asking for the step's number waits for the last one to end.
         turn = int(state.step) % len(self.problems) if len(self.problems) > 1 else 0
-        learner = replace(self, problems=(self.problems[turn],))
         estimators = state.estimators
-        after, estimated, metrics = _step(learner, replace(state, estimators=()), estimators[turn], key)
+        after, estimated, metrics = jit(_step)(self.each[turn], replace(state, estimators=()), estimators[turn], key)
         return replace(after, estimators=(*estimators[:turn], estimated, *estimators[turn + 1 :])), metrics
 
+    @property
+    def each(self) -> tuple["MetaLearner", ...]:
+        """A learner for every problem alone, as its steps see it."""
+        return tuple(replace(self, problems=(problem,)) for problem in self.problems)
 
-@eqx.filter_jit
+
 def _step(
     learner: MetaLearner, state: MetaState, estimator: PyTree, key: PRNGKeyArray
 ) -> tuple[MetaState, PyTree, dict[str, Array]]:

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from metarule.launch import _drawn
+from metarule.launch import _drawn, _kept
 from metarule.tasks import BadInput, embedded
 
 
@@ -70,7 +70,7 @@ def test_without_room_it_draws_each_time(folder, times, monkeypatch):
         jax.config.update("jax_compilation_cache_dir", place)
         assert same(_drawn.drawn(8), embedded(8))
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    monkeypatch.setattr(_drawn, "write_atomically", refuse)
+    monkeypatch.setattr(_kept, "write_atomically", refuse)
     assert same(_drawn.drawn(8), embedded(8)) and times == [8] * 4
 
 

@@ -37,8 +37,11 @@ class AbstractEstimator(eqx.Module, Generic[_State]):
         """Raises `BadInput` if so many devices can't share the work evenly."""
 
     @abc.abstractmethod
-    def init(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> _State:
-        """The state before the first meta-step. Raises `BadInput` if this estimator does not suit the problem."""
+    def init(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray, *, rehearsed: bool = False) -> _State:
+        """The state before the first meta-step. Raises `BadInput` if this estimator does not suit the problem.
+
+        To find out may be to trace an estimate, which takes seconds; one that was `rehearsed` before is believed to do.
+        """
 
     @abc.abstractmethod
     def estimate(

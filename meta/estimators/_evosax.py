@@ -71,7 +71,9 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         if self.members % devices:
             raise BadInput(f"{self.members} members can't be shared evenly by {devices} devices: take a multiple.")
 
-    def init(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> SearchState:
+    def init(
+        self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray, *, rehearsed: bool = False
+    ) -> SearchState:
         vector, _, _ = ravel(theta)
         self.check_devices(device_count())
         algorithm, params = self._algorithm(vector)

@@ -73,7 +73,9 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
     def check_devices(self, devices: int) -> None:
         self.plan.population.share(devices)
 
-    def init(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> ParticlesState:
+    def init(
+        self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray, *, rehearsed: bool = False
+    ) -> ParticlesState:
         ravel(theta)  # Raises where there is nothing to learn.
         if self.plan.window is not None and self.plan.window.maximum > problem.horizon.maximum:
             raise BadInput(
@@ -95,7 +97,8 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
         carried = jax.tree.map(lambda x: _blank(x, key), carried)
         zero = jnp.zeros(self.plan.population.count, jnp.int32)
         state = ParticlesState(spread(Run(carried, zero, length, zero)), replicate(meta_step))
-        rehearse(_Common.check, *self._begin(problem, theta, state, key))
+        if not rehearsed:
+            rehearse(_Common.check, *self._begin(problem, theta, state, key))
         return state
 
     def estimate(

@@ -1,0 +1,35 @@
+"""What takes long to make and can be made again: kept in files beside the compiled programs, if those are kept."""
+
+import contextlib
+import hashlib
+from pathlib import Path
+
+import jax
+
+from ..tasks import BadInput
+from ._files import write_atomically
+
+
+_DIGEST = hashlib.sha256().digest_size
+
+
+def recall(name: str) -> bytes | None:
+    """What was kept under this name; None if that is nothing, or damaged."""
+    held = b""
+    if (folder := _folder()) is not None:
+        with contextlib.suppress(OSError):
+            held = (folder / name).read_bytes()
+    digest, content = held[:_DIGEST], held[_DIGEST:]
+    return content if digest == hashlib.sha256(content).digest() else None
+
+
+def keep(name: str, content: bytes) -> None:
+    """Keeps this, if there is room for it."""
+    if (folder := _folder()) is not None:
+        with contextlib.suppress(BadInput):
+            write_atomically(folder / name, hashlib.sha256(content).digest() + content)
+
+
+def _folder() -> Path | None:
+    folder = jax.config.values["jax_compilation_cache_dir"]
+    return Path(folder) if folder is not None and Path(folder).is_dir() else None
