@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
-from typing import final
+from typing import final, TypeVar
 
 import equinox as eqx
 import jax
@@ -14,6 +14,8 @@ from ._problem import AbstractProblem
 from .estimators import AbstractEstimator
 from .estimators._flat import ravel
 
+
+_Item = TypeVar("_Item")
 
 MetaStep = Callable[["MetaLearner", "MetaState", PyTree, PRNGKeyArray], tuple["MetaState", PyTree, dict[str, Array]]]
 """A learner with one problem, the state without estimators, the problem's estimator's state and the root key to the
@@ -77,10 +79,48 @@ class MetaLearner(eqx.Module):
         after, estimated, metrics = jit(_step)(self.each[turn], replace(state, estimators=()), estimators[turn], key)
         return replace(after, estimators=(*estimators[:turn], estimated, *estimators[turn + 1 :])), metrics
 
+    def steps(
+        self, state: MetaState, key: PRNGKeyArray, rounds: int
+    ) -> tuple[MetaState, dict[str, Float[Array, " step"]]]:
+        """The meta-steps of so many rounds, in each of which every problem has its turn, as one program.
+
+        They are those that `step` takes, one after another: for problems so small that to call a program takes longer
+        than its step, in a fraction of the time. Metrics have an entry for each.
+        """
+        turn = int(state.step) % len(self.problems)
+        learner = replace(self, problems=_turned(self.problems, turn))
+        state = replace(state, estimators=_turned(state.estimators, turn))
+        state, metrics = _rounds(learner, state, key, rounds)
+        return replace(state, estimators=_turned(state.estimators, -turn)), metrics
+
     @property
     def each(self) -> tuple["MetaLearner", ...]:
         """A learner for every problem alone, as its steps see it."""
         return tuple(replace(self, problems=(problem,)) for problem in self.problems)
+
+
+def _turned(items: tuple[_Item, ...], turn: int) -> tuple[_Item, ...]:
+    """From the item of this number on, and then those before it."""
+    return items[turn:] + items[:turn]
+
+
+@eqx.filter_jit
+def _rounds(
+    learner: MetaLearner, state: MetaState, key: PRNGKeyArray, rounds: int
+) -> tuple[MetaState, dict[str, Array]]:
+    arrays, rest = eqx.partition(state, eqx.is_array)
+
+    def round(arrays: PyTree, _: None) -> tuple[PyTree, dict[str, Array]]:
+        state, estimators, measured = eqx.combine(arrays, rest), [], []
+        for each, estimator in zip(learner.each, state.estimators):
+            state, estimator, metrics = _step(each, replace(state, estimators=()), estimator, key)
+            estimators.append(estimator)
+            measured.append(metrics)
+        state = replace(state, estimators=tuple(estimators))
+        return eqx.filter(state, eqx.is_array), jax.tree.map(lambda *values: jnp.stack(values), *measured)
+
+    arrays, metrics = jax.lax.scan(round, arrays, None, rounds)
+    return eqx.combine(arrays, rest), jax.tree.map(jnp.concatenate, metrics)
 
 
 def _step(
