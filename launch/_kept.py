@@ -8,6 +8,7 @@ import jax
 
 from ..tasks import BadInput
 from ._files import write_atomically
+from ._sameness import is_edited
 
 
 _DIGEST = hashlib.sha256().digest_size
@@ -30,6 +31,13 @@ def keep(name: str, content: bytes) -> None:
             write_atomically(folder / name, hashlib.sha256(content).digest() + content)
 
 
+def is_possible() -> bool:
+    """Whether anything can be kept here and now."""
+    return _folder() is not None
+
+
 def _folder() -> Path | None:
     folder = jax.config.values["jax_compilation_cache_dir"]
-    return Path(folder) if folder is not None and Path(folder).is_dir() else None
+    if folder is None or not jax.config.values["jax_enable_compilation_cache"] or is_edited():
+        return None
+    return Path(folder) if Path(folder).is_dir() else None

@@ -69,15 +69,13 @@ class MetaTraining:
         self.learner = everywhere(learner)
         self.validation = everywhere(validation)
         self.key, self.validation_key = everywhere((jr.fold_in(key, 2), jr.fold_in(key, 3)))
-        # Of the settings the seed alone says nothing of the program: all that comes of it is in arrays.
-        self._traces = Traces({"code": code(), "training": describe(dataclasses.replace(training, seed=0))})
+        self._step = Traces({"code": code(), "training": describe(_of_a_step(training))})
 
     def init(self, untrained: AbstractRule, key: PRNGKeyArray) -> Progressed:
         """The state before the first step. Raises `BadInput` if the estimator does not suit the problems."""
         untrained, key = everywhere((untrained, jr.fold_in(key, 1)))
-        meta = eqx.filter_jit(self.learner.init)(
-            untrained, key, rehearsed=self._traces.know(self.learner, untrained)
-        )
+        known = self._step.know(self.learner, untrained)
+        meta = eqx.filter_jit(self.learner.init)(untrained, key, rehearsed=known)
         return Progressed(meta, meta.theta, everywhere(jnp.array(jnp.inf, float)))
 
     def run(self, start: Progressed, folder: RunFolder, run: Run, crew: Crew) -> tuple[Progressed, float, bool]:
@@ -103,7 +101,7 @@ class MetaTraining:
             stopping = False
             while step < total and not stopping:
                 with crew.awaited("A meta-step", 0.0 if warm else _COMPILING):
-                    meta, measured = learner.step(state.meta, self.key, self._traces.jit)
+                    meta, measured = learner.step(state.meta, self.key, self._step)
                     values = {name: float(value) for name, value in measured.items()}
                 state, warm = Progressed(meta, state.best, state.best_loss), True
                 step += 1
@@ -161,3 +159,11 @@ class MetaTraining:
         if not loss < state.best_loss:
             return state
         return Progressed(state.meta, state.meta.average, loss)
+
+
+def _of_a_step(training: Training) -> Training:
+    """The training without what says nothing of its meta-steps: all that comes of a seed is in arrays, and a table and
+    the times of validations and checkpoints lie outside."""
+    return dataclasses.replace(
+        training, seed=0, validate_every=1, checkpoint_every=1, held_out=(), evaluation_steps=1, labels=1, seeds=1
+    )

@@ -12,6 +12,7 @@ from jaxtyping import PyTree
 from ._fingerprint import whole
 from ._leaves import named_leaves, numbers
 from ._run_folder import flat
+from ._start import BEGUN
 
 
 def of_program(configuration: dict[str, Any], processes: int) -> dict[str, Any]:
@@ -34,12 +35,26 @@ def of_data(data: PyTree) -> dict[str, Any]:
 @functools.cache
 def code() -> str:
     """A digest of all that this package's files say."""
-    package = Path(__file__).parents[1]
     found = hashlib.sha256()
-    for room in ("models", "tasks", "rules", "meta", "launch"):
-        for file in sorted((package / room).rglob("*.py")):
-            found.update(str(file.relative_to(package)).encode() + file.read_bytes())
+    for file in _files():
+        found.update(str(file.relative_to(_PACKAGE)).encode() + file.read_bytes())
     return found.hexdigest()[:12]
+
+
+@functools.cache
+def is_edited() -> bool:
+    """Whether a file was written since this process began: then it may run something else than its files say."""
+    return any(file.stat().st_mtime >= BEGUN for file in _files())
+
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def _files() -> list[Path]:
+    return [file for room in _ROOMS for file in sorted((_PACKAGE / room).rglob("*.py"))]
+
+
+_ROOMS = ("models", "tasks", "rules", "meta", "launch")
 
 
 def _short(text: str) -> str:

@@ -3,7 +3,12 @@ import gc
 import logging
 import os
 import sys
+import time
 from pathlib import Path
+
+
+BEGUN = time.time()
+"""When this process began, near enough: before it imported what a command needs."""
 
 
 def silence() -> None:

@@ -11,7 +11,12 @@ from ._diagnosis import diagnose as diagnose, Diagnosis as Diagnosis, sample as 
 from ._final_loss import FinalLoss as FinalLoss
 from ._inner_loop import InnerLoop as InnerLoop, Learner as Learner, rollout_loss as rollout_loss
 from ._length import as_length as as_length, Length as Length
-from ._meta_learner import MetaLearner as MetaLearner, MetaState as MetaState, MetaStep as MetaStep
+from ._meta_learner import (
+    meta_step as meta_step,
+    MetaLearner as MetaLearner,
+    MetaState as MetaState,
+    MetaStep as MetaStep,
+)
 from ._objective import (
     AbstractObjective as AbstractObjective,
     AbstractScore as AbstractScore,

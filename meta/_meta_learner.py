@@ -18,8 +18,7 @@ from .estimators._flat import ravel
 _Item = TypeVar("_Item")
 
 MetaStep = Callable[["MetaLearner", "MetaState", PyTree, PRNGKeyArray], tuple["MetaState", PyTree, dict[str, Array]]]
-"""A learner with one problem, the state without estimators, the problem's estimator's state and the root key to the
-states after one meta-step and its metrics."""
+"""`meta_step`, or the same compiled: both states after it, and what there is to log."""
 
 
 class MetaState(eqx.Module):
@@ -66,23 +65,24 @@ class MetaLearner(eqx.Module):
         return MetaState(theta, optimiser, estimators, theta, step)
 
     def step(
-        self, state: MetaState, key: PRNGKeyArray, jit: Callable[[MetaStep], MetaStep] = eqx.filter_jit
+        self, state: MetaState, key: PRNGKeyArray, compiled: MetaStep | None = None
     ) -> tuple[MetaState, dict[str, Float[Array, ""]]]:
         """One meta-step with the problem whose turn it is, and what there is to log of it.
 
-        `key` is the root key: what a step draws depends on it and on the step's number alone. `jit` has the pure step
-        compiled and run.
+        `key` is the root key: what a step draws depends on it and on the step's number alone. `compiled` is `meta_step`
+        as something else than Equinox's jit has it compiled.
         """
         # Asking for the step's number waits for the last one to end.
         turn = int(state.step) % len(self.problems) if len(self.problems) > 1 else 0
         estimators = state.estimators
-        after, estimated, metrics = jit(_step)(self.each[turn], replace(state, estimators=()), estimators[turn], key)
+        learner, rest = replace(self, problems=(self.problems[turn],)), replace(state, estimators=())
+        after, estimated, metrics = (compiled or _compiled)(learner, rest, estimators[turn], key)
         return replace(after, estimators=(*estimators[:turn], estimated, *estimators[turn + 1 :])), metrics
 
     def steps(
         self, state: MetaState, key: PRNGKeyArray, rounds: int
     ) -> tuple[MetaState, dict[str, Float[Array, " step"]]]:
-        """The meta-steps of so many rounds, in each of which every problem has its turn, as one program.
+        """The meta-steps of one or more rounds, in each of which every problem has its turn, as one program.
 
         They are those that `step` takes, one after another: for problems so small that to call a program takes longer
         than its step, in a fraction of the time. Metrics have an entry for each.
@@ -90,12 +90,12 @@ class MetaLearner(eqx.Module):
         turn = int(state.step) % len(self.problems)
         learner = replace(self, problems=_turned(self.problems, turn))
         state = replace(state, estimators=_turned(state.estimators, turn))
-        state, metrics = _rounds(learner, state, key, rounds)
+        state, metrics = _rounds(learner, state, key, int(rounds))
         return replace(state, estimators=_turned(state.estimators, -turn)), metrics
 
     @property
     def each(self) -> tuple["MetaLearner", ...]:
-        """A learner for every problem alone, as its steps see it."""
+        """A learner for every problem alone, as its steps have it."""
         return tuple(replace(self, problems=(problem,)) for problem in self.problems)
 
 
@@ -110,22 +110,23 @@ def _rounds(
 ) -> tuple[MetaState, dict[str, Array]]:
     arrays, rest = eqx.partition(state, eqx.is_array)
 
-    def round(arrays: PyTree, _: None) -> tuple[PyTree, dict[str, Array]]:
+    def one(arrays: PyTree, _: None) -> tuple[PyTree, dict[str, Array]]:
         state, estimators, measured = eqx.combine(arrays, rest), [], []
         for each, estimator in zip(learner.each, state.estimators):
-            state, estimator, metrics = _step(each, replace(state, estimators=()), estimator, key)
+            state, estimator, metrics = meta_step(each, replace(state, estimators=()), estimator, key)
             estimators.append(estimator)
             measured.append(metrics)
         state = replace(state, estimators=tuple(estimators))
         return eqx.filter(state, eqx.is_array), jax.tree.map(lambda *values: jnp.stack(values), *measured)
 
-    arrays, metrics = jax.lax.scan(round, arrays, None, rounds)
-    return eqx.combine(arrays, rest), jax.tree.map(jnp.concatenate, metrics)
+    arrays, metrics = jax.lax.scan(one, arrays, None, rounds)
+    return eqx.combine(arrays, rest), jax.tree.map(lambda values: values.reshape(-1), metrics)
 
 
-def _step(
+def meta_step(
     learner: MetaLearner, state: MetaState, estimator: PyTree, key: PRNGKeyArray
 ) -> tuple[MetaState, PyTree, dict[str, Array]]:
+    """A meta-step of a learner with one problem, whose estimator's state stands beside the learner's other state."""
     key = jr.fold_in(key, state.step)
     estimate, estimator = learner.estimator.estimate(learner.problems[0], state.theta, estimator, key)
     # As one vector: an operation for every array would take longer to trace, to compile and to run.
@@ -143,3 +144,6 @@ def _step(
     state = MetaState(as_theta(moved), optimiser, (), as_theta(average), state.step + 1)
     state, metrics = replicate((state, {"meta_loss": estimate.loss, **estimate.diagnostics}))
     return state, estimator, metrics
+
+
+_compiled = eqx.filter_jit(meta_step)

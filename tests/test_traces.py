@@ -1,53 +1,67 @@
 """Meta-steps are traced once, and then read, unless they could be others."""
 
 import dataclasses
+import math
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import metarule.launch._traces
 import numpy as np
 import optax
 import pytest
+from metarule.launch import _kept, _traces
+from metarule.launch._configuration import describe
+from metarule.launch._meta_training import MetaTraining
+from metarule.launch._presets import PRESETS
+from metarule.launch._problems import problems_of
+from metarule.launch._rules import Lean
 from metarule.launch._traces import Traces
-from metarule.meta import AbstractProblem, Drift, Length, MetaLearner
+from metarule.meta import AbstractProblem, Drift, Length, meta_step, MetaLearner
 from metarule.meta.estimators import EvosaxSearch, PES, Population, TruncatedBackprop
 from metarule.tasks import BadInput
 
 
-TRACED = []
 SETTINGS = {"code": "this", "learning_rate": 0.1}
 HORIZON = Length(6)
+BACKPROP = TruncatedBackprop(Population(2), Length(3))
 
 
-class Counted(AbstractProblem):
-    """A problem that says when it is traced."""
-
-    problem: Drift
-    horizon: Length
-
-    def init(self, theta, key):
-        return self.problem.init(theta, key)
-
-    def step(self, theta, state, key):
-        TRACED.append(None)
-        return self.problem.step(theta, state, key)
+def drift(size=3, weights=6):
+    return Drift(horizon=HORIZON, pushes=jnp.ones((7, size)), weights=jnp.ones(weights))
 
 
-def learner_of(estimator=TruncatedBackprop(Population(2), Length(3)), size=3, problems=1):
-    problem = Counted(Drift(horizon=HORIZON, pushes=jnp.ones((7, size)), weights=jnp.ones(6)), HORIZON)
-    return MetaLearner((problem,) * problems, estimator, optax.adam(0.1)), jnp.ones(size)
+def learner_of(estimator=BACKPROP, problems=(drift(),)):
+    return MetaLearner(problems, estimator, optax.adam(0.1))
 
 
-def run(traces, learner, theta, steps=3):
-    """Some steps, as a new process would take them: with nothing that JAX remembers of earlier ones."""
+THETA = jnp.ones(3)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    before = jax.config.values["jax_compilation_cache_dir"]
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    yield tmp_path
+    jax.config.update("jax_compilation_cache_dir", before)
+
+
+@pytest.fixture
+def traced(monkeypatch):
+    """An entry for every time that a step was traced."""
+    found = []
+    monkeypatch.setattr(_traces, "meta_step", lambda *arguments: found.append(None) or meta_step(*arguments))
+    return found
+
+
+def run(traces, learner, theta=THETA, steps=3):
+    """Some steps, as a new process would take them: with nothing that is remembered of earlier ones."""
     jax.clear_caches()
-    TRACED.clear()
+    _traces._read.cache_clear()
     state = eqx.filter_jit(learner.init)(theta, jr.key(0), rehearsed=traces.know(learner, theta))
     for _ in range(steps):
-        state, metrics = learner.step(state, jr.key(1), traces.jit)
-    return state, metrics, len(TRACED)
+        state, metrics = learner.step(state, jr.key(1), traces)
+    return state, metrics
 
 
 def same(one, other):
@@ -62,93 +76,130 @@ def same(one, other):
     return True
 
 
-@pytest.fixture
-def folder(tmp_path):
-    before = jax.config.values["jax_compilation_cache_dir"]
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
-    yield tmp_path
-    jax.config.update("jax_compilation_cache_dir", before)
-
-
 def written(folder):
     return sorted(file for file in folder.iterdir() if file.name.startswith("step-"))
 
 
 ESTIMATORS = {
-    "backprop": TruncatedBackprop(Population(2), Length(3)),
+    "backprop": BACKPROP,
     "pes": PES(Population(2, 2), Length(3)),
     "evosax": EvosaxSearch(members=4, tasks=1),
 }
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_a_second_start_traces_no_step_and_computes_the_same(folder, name):
-    learner, theta = learner_of(ESTIMATORS[name])
-    state = learner.init(theta, jr.key(0))
+def test_a_second_start_traces_no_step_and_computes_the_same(folder, traced, name):
+    learner = learner_of(ESTIMATORS[name])
+    state = learner.init(THETA, jr.key(0))
     for _ in range(3):
         state, metrics = learner.step(state, jr.key(1))
-    first, first_metrics, _ = run(Traces(SETTINGS), learner, theta)
-    second, second_metrics, traced = run(Traces(SETTINGS), learner, theta)
-    assert traced == 0 and len(written(folder)) == 1
-    assert same(first, second) and same(first_metrics, second_metrics)
-    assert same(state, first) and same(metrics, first_metrics)
-    assert jax.tree.structure(state) == jax.tree.structure(second)
+    first = run(Traces(SETTINGS), learner)
+    assert len(traced) == 1 and len(written(folder)) == 1
+    second = run(Traces(SETTINGS), learner)
+    assert len(traced) == 1 and same(first, second) and same((state, metrics), first)
+    assert jax.tree.structure((state, metrics)) == jax.tree.structure(second)
 
 
-def test_what_could_be_another_step_is_traced(folder):
-    learner, theta = learner_of()
-    run(Traces(SETTINGS), learner, theta, steps=1)
+def test_what_could_be_another_step_is_traced(folder, traced, monkeypatch):
+    learner = learner_of()
+    run(Traces(SETTINGS), learner, steps=1)
+    slow = dataclasses.replace(learner, pace=jnp.asarray(0.5))
+    clipped = dataclasses.replace(BACKPROP, clip=0.5)  # A number, not an array.
     others = {
-        "itself": (SETTINGS, learner, theta),
-        "alike": (SETTINGS, learner_of(problems=2)[0], theta),
-        "code": ({**SETTINGS, "code": "other"}, learner, theta),
-        "settings": ({**SETTINGS, "learning_rate": 0.2}, learner, theta),
-        "averaging": (SETTINGS, dataclasses.replace(learner, averaging=0.5), theta),
-        "pace": (SETTINGS, dataclasses.replace(learner, pace=jnp.asarray(0.5)), theta),
-        "estimator": (SETTINGS, learner_of(PES(Population(2, 2), Length(3)))[0], theta),
-        "particles": (SETTINGS, learner_of(TruncatedBackprop(Population(4), Length(3)))[0], theta),
-        "size": (SETTINGS, *learner_of(size=4)),
-        "type": (SETTINGS, learner, theta.astype(jnp.float16)),
+        "itself": (SETTINGS, learner),
+        "alike": (SETTINGS, learner_of(problems=(drift(), drift()))),
+        "one of two": (SETTINGS, learner_of(problems=(drift(), drift(4)))),
+        "code": ({**SETTINGS, "code": "other"}, learner),
+        "settings": ({**SETTINGS, "learning_rate": 0.2}, learner),
+        "averaging": (SETTINGS, dataclasses.replace(learner, averaging=0.5)),
+        "pace": (SETTINGS, slow),
+        "number": (SETTINGS, learner_of(clipped)),
+        "estimator": (SETTINGS, learner_of(ESTIMATORS["pes"])),
+        "particles": (SETTINGS, learner_of(TruncatedBackprop(Population(4), Length(3)))),
+        "size": (SETTINGS, learner_of(problems=(drift(4),))),
     }
-    known = [name for name, (settings, *made) in others.items() if Traces(settings).know(*made)]
-    assert known == ["itself", "alike"]
+    assert [name for name, (settings, made) in others.items() if Traces(settings).know(made, THETA)] == [
+        "itself", "alike",
+    ]  # fmt: skip
+    knows = lambda theta=THETA: Traces(SETTINGS).know(learner, theta)
+    assert knows() and not knows(THETA.astype(jnp.float16)) and not knows((THETA, jnp.square))
+    weak = dataclasses.replace(learner, pace=jnp.asarray(0.5))
+    strong = dataclasses.replace(learner, pace=jnp.asarray(0.5, jnp.float32))
+    assert weak.pace.weak_type and not strong.pace.weak_type
+    assert Traces(SETTINGS)._name(weak, THETA) != Traces(SETTINGS)._name(strong, THETA)
     with jax.default_matmul_precision("float32"):
-        assert not Traces(SETTINGS).know(learner, theta)
-    _, _, traced = run(Traces({**SETTINGS, "code": "other"}), learner, theta, steps=1)
-    assert traced > 0 and len(written(folder)) == 2
+        assert not knows()
+    with monkeypatch.context() as patched:
+        patched.setattr(_traces, "version", lambda library: "0")
+        assert not knows()
+    with monkeypatch.context() as patched:
+        patched.setattr(_traces, "device_count", lambda: 2)
+        assert not knows()
+
+
+def test_each_problem_and_pace_has_its_own(folder, traced):
+    learner, traces = learner_of(problems=(drift(weights=6), drift(weights=7))), Traces(SETTINGS)
+    state, _ = run(traces, learner, steps=1)
+    assert not traces.know(learner, THETA)
+    state, _ = learner.step(state, jr.key(1), traces)
+    assert traces.know(learner, THETA) and len(traced) == 2
+    slow = dataclasses.replace(learner, pace=jnp.asarray(0.5))
+    found, expected = slow.step(state, jr.key(1), traces), slow.step(state, jr.key(1))
+    assert len(traced) == 3 and same(found, expected)
+    assert same(learner.step(state, jr.key(1), traces), learner.step(state, jr.key(1))) and len(traced) == 3
 
 
 @pytest.mark.parametrize("harm", [lambda b: b[:-1], lambda b: b[:300] + bytes([b[300] ^ 1]) + b[301:]])
-def test_a_damaged_trace_is_made_again(folder, harm):
-    learner, theta = learner_of()
-    before, _, _ = run(Traces(SETTINGS), learner, theta, steps=1)
+def test_a_damaged_trace_is_made_again(folder, traced, harm):
+    learner, traces = learner_of(), Traces(SETTINGS)
+    before = run(traces, learner, steps=1)
     (file,) = written(folder)
     whole = file.read_bytes()
     file.write_bytes(harm(whole))
     traces = Traces(SETTINGS)
-    assert not traces.know(learner, theta)
-    after, _, traced = run(traces, learner, theta, steps=1)
-    assert traced > 0 and same(before, after) and traces.know(learner, theta) and len(file.read_bytes()) == len(whole)
+    assert not traces.know(learner, THETA)
+    after = run(traces, learner, steps=1)
+    assert len(traced) == 2 and same(before, after) and traces.know(learner, THETA)
+    assert len(file.read_bytes()) == len(whole)
 
 
-def test_without_a_place_or_a_name_it_traces_each_time(folder):
-    learner, theta = learner_of()
-    for settings, place in ({"function": lambda: 0}, str(folder)), (SETTINGS, None):
-        jax.config.update("jax_compilation_cache_dir", place)
-        for _ in range(2):
-            _, _, traced = run(Traces(settings), learner, theta, steps=1)
-            assert traced > 0 and not written(folder)  # Another process's function may well have this address.
+class Bowl(AbstractProblem):
+    """A problem of somebody else's."""
+
+    horizon: Length
+
+    def init(self, theta, key):
+        return jnp.zeros(())
+
+    def step(self, theta, state, key):
+        return state, (theta**2).sum()
 
 
-def test_what_can_not_be_written_is_run(folder, monkeypatch):
+def test_without_a_place_or_a_sure_name_nothing_is_kept(folder, monkeypatch):
+    expected = run(Traces(SETTINGS), learner_of(problems=(Bowl(HORIZON),)), steps=1)
+    assert not written(folder)  # This package's code does not tell what a bowl computes.
+    with monkeypatch.context() as patched:
+        patched.setattr(_kept, "is_edited", lambda: True)
+        run(Traces(SETTINGS), learner_of(), steps=1)
+    # Another process's function may well have the address of this one's.
+    assert same(expected, run(Traces({"function": lambda: 0}), learner_of(problems=(Bowl(HORIZON),)), steps=1))
+    run(Traces({"function": lambda: 0}), learner_of(), steps=1)
+    for name, value in ("jax_compilation_cache_dir", None), ("jax_enable_compilation_cache", False):
+        before = jax.config.values[name]
+        jax.config.update(name, value)
+        run(Traces(SETTINGS), learner_of(), steps=1)
+        jax.config.update(name, before)
+    assert not written(folder)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, NotImplementedError, TypeError])
+def test_what_can_not_be_written_is_run(folder, monkeypatch, error):
     def refuse(*_):
-        raise ValueError("Cannot serialize code with custom calls")
+        raise error("custom calls")
 
-    monkeypatch.setattr(metarule.launch._traces.export, "export", refuse)
-    learner, theta = learner_of()
-    for _ in range(2):
-        _, _, traced = run(Traces(SETTINGS), learner, theta, steps=1)
-        assert traced > 0 and not written(folder)
+    expected = run(Traces(SETTINGS), learner_of(), steps=1)
+    monkeypatch.setattr(_traces.export.Exported, "serialize", refuse)
+    assert same(expected, run(Traces({**SETTINGS, "more": 1}), learner_of(), steps=1)) and len(written(folder)) == 1
 
 
 def test_what_does_not_suit_is_refused_before_a_step(folder):
@@ -161,8 +212,41 @@ def test_what_does_not_suit_is_refused_before_a_step(folder):
         def step(self, theta, state, key):
             return state, jnp.sign(theta).sum()
 
-    learner = MetaLearner((Flat(HORIZON),), TruncatedBackprop(Population(2), Length(3)), optax.adam(0.1))
     for _ in range(2):
         with pytest.raises(BadInput, match="evolution strategy"):
-            run(Traces(SETTINGS), learner, jnp.ones(3))
-    assert not written(folder)
+            run(Traces(SETTINGS), learner_of(problems=(Flat(HORIZON),)))
+
+
+TINY = dataclasses.replace(
+    PRESETS["quick"],
+    rule=Lean(hidden=4, signal=2, readout=1),
+    estimator=TruncatedBackprop(Population(2), Length(2)),
+    networks=("4",),
+    ways=3,
+    shots=2,
+    batch_sizes=(6,),
+    augmentation="none",
+    horizon=Length(4),
+)
+
+
+def test_a_run_knows_the_steps_of_its_like(folder):
+    def training(**changes):
+        training = dataclasses.replace(TINY, **changes)
+        made = MetaTraining(training, *problems_of(training, None), jr.key(training.seed))
+        return made, training.rule.build(jr.key(training.seed))
+
+    def knows(**changes):
+        made, rule = training(**changes)
+        return made._step.know(made.learner, rule)
+
+    made, rule = training()
+    assert not knows()
+    start = made.init(rule, jr.key(0))
+    state, metrics = made.learner.step(start.meta, made.key, made._step)
+    assert math.isfinite(metrics["meta_loss"]) and len(written(folder)) == 1
+    assert knows() and knows(seed=5, labels=3, seeds=1, held_out=(), validate_every=7, checkpoint_every=7)
+    others = {"learning_rate": 0.02, "steps": 77, "activation": "tanh", "optimiser": "sgd", "averaging": 0.5}
+    others |= {"networks": ("5",), "weight_scale": 0.2, "score": "hinge", "updates": 2, "augmentation": "light"}
+    assert not [name for name, value in others.items() if knows(**{name: value})]
+    assert not set(others) - describe(TINY).keys()

@@ -7,7 +7,7 @@ from jaxtyping import Array, Key, PRNGKeyArray, PyTree
 
 from ...meta import AbstractProblem, Length
 from ...meta.estimators import AbstractPersistent, AntitheticES, GPES, Noise, NRES, PES, Population
-from ._inner_problems import adam, Classifier, Optimisation, PerParameterNetwork, Quadratic
+from ._inner_problems import AbstractTarget, adam, Classifier, Optimisation, PerParameterNetwork, Quadratic
 from ._program import matrix_product, Program
 from ._row import Row, row
 from ._sample import Budget, sample
@@ -20,8 +20,8 @@ _TOGETHER = 20
 def estimators(budget: Budget) -> list[Row]:
     """Evolution strategies beside the bare unroll of the same particles, 8 tasks x 20 steps, on three problems.
 
-    The smallest is also measured with 20 meta-gradients in a program, one after another, as `MetaLearner.steps` has
-    them: JAX takes longer to hand over an estimate's arrays than the estimate.
+    The smallest is also measured with 20 meta-gradients in a program, one after another at the same theta: JAX takes
+    longer to hand over an estimate's arrays than the estimate (`MetaLearner.steps`).
     """
     network = PerParameterNetwork.create(jr.key(0))
     quadratic, classifier = Quadratic(), Classifier.create(jr.key(1))
@@ -34,14 +34,14 @@ def estimators(budget: Budget) -> list[Row]:
     if budget.small:
         cases.pop("mlp-network")
     rows = []
-    for name, (target, theta, together) in cases.items():
-        problem = Optimisation(target=target, horizon=Length(5 * _STEPS))
-        rows += _beside_bare(f"estimators/{name}", problem, theta, (together, budget))
+    for name, case in cases.items():
+        rows += _beside_bare(f"estimators/{name}", case, budget)
     return rows
 
 
-def _beside_bare(name: str, problem: AbstractProblem, theta: PyTree, effort: tuple[int, Budget]) -> list[Row]:
-    together, budget = effort
+def _beside_bare(name: str, case: tuple[AbstractTarget, PyTree, int], budget: Budget) -> list[Row]:
+    target, theta, together = case
+    problem = Optimisation(target=target, horizon=Length(5 * _STEPS))
     population, window, noise = Population(_TASKS), Length(_STEPS), Noise(0.01)
     family: dict[str, AbstractPersistent] = {
         "es": AntitheticES(population, window, noise),
