@@ -45,10 +45,10 @@ def poisoned(monkeypatch, limit):
     """Meta-gradients fail from step 6 on as long as steps are larger than `limit` of their size; paces are noted."""
     step, paces = MetaLearner.step, []
 
-    def failing(self, state, key):
+    def failing(self, state, key, compiled):
         pace = 1.0 if self.pace is None else float(self.pace)
         paces.append((int(state.step), pace))
-        state, measured = step(self, state, key)
+        state, measured = step(self, state, key, compiled)
         if int(state.step) > 5 and pace > limit:
             measured["gradient_norm"] = jnp.asarray(jnp.nan)
         return state, measured
