@@ -8,6 +8,7 @@ from typing import Any, final
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jax import export
 from jaxtyping import Array, PRNGKeyArray, PyTree
 
@@ -97,8 +98,11 @@ class Traces:
 
 @functools.lru_cache(8)  # The next seed of an ablation finds it here.
 def _read(name: str) -> Callable[..., Any] | None:
-    written = recall(name)
-    return None if written is None else jax.jit(export.deserialize(bytearray(written)).call)
+    if (written := recall(name)) is None:
+        return None
+    # What it returns is bound to a device and what it is first given may not be: that would be two programs.
+    place = jnp.zeros(()).sharding if device_count() == 1 else None
+    return jax.jit(export.deserialize(bytearray(written)).call, in_shardings=place, out_shardings=place)
 
 
 def _flat(arguments: _Arguments) -> Callable[..., tuple[list[Array], dict[str, Array]]]:

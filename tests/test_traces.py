@@ -54,6 +54,20 @@ def traced(monkeypatch):
     return found
 
 
+@pytest.fixture
+def compiled():
+    """An entry for every time that a trace was compiled, or found to be."""
+    found = []
+
+    def listen(event, seconds, **more):
+        if event == "/jax/core/compile/backend_compile_duration" and more.get("fun_name") == "jit(call)":
+            found.append(seconds)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield found
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
 def run(traces, learner, theta=THETA, steps=3):
     """Some steps, as a new process would take them: with nothing that is remembered of earlier ones."""
     jax.clear_caches()
@@ -88,14 +102,15 @@ ESTIMATORS = {
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_a_second_start_traces_no_step_and_computes_the_same(folder, traced, name):
+def test_a_second_start_traces_no_step_and_computes_the_same(folder, traced, compiled, name):
     learner = learner_of(ESTIMATORS[name])
     state = learner.init(THETA, jr.key(0))
     for _ in range(3):
         state, metrics = learner.step(state, jr.key(1))
     first = run(Traces(SETTINGS), learner)
-    assert len(traced) == 1 and len(written(folder)) == 1
+    assert len(traced) == len(compiled) == len(written(folder)) == 1
     second = run(Traces(SETTINGS), learner)
+    assert len(compiled) == 2
     assert len(traced) == 1 and same(first, second) and same((state, metrics), first)
     assert jax.tree.structure((state, metrics)) == jax.tree.structure(second)
 
