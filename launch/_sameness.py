@@ -15,6 +15,10 @@ from ._run_folder import flat
 from ._start import BEGUN
 
 
+_PACKAGE = Path(__file__).parents[1]
+_ROOMS = ("models", "tasks", "rules", "meta", "launch")
+
+
 def of_program(configuration: dict[str, Any], processes: int) -> dict[str, Any]:
     """What all processes of a run must have alike before they compute: facts by their names."""
     versions = {f"the version of {name}": version(name) for name in ("metarule", "jax", "jaxlib")}
@@ -47,14 +51,8 @@ def is_edited() -> bool:
     return any(file.stat().st_mtime >= BEGUN for file in _files())
 
 
-_PACKAGE = Path(__file__).parents[1]
-
-
 def _files() -> list[Path]:
     return [file for room in _ROOMS for file in sorted((_PACKAGE / room).rglob("*.py"))]
-
-
-_ROOMS = ("models", "tasks", "rules", "meta", "launch")
 
 
 def _short(text: str) -> str:

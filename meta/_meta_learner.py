@@ -75,8 +75,8 @@ class MetaLearner(eqx.Module):
         # Asking for the step's number waits for the last one to end.
         turn = int(state.step) % len(self.problems) if len(self.problems) > 1 else 0
         estimators = state.estimators
-        learner, rest = replace(self, problems=(self.problems[turn],)), replace(state, estimators=())
-        after, estimated, metrics = (compiled or _compiled)(learner, rest, estimators[turn], key)
+        compiled = compiled or _compiled
+        after, estimated, metrics = compiled(self.each[turn], replace(state, estimators=()), estimators[turn], key)
         return replace(after, estimators=(*estimators[:turn], estimated, *estimators[turn + 1 :])), metrics
 
     def steps(

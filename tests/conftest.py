@@ -47,3 +47,12 @@ def getkey():
     """A function that returns a new random key at every call, the same ones in every run."""
     count = iter(range(1_000_000))
     return lambda: jr.fold_in(jr.key(0), next(count))
+
+
+@pytest.fixture
+def compilations(tmp_path):
+    """A folder of its own for compiled programs and for what lies beside them."""
+    before = jax.config.values["jax_compilation_cache_dir"]
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
+    yield tmp_path
+    jax.config.update("jax_compilation_cache_dir", before)

@@ -10,14 +10,6 @@ from metarule.tasks import BadInput, embedded
 
 
 @pytest.fixture
-def folder(tmp_path):
-    before = jax.config.values["jax_compilation_cache_dir"]
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path))
-    yield tmp_path
-    jax.config.update("jax_compilation_cache_dir", before)
-
-
-@pytest.fixture
 def times(monkeypatch):
     """How often something was drawn."""
     found = []
@@ -39,7 +31,7 @@ def same(one, other):
     return True
 
 
-def test_what_was_drawn_is_read(folder, times):
+def test_what_was_drawn_is_read(compilations, times):
     first, second = _drawn.drawn(8), _drawn.drawn(8)
     assert times == [8] and same(first, second) and same(second, embedded(8))
     _drawn.drawn(9)
@@ -49,27 +41,27 @@ def test_what_was_drawn_is_read(folder, times):
 @pytest.mark.parametrize(
     "harm", [lambda b: b[:-1], lambda b: b[:1000] + bytes([b[1000] ^ 1]) + b[1001:], lambda b: b""]
 )
-def test_a_damaged_file_is_drawn_again(folder, times, harm):
+def test_a_damaged_file_is_drawn_again(compilations, times, harm):
     _drawn.drawn(8)
-    (file,) = folder.iterdir()
+    (file,) = compilations.iterdir()
     whole = file.read_bytes()
     file.write_bytes(harm(whole))
     assert same(_drawn.drawn(8), embedded(8)) and times == [8, 8] and file.read_bytes() == whole
 
 
-def test_other_code_draws_for_itself(folder, times, monkeypatch):
+def test_other_code_draws_for_itself(compilations, times, monkeypatch):
     _drawn.drawn(8)
     monkeypatch.setattr(_drawn, "code", lambda: "other")
     _drawn.drawn(8)
-    assert times == [8, 8] and len(list(folder.iterdir())) == 2
+    assert times == [8, 8] and len(list(compilations.iterdir())) == 2
 
 
-def test_without_room_it_draws_each_time(folder, times, monkeypatch):
-    (folder / "not_a_folder").write_text("")
-    for place in (None, str(folder / "absent"), str(folder / "not_a_folder")):
+def test_without_room_it_draws_each_time(compilations, times, monkeypatch):
+    (compilations / "not_a_folder").write_text("")
+    for place in (None, str(compilations / "absent"), str(compilations / "not_a_folder")):
         jax.config.update("jax_compilation_cache_dir", place)
         assert same(_drawn.drawn(8), embedded(8))
-    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_compilation_cache_dir", str(compilations))
     monkeypatch.setattr(_kept, "write_atomically", refuse)
     assert same(_drawn.drawn(8), embedded(8)) and times == [8] * 4
 
