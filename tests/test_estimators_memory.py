@@ -2,10 +2,12 @@
 
 import re
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+import pytest
 from metarule.meta import AbstractProblem, keep, Length
 from metarule.meta.estimators import (
     FullBackprop,
@@ -86,8 +88,8 @@ class Chain(AbstractProblem):
         return state, (jnp.sin(3 * state) ** 2).sum()
 
 
-def memory(estimator, steps, width=64):
-    theta, problem = jnp.zeros((width, width)), Chain(Length(steps))
+def memory(estimator, steps, width=64, problem=Chain):
+    theta, problem = jnp.zeros((width, width)), problem(Length(steps))
     state = estimator.init(problem, theta, jr.key(0))
     lowered = jax.jit(estimator.estimate).lower(problem, theta, state, jr.key(0))
     compiled = lowered.compile()
@@ -104,20 +106,11 @@ def test_memory_of_evolution_grows_neither_with_steps_nor_with_pairs_times_theta
     assert memory(FullES(Population(1, 128)), 8) > small + 120 * theta  # all at once they do need it
 
 
-def test_memory_of_backprop_grows_with_the_square_root_of_the_steps():
-    state = 4 * 64
-    population = Population(1)
-    short, long = memory(FullBackprop(population), 64), memory(FullBackprop(population), 64 * 64)
-    assert long - short < 3 * (2 * 64) * state
-    one, other = memory(TruncatedBackprop(population, 64), 64), memory(TruncatedBackprop(population, 1024), 1024)
-    assert other - one < 1.5 * (1024 - 64) * state  # one state a step, and nothing else of it
-
-
 class Drawn(AbstractProblem):
     """Draws data at every step, and keeps them if it is told to."""
 
     horizon: Length
-    kept: bool
+    kept: bool = eqx.field(static=True)
 
     def init(self, theta, key):
         return jnp.ones(5)
@@ -126,6 +119,21 @@ class Drawn(AbstractProblem):
         data = jr.normal(key, (7, 5))
         hidden = jnp.tanh((keep(data) if self.kept else data) * (theta @ state))
         return hidden.mean(0), (hidden**2).mean()
+
+
+@pytest.mark.parametrize("truncated", [False, True], ids=["full", "truncated"])
+@pytest.mark.parametrize("keeps", [False, True], ids=["states", "data"])
+def test_memory_of_backprop_grows_with_the_square_root_of_the_steps(truncated, keeps):
+    width, problem, kept = (5, lambda horizon: Drawn(horizon, True), 4 * 7 * 5) if keeps else (64, Chain, 0)
+
+    def needed(steps):
+        estimator = TruncatedBackprop(Population(1), steps) if truncated else FullBackprop(Population(1))
+        return memory(estimator, steps, width, problem)
+
+    state = 4 * width
+    one, short, long = map(needed, (1, 64, 64 * 64))
+    assert short - one < 1.5 * 64 * (state + kept)  # a state and what is kept for each step, and nothing else of it
+    assert long - one < 1.5 * 64 * (2 * state + kept)
 
 
 def test_what_is_kept_is_not_drawn_again_and_changes_no_number():

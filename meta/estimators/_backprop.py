@@ -1,5 +1,5 @@
 import dataclasses
-from typing import ClassVar, final
+from typing import final
 
 import equinox as eqx
 import jax
@@ -37,7 +37,6 @@ class AbstractBackprop(AbstractParticles):
     population: eqx.AbstractVar[Population]
     window: eqx.AbstractVar[Length | None]
     clip: eqx.AbstractVar[float | None]
-    remat: ClassVar[int]  # levels of rematerialisation
 
     @property
     def plan(self) -> Plan:
@@ -60,7 +59,7 @@ class AbstractBackprop(AbstractParticles):
         vector = own_copy(shared, stretch.scale)
 
         def objective(flat):
-            unrolled = unroll(problem, rebuild(flat), carried, stretch, self.remat)
+            unrolled = unroll(problem, rebuild(flat), carried, stretch, reverse=True)
             return stretch.scale * unrolled.total, unrolled
 
         gradient, unrolled = jax.grad(objective, has_aux=True)(vector)
@@ -81,14 +80,13 @@ class TruncatedBackprop(AbstractBackprop):
     """Truncated backpropagation through time: what theta does within a window, and nothing that it did before.
 
     Biased, unless the window is the whole episode. Each step's intermediates are computed again on the way back, so
-    that memory grows by one inner state and the step's data (what the problem has marked by `keep`) a step.
+    that memory grows by one inner state and the step's data (what the problem has marked by `keep`) a step, up to 64
+    steps; in longer windows states are computed again too, and memory grows with the square root of their length.
     """
 
     population: Population = Population()
     window: Length = eqx.field(converter=as_length, default=Length(10))
     clip: float | None = 1.0
-
-    remat = 1
 
     def __check_init__(self):
         check_backprop(self.population, self.clip)

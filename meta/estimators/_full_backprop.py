@@ -10,15 +10,13 @@ from ._population import Population
 class FullBackprop(AbstractBackprop):
     """Backpropagation through whole episodes: the exact gradient, where chaos lets it be finite.
 
-    Unbiased. Rematerialised in two levels, so that memory grows with the square root of an episode's length.
+    Unbiased. Rematerialised as `TruncatedBackprop` is: memory grows with the square root of an episode's length.
     """
 
     population: Population = Population()
     clip: float | None = 1.0
 
     window: None = eqx.field(static=True, init=False, default=None)
-
-    remat = 2
 
     def __check_init__(self):
         check_backprop(self.population, self.clip)

@@ -72,7 +72,7 @@ class Hybrid(AbstractParticles):
         def side(sign, luck, state):
             def objective(flat):
                 perturbed = rebuild(flat + sign.astype(vector.dtype) * perturbation.size)
-                unrolled = unroll(problem, perturbed, state, replace(stretch, luck=luck), 1)
+                unrolled = unroll(problem, perturbed, state, replace(stretch, luck=luck), reverse=True)
                 return stretch.scale * unrolled.total, unrolled
 
             return jax.grad(objective, has_aux=True)(vector)

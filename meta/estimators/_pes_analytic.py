@@ -48,7 +48,7 @@ class PESAnalytic(AbstractParticles):
         perturbation = self.pes.perturbation(theta, twins, stretch)
 
         def objective(flat):
-            unrolled = unroll(problem, rebuild(flat), state, stretch, 1)
+            unrolled = unroll(problem, rebuild(flat), state, stretch, reverse=True)
             return stretch.scale * unrolled.total, unrolled
 
         def side(sign, luck, state):

@@ -14,6 +14,9 @@ from ._population import Luck
 
 _Tree = TypeVar("_Tree")
 
+_HELD = 64
+"""Steps that one level of rematerialisation holds; more of them take two, and memory grows with their square root."""
+
 
 @final
 class Stretch(eqx.Module):
@@ -52,12 +55,14 @@ def choose(condition: Bool[Array, ""], yes: _Tree, no: _Tree) -> _Tree:
     return jax.tree.map(lambda y, n: jnp.where(condition, y, n), yes, no)
 
 
-def unroll(problem: AbstractProblem, theta: PyTree, state: PyTree, stretch: Stretch, remat: int = 0) -> Unrolled:
+def unroll(
+    problem: AbstractProblem, theta: PyTree, state: PyTree, stretch: Stretch, *, reverse: bool = False
+) -> Unrolled:
     """Takes a stretch of steps, from the given state or from the start of an episode.
 
-    For reverse differentiation: with `remat=1` the memory is one state and what the problem keeps for each step, and
-    everything else of a step is computed twice; with `remat=2` it is that for each of about 2 sqrt(steps), computed
-    three times.
+    To be differentiated in `reverse`, it holds one state and what the problem keeps for each step and computes all else
+    of a step twice; of a stretch of more than 64 it holds the states of about 2 sqrt(steps) steps, and what the problem
+    keeps for half as many, and computes them three times.
     """
 
     def step(unrolled: Unrolled, index: Int[Array, ""]) -> Unrolled:
@@ -73,19 +78,19 @@ def unroll(problem: AbstractProblem, theta: PyTree, state: PyTree, stretch: Stre
 
     state = choose(stretch.begins, problem.init(theta, stretch.luck.begin), state)
     start = Unrolled(state, jnp.zeros(()))
-    if remat == 0:
+    if not reverse:
         return _scan(turn, start, jnp.arange(stretch.maximum))
     inner = recomputed(turn)
-    if remat == 1:
+    if stretch.maximum <= _HELD:
         return _scan(inner, start, jnp.arange(stretch.maximum))
     width = math.isqrt(stretch.maximum)
     whole = stretch.maximum - stretch.maximum % width
 
     @jax.checkpoint
-    def block(unrolled: Unrolled, indices: Int[Array, " step"]) -> tuple[Unrolled, None]:
-        return _scan(inner, unrolled, indices), None
+    def block(unrolled: Unrolled, first: Int[Array, ""]) -> tuple[Unrolled, None]:
+        return _scan(inner, unrolled, first + jnp.arange(width)), None
 
-    middle = _scan(block, start, jnp.arange(whole).reshape(-1, width))
+    middle = _scan(block, start, jnp.arange(0, whole, width))
     return _scan(inner, middle, jnp.arange(whole, stretch.maximum))
 
 
