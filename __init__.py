@@ -8,7 +8,7 @@ This file imports nothing by itself, so that `metarule --help` is instant and ev
 from importlib import import_module
 
 
-_PLACES = {"pretrained": "_pretrained", "UnsupervisedEncoder": "_unsupervised_encoder"}
+_PLACES = {"pretrained": "encoders._trained_rule", "UnsupervisedEncoder": "encoders._unsupervised_encoder"}
 
 __all__ = ["pretrained", "UnsupervisedEncoder"]
 

@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 
 import jax.random as jr
-from metarule.launch._checkpoints import Checkpoints
-from metarule.launch._meta_training import MetaTraining, Progressed
-from metarule.launch._presets import PRESETS
-from metarule.launch._problems import problems_of
-from metarule.launch._start import cache_compilations
+from metarule.launch.caches._compilations import cache_compilations
+from metarule.launch.options._presets import PRESETS
+from metarule.launch.options._problems import problems_of
+from metarule.launch.records._checkpoints import Checkpoints
+from metarule.launch.training._meta_training import MetaTraining, Progressed
 
 
 cache_compilations()

@@ -18,8 +18,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from metarule.launch._presets import ESTIMATORS, PRESETS
-from metarule.launch._problems import problems_of
+from metarule.launch.options._estimators import ESTIMATORS
+from metarule.launch.options._presets import PRESETS
+from metarule.launch.options._problems import problems_of
 from metarule.meta import AbstractProblem, everywhere, Length, mesh_of
 
 

@@ -32,9 +32,9 @@ def work(index, count, port):
     import equinox as eqx
     import jax.random as jr
     import optax
-    from metarule.launch._presets import PRESETS
-    from metarule.launch._problems import problems_of
-    from metarule.launch._start import cache_compilations
+    from metarule.launch.caches._compilations import cache_compilations
+    from metarule.launch.options._presets import PRESETS
+    from metarule.launch.options._problems import problems_of
     from metarule.meta import everywhere, Length, meet, mesh_of, MetaLearner
     from metarule.meta.estimators import Population, TruncatedBackprop
 

@@ -17,7 +17,8 @@ _COMMANDS = {
     "import-released": "Turn the authors' released TensorFlow checkpoint into a rule file.",
     "data": "List the data sets at hand and what to do for the others; prepare one.",
 }
-"""A command's name and its sentence. The command `x-y` is the function `main(arguments) -> int` of `launch/_x_y.py`."""
+"""A command's name and its sentence. The command `x-y` is the function `main(arguments) -> int` of
+`launch/commands/_x_y.py`."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     start.silence()
     start.collect_seldom()
     try:
-        return importlib.import_module(f"._{name.replace('-', '_')}", __package__).main(arguments)
+        return importlib.import_module(f".commands._{name.replace('-', '_')}", __package__).main(arguments)
     except KeyboardInterrupt:
         print("metarule: interrupted.", file=sys.stderr)
         return 130

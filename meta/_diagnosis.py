@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from ._problem import AbstractProblem
 from .estimators import AbstractEstimator, AbstractParticles
-from .estimators._flat import ravel
+from .particles._flat import ravel
 
 
 @final

@@ -3,7 +3,7 @@ from typing import Any, final
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ..tasks import BadInput
+from ..errors import BadInput
 from ._length import Length
 from ._problem import AbstractProblem
 

@@ -52,9 +52,7 @@ class InnerLoop(AbstractProblem[Learner]):
 
 
 @eqx.filter_jit
-def rollout_loss(
-    problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray, runs: int, steps: int
-) -> Float[Array, ""]:
+def rollout_loss(problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray, runs: int, steps: int) -> Float[Array, ""]:
     """The mean loss over `steps` steps of `runs` fresh runs: to validate theta on problems of one's choice."""
 
     def one(problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> Float[Array, ""]:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from ..tasks import BadInput
+from ..errors import BadInput
 
 
 @final

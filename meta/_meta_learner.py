@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from ._devices import replicate
 from ._problem import AbstractProblem
 from .estimators import AbstractEstimator
-from .estimators._flat import ravel
+from .particles._flat import ravel
 
 
 _Item = TypeVar("_Item")

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..models import Model
-from ..tasks import Episode, full_precision
+from ..precision import full_precision
+from ..tasks import Episode
 
 
 class AbstractObjective(eqx.Module):

@@ -4,12 +4,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ._blocks import AbstractBlock, BatchMixing, Convolution, DenseUnitMixing
-from ._change import WeightChange
-from ._features import AbstractFeature
 from ._feedback import TransposedWeights
 from ._learned_rule import LearnedRule
-from ._terms import AbstractTerm
+from .networks._blocks import AbstractBlock, BatchMixing, Convolution, DenseUnitMixing
+from .networks._features import AbstractFeature
+from .terms._change import WeightChange
+from .terms._terms import AbstractTerm
 
 
 # Ablation is deletion: each function returns a rule that lacks something and owns no parameter for it. It works on

@@ -4,7 +4,7 @@ from typing import final
 import equinox as eqx
 
 from ..models import AbstractLayer
-from ._states import States
+from .kernels._states import States
 
 
 class AbstractFeedback(eqx.Module):

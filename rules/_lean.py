@@ -4,14 +4,14 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import PRNGKeyArray
 
-from ._blocks import BatchMixing, Convolution, PooledMixing
-from ._change import BiasChange, WeightChange
-from ._features import Activation, Bias, ErrorSignal, PreActivation, UnitIdentity, WeightStatistics
 from ._feedback import SeparateWeights
 from ._learned_rule import LearnedRule
-from ._linear import Linear
-from ._networks import TopErrorNetwork, UpdateNetwork
 from ._released import all_terms
+from .kernels._linear import Linear
+from .networks._blocks import BatchMixing, Convolution, PooledMixing
+from .networks._features import Activation, Bias, ErrorSignal, PreActivation, UnitIdentity, WeightStatistics
+from .networks._networks import TopErrorNetwork, UpdateNetwork
+from .terms._change import BiasChange, WeightChange
 
 
 def lean(

@@ -6,15 +6,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..models import Activity, Model, Synapse
-from ._change import BiasChange, WeightChange
-from ._features import Population
 from ._feedback import AbstractFeedback
-from ._linear import Linear
-from ._networks import TopErrorNetwork, UpdateNetwork
 from ._rule import AbstractRule
-from ._signal_length import unit_length
-from ._site import Site, unit_rms
-from ._states import States
+from .kernels._linear import Linear
+from .kernels._signal_length import unit_length
+from .kernels._states import States
+from .networks._features import Population
+from .networks._networks import TopErrorNetwork, UpdateNetwork
+from .terms._change import BiasChange, WeightChange
+from .terms._site import Site, unit_rms
 
 
 class Signals(eqx.Module):

@@ -4,29 +4,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ._blocks import BatchMixing, Convolution, DenseUnitMixing, NeighbourMixing
-from ._change import BiasChange, WeightChange
-from ._features import Activation, Bias, ErrorSignal, PreActivation, UnitIdentity, WeightStatistics
 from ._feedback import SeparateWeights
-from ._lateral_terms import (
-    LowerLateral,
-    SquaredLowerLateral,
-    SquaredUpperLateral,
-    UpperLateral,
-    UpperPositive,
-)
 from ._learned_rule import LearnedRule
-from ._linear import Linear
-from ._networks import TopErrorNetwork, UpdateNetwork
-from ._terms import (
-    Decorrelation,
-    FirstOrder,
-    Hebbian,
-    LargeWeightDecay,
-    RadialBasis,
-    WeightDecay,
-    ZerothOrder,
-)
+from .kernels._linear import Linear
+from .networks._blocks import BatchMixing, Convolution, DenseUnitMixing, NeighbourMixing
+from .networks._features import Activation, Bias, ErrorSignal, PreActivation, UnitIdentity, WeightStatistics
+from .networks._networks import TopErrorNetwork, UpdateNetwork
+from .terms._change import BiasChange, WeightChange
+from .terms._lateral_terms import LowerLateral, SquaredLowerLateral, SquaredUpperLateral, UpperLateral, UpperPositive
+from .terms._terms import Decorrelation, FirstOrder, Hebbian, LargeWeightDecay, RadialBasis, WeightDecay, ZerothOrder
 
 
 _SCOPE = "MoreLocalWeightUpdateProcess/"

@@ -6,14 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from ._affine import Affine
-from ._augmentation import AbstractAugmentation
-from ._bad_input import BadInput
+from ..errors import BadInput
 from ._class_index import check_ways
-from ._light import Contrast, Noise, Shade
 from ._pool import Pool
-from ._stroke import Blur, Thicken
 from ._tasks import AbstractTasks, Episode
+from .augmentation._affine import Affine
+from .augmentation._augmentation import AbstractAugmentation
+from .augmentation._light import Contrast, Noise, Shade
+from .augmentation._stroke import Blur, Thicken
 
 
 @final

@@ -6,10 +6,10 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
-from ._bad_input import BadInput
+from ..errors import BadInput
 from ._class_index import ClassIndex
-from ._data_set import DataSet
-from ._resize import grey
+from .data._data_set import DataSet
+from .data._resize import grey
 
 
 @final

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from ._full_precision import full_precision
+from ..precision import full_precision
 
 
 PENALTIES = tuple(10.0**power for power in range(-4, 4))

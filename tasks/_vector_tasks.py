@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ._bad_input import BadInput
+from ..errors import BadInput
 from ._class_index import check_ways
 from ._pool import Pool
 from ._tasks import AbstractTasks, Episode

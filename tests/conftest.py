@@ -7,7 +7,7 @@ import jax
 import jax.random as jr
 import metarule
 import pytest
-from metarule.launch._start import cache_compilations
+from metarule.launch.caches._compilations import cache_compilations
 
 
 # Compilation is most of the suite's time: what was compiled once is kept between runs.

@@ -14,8 +14,8 @@ jax.distributed.initialize(f"localhost:{PORT}", 2, INDEX)
 import jax.random as jr
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
-from metarule.launch._checkpoints import Checkpoints
-from metarule.launch._processes import Processes
+from metarule.launch.hosts._processes import Processes
+from metarule.launch.records._checkpoints import Checkpoints
 from metarule.meta import mesh_of
 
 

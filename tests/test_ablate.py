@@ -7,13 +7,13 @@ import signal
 
 import numpy as np
 import pytest
+from metarule.errors import BadInput
 from metarule.launch.__main__ import main
-from metarule.launch._ablate import variants_of
-from metarule.launch._ingredients import INGREDIENTS
-from metarule.launch._intervals import Interval
-from metarule.launch._presets import PRESETS
-from metarule.launch._progress import Progress
-from metarule.tasks import BadInput
+from metarule.launch.options._ingredients import INGREDIENTS
+from metarule.launch.options._presets import PRESETS
+from metarule.launch.studies._ablation import variants_of
+from metarule.launch.studies._intervals import Interval
+from metarule.launch.training._progress import Progress
 from scipy.stats import ttest_1samp
 
 

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from metarule.launch._ingredients import INGREDIENTS, LATERAL, leave_out
-from metarule.launch._rules import build, configuration_of, Lean, Released
+from metarule.errors import BadInput
+from metarule.launch.options._ingredients import INGREDIENTS, LATERAL, leave_out
+from metarule.launch.options._recipes import build, configuration_of, Lean, Released
 from metarule.models import MultiLayerPerceptron
 from metarule.rules import LearnedRule
-from metarule.tasks import BadInput
 
 
 # As in the tests of rules: few sizes, and no step is compiled as a whole.

@@ -9,11 +9,14 @@ import jax.random as jr
 import optax
 import pytest
 from metarule.launch.__main__ import main
-from metarule.launch._bench import WORKLOADS
-from metarule.launch.bench import Budget, draw_scaling, product_flops, Program, sample
+from metarule.launch.bench._flops import product_flops
+from metarule.launch.bench._program import Program
+from metarule.launch.bench._sample import Budget, sample
+from metarule.launch.bench._scaling import draw_scaling
+from metarule.launch.commands._bench import WORKLOADS
 from metarule.meta import AbstractProblem, Drift, Length, MetaLearner
 from metarule.meta.estimators import PES, Population, TruncatedBackprop
-from metarule.rules._correlate import correlate
+from metarule.rules.kernels._correlate import correlate
 
 
 def test_a_table_and_its_rows(tmp_path, capsys):

@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from metarule.rules import _correlate, BatchMixing, DenseUnitMixing, NeighbourMixing, PooledMixing, States
-from metarule.rules._blocks import batch_norm
-from metarule.rules._correlate import correlate
-from metarule.rules._signal_length import unit_length
+from metarule.rules import BatchMixing, DenseUnitMixing, NeighbourMixing, PooledMixing, States
+from metarule.rules.kernels import _correlate
+from metarule.rules.kernels._correlate import correlate
+from metarule.rules.kernels._signal_length import unit_length
+from metarule.rules.networks._blocks import batch_norm
 
 
 def compare(ours, plain, arguments, getkey):

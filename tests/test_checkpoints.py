@@ -10,8 +10,8 @@ import jax.random as jr
 import numpy as np
 import pytest
 from jaxtyping import Array, PyTree
-from metarule.launch._checkpoints import Checkpoints
-from metarule.tasks import BadInput
+from metarule.errors import BadInput
+from metarule.launch.records._checkpoints import Checkpoints
 
 
 class State(eqx.Module):

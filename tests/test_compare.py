@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from metarule.launch.__main__ import main
-from metarule.launch._metrics import read_metrics
+from metarule.launch.records._metrics import read_metrics
 from metarule.meta import diagnose, Sampled
 
 

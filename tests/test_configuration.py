@@ -5,18 +5,21 @@ import json
 import os
 import re
 
-import metarule.launch._problems
+import metarule.launch.options._problems
 import numpy as np
 import pytest
+from metarule.errors import BadInput
 from metarule.launch.__main__ import main
-from metarule.launch._configuration import describe, parse_training, Run
-from metarule.launch._ingredients import INGREDIENTS
-from metarule.launch._network import ACTIVATIONS
-from metarule.launch._presets import ESTIMATORS, PRESETS, with_estimator
-from metarule.launch._problems import problems_of
-from metarule.launch._run_folder import RunFolder
+from metarule.launch.options._command_line import parse_training
+from metarule.launch.options._estimators import ESTIMATORS, with_estimator
+from metarule.launch.options._ingredients import INGREDIENTS
+from metarule.launch.options._networks import ACTIVATIONS
+from metarule.launch.options._presets import PRESETS
+from metarule.launch.options._problems import problems_of
+from metarule.launch.options._training import Run
+from metarule.launch.records._description import describe
+from metarule.launch.records._run_folder import RunFolder
 from metarule.meta.estimators import AbstractEstimator
-from metarule.tasks import BadInput
 
 
 @pytest.fixture(autouse=True)
@@ -193,7 +196,7 @@ def test_every_estimator_suits_every_preset(name, preset):
     text = json.dumps(describe(training))
     assert " at 0x" not in text  # Else no two processes would agree on what a run's configuration is.
     assert dataclasses.replace(training, estimator=PRESETS[preset].estimator) == PRESETS[preset]
-    metarule.launch._problems._check(training)
+    metarule.launch.options._problems._check(training)
 
 
 def test_evosax_searches_are_chosen_by_name():

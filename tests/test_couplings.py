@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from metarule.rules._linear import couple, couple_laterally
+from metarule.rules.kernels._linear import couple, couple_laterally
 
 
 @pytest.mark.parametrize("others, units, size", [(4, 3, 6), (4, 40, 6)], ids=["square", "factors"])

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from metarule.tasks import as_inputs, BadInput, DataSet, few_shot_indices, from_arrays, known, load, resize
+from metarule.errors import BadInput
+from metarule.tasks import as_inputs, DataSet, few_shot_indices, from_arrays, known, load, resize
 from PIL import Image
 
 

@@ -3,7 +3,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from metarule.tasks import BadInput, load, resize
+from metarule.errors import BadInput
+from metarule.tasks import load, resize
 from PIL import Image
 
 

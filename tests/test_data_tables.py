@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
-from metarule.tasks import BadInput, load
+from metarule.errors import BadInput
+from metarule.tasks import load
 
 
 def rows(many=20):

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import jax.random as jr
 import pytest
+from metarule.errors import BadInput
 from metarule.launch.__main__ import main
-from metarule.launch._rule_file import save_rule
-from metarule.launch._rules import configuration_of, Lean
-from metarule.tasks import BadInput, load, prepare
+from metarule.launch.options._recipes import configuration_of, Lean
+from metarule.launch.records._rule_file import save_rule
+from metarule.tasks import load, prepare
 
 
 FOLDER = Path(os.environ.get("METARULE_DATA") or "absent")

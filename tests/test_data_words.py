@@ -3,7 +3,8 @@ import json
 
 import numpy as np
 import pytest
-from metarule.tasks import BadInput, load
+from metarule.errors import BadInput
+from metarule.tasks import load
 
 
 def write(path, lines):

@@ -8,9 +8,9 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from metarule.launch._start import share_cores
+from metarule.errors import BadInput
+from metarule.launch.hosts._cores import share_cores
 from metarule.meta.estimators import EvosaxSearch, PES, Population
-from metarule.tasks import BadInput
 
 
 PROGRAM = Path(__file__).parent / "program_meta_steps.py"

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
-from metarule.launch._machines import Machines
-from metarule.launch._processes import Processes
-from metarule.tasks import BadInput
+from metarule.errors import BadInput
+from metarule.launch.hosts._distributed import Machines
+from metarule.launch.hosts._processes import Processes
 
 
 SIZES = (
@@ -220,7 +220,7 @@ def test_one_process_is_alone():
 
 
 def test_what_hangs_is_ended_with_a_sentence(processes):
-    program = "import time; from metarule.launch._watchdog import Watchdog as W\nw = W('gone')\n"
+    program = "import time; from metarule.launch.hosts._watchdog import Watchdog as W\nw = W('gone')\n"
     program += "with w.within(0.5, ('It hangs.', 1)): time.sleep(60)"
     with processes.started([["-c", program]]) as started:
         ((code, (_, errors)),) = processes.finished(started, 30)

@@ -4,10 +4,11 @@ import jax.random as jr
 import numpy as np
 import pytest
 from metarule import UnsupervisedEncoder
+from metarule.errors import BadInput
 from metarule.launch.__main__ import main
-from metarule.launch._rule_file import save_rule
-from metarule.launch._rules import configuration_of, Lean
-from metarule.tasks import BadInput, load_inputs
+from metarule.launch.options._recipes import configuration_of, Lean
+from metarule.launch.records._rule_file import save_rule
+from metarule.tasks import load_inputs
 
 
 RECORD = {"network": "3", "weight_scale": 0.5, "batch_size": 5, "evaluation_steps": 2}

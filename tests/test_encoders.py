@@ -9,12 +9,16 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from metarule.launch._encoders import Contest, ENCODERS, encoders_of
-from metarule.launch._few_shot import Protocol
-from metarule.launch.encoders import FanIn, KMeans, PCA, Problem
+from metarule.errors import BadInput
+from metarule.launch.encoders._encoder import Problem
+from metarule.launch.encoders._fan_in import FanIn
+from metarule.launch.encoders._k_means import KMeans
+from metarule.launch.encoders._pca import PCA
+from metarule.launch.evaluation._contestants import Contest, ENCODERS, encoders_of
+from metarule.launch.evaluation._protocol import Protocol
 from metarule.models import MultiLayerPerceptron
 from metarule.rules import Oja
-from metarule.tasks import BadInput, few_shot_indices, from_arrays
+from metarule.tasks import few_shot_indices, from_arrays
 from sklearn.cluster import KMeans as ScikitKMeans
 from sklearn.decomposition import PCA as ScikitPCA
 

@@ -1,6 +1,5 @@
 """One contract for all estimators, no exceptions by name."""
 
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp

@@ -9,16 +9,9 @@ import jax.random as jr
 import numpy as np
 import pytest
 from metarule.meta import AbstractProblem, keep, Length
-from metarule.meta.estimators import (
-    FullBackprop,
-    FullES,
-    Noise,
-    NRES,
-    Population,
-    TruncatedBackprop,
-)
-from metarule.meta.estimators._flat import ravel
+from metarule.meta.estimators import FullBackprop, FullES, Noise, NRES, Population, TruncatedBackprop
 from metarule.meta.estimators._low_rank import Lifted, LowRank
+from metarule.meta.particles._flat import ravel
 
 
 class Layered(AbstractProblem):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from metarule.errors import BadInput
 from metarule.meta import AbstractProblem, Drift, Length
 from metarule.meta.estimators import (
     AntitheticES,
@@ -27,12 +28,12 @@ from metarule.meta.estimators import (
     SignShaping,
     TruncatedBackprop,
 )
-from metarule.meta.estimators._moments import Moments
-from metarule.tasks import BadInput
+from metarule.meta.particles._moments import Moments
 
 
 DRIFT = Drift(Length(6), 0.3 * jr.normal(jr.key(2), (7, 3)), jnp.linspace(1.0, 2.0, 6), 0.1)
 THETA = jnp.array([0.3, -0.2, 0.5])
+
 
 def grads(estimator, problem=DRIFT, theta=THETA, count=4):
     state, found = estimator.init(problem, theta, jr.key(0)), []

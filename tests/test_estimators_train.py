@@ -7,15 +7,7 @@ import numpy as np
 import optax
 import pytest
 from metarule.meta import ChaoticSchedule, InfluenceBalancing, Length
-from metarule.meta.estimators import (
-    AntitheticES,
-    ForwardMode,
-    Noise,
-    NRES,
-    PES,
-    Population,
-    TruncatedBackprop,
-)
+from metarule.meta.estimators import AntitheticES, ForwardMode, Noise, NRES, PES, Population, TruncatedBackprop
 
 
 def train(estimator, problem, theta, optimiser, meta_steps):

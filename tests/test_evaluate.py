@@ -12,9 +12,9 @@ import metarule.launch.encoders._fitted
 import numpy as np
 import pytest
 from metarule.launch.__main__ import main
-from metarule.launch._few_shot import Protocol
-from metarule.launch._rule_file import save_rule
-from metarule.launch._rules import configuration_of, Lean, Released
+from metarule.launch.evaluation._protocol import Protocol
+from metarule.launch.options._recipes import configuration_of, Lean, Released
+from metarule.launch.records._rule_file import save_rule
 from metarule.models import MultiLayerPerceptron
 from metarule.rules import AbstractRule
 from metarule.tasks import from_arrays

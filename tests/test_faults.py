@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from metarule.launch import _fingerprint, _metrics
+from metarule.errors import BadInput
 from metarule.launch.__main__ import main
-from metarule.launch._frame import sparkline
-from metarule.launch._metrics import read_metrics
-from metarule.launch._setbacks import Setbacks
+from metarule.launch.figures._terminal import sparkline
+from metarule.launch.records import _fingerprint, _metrics
+from metarule.launch.records._metrics import read_metrics
+from metarule.launch.training._divergence import Setbacks
 from metarule.meta import MetaLearner
-from metarule.tasks import BadInput
 
 
 SIZES = (

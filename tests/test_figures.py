@@ -9,12 +9,12 @@ import jax
 import jax.random as jr
 import numpy as np
 import pytest
-from metarule.launch import _figure
 from metarule.launch.__main__ import main
-from metarule.launch._rule_file import save_rule
-from metarule.launch._rules import configuration_of, Lean
-from metarule.launch._run_folder import RunFolder
-from metarule.launch.figures import Asked
+from metarule.launch.commands import _figure
+from metarule.launch.figures._request import Asked
+from metarule.launch.options._recipes import configuration_of, Lean
+from metarule.launch.records._rule_file import save_rule
+from metarule.launch.records._run_folder import RunFolder
 
 
 RECORD = {"network": "3", "weight_scale": 0.5, "batch_size": 5, "evaluation_steps": 2, "seed": 0}

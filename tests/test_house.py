@@ -16,9 +16,24 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[1]
 PACKAGE = Path(metarule.__path__[0])
-# Which floor a room is on: imports go to a lower floor, or stay in the room.
-FLOORS = {"models": 0, "tasks": 0, "rules": 1, "meta": 2, "launch": 3}
-FILES = sorted(file for room in FLOORS for file in (CHECKOUT / room).rglob("*.py"))
+# Which floor a room is on: imports go to a lower floor, or stay in the room. `errors` and `precision` are single files.
+FLOORS = {"errors": 0, "precision": 0, "models": 1, "tasks": 1, "rules": 2, "meta": 3, "launch": 4}
+ROOMS = tuple(room for room in FLOORS if (CHECKOUT / room).is_dir())
+# The rooms within a room, bottom floor first: an inner room imports those before it, never those after it.
+INNER = {
+    "tasks": ("augmentation", "data", "made_up", "catalogue"),
+    "rules": ("kernels", "networks", "terms", "hand_made"),
+    "meta": ("particles", "estimators"),
+    "launch": (
+        "hosts", "records", "caches", "options", "encoders", "evaluation",
+        "training", "figures", "studies", "bench", "commands",
+    ),
+}  # fmt: skip
+MOST_FILES, MOST_LINES = 16, 300
+FILES = sorted(
+    [*(CHECKOUT / f"{name}.py" for name in FLOORS if name not in ROOMS)]
+    + [file for room in ROOMS for file in (CHECKOUT / room).rglob("*.py")]
+)
 
 
 def module_name(file):
@@ -69,7 +84,8 @@ def test_every_room_is_packaged():
 
 
 def test_what_is_tested_is_this_checkout():
-    installed = {file.relative_to(PACKAGE) for room in FLOORS for file in (PACKAGE / room).rglob("*.py")}
+    installed = {file.relative_to(PACKAGE) for room in ROOMS for file in (PACKAGE / room).rglob("*.py")}
+    installed |= {file.relative_to(PACKAGE) for file in PACKAGE.glob("*.py")} - {Path("__init__.py")}
     here = {file.relative_to(CHECKOUT) for file in FILES}
     same = installed == here and all((PACKAGE / f).read_bytes() == (CHECKOUT / f).read_bytes() for f in here)
     assert same, "the installed metarule is not this checkout: pip install it again"
@@ -80,7 +96,7 @@ def test_every_module_has_one_identity(modules):
         assert Path(module.__file__) == PACKAGE / MODULES[name].relative_to(CHECKOUT)
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file and any(Path(file).is_relative_to(root / room) for root in (CHECKOUT, PACKAGE) for room in FLOORS):
+        if file and any(Path(file).is_relative_to(root / room) for root in (CHECKOUT, PACKAGE) for room in ROOMS):
             assert name.startswith("metarule."), f"{file} is also imported as {name}"
 
 
@@ -93,6 +109,33 @@ def test_imports_run_downwards(name):
         assert other == room or FLOORS[other] < FLOORS[room], f"{name} imports {target}, which is not below"
         private = any(part.startswith("_") for part in inside)
         assert other == room or not private, f"{name} reaches into another room for {target}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_inner_rooms_stand_on_each_other(name):
+    room, *inside = name.split(".")
+    floors = INNER.get(room, ())
+    if not inside or inside[0] not in floors:
+        return
+    for target in imports(MODULES[name]):
+        other, *parts = target.split(".")
+        if other == room and parts and parts[0] in floors:
+            assert floors.index(parts[0]) <= floors.index(inside[0]), f"{name} imports {target}, which is above"
+
+
+def test_every_inner_room_is_known():
+    found = {(name.split(".")[0], name.split(".")[1]) for name, file in MODULES.items()
+             if file.name == "__init__.py" and "." in name}  # fmt: skip
+    assert found == {(room, inner) for room, floors in INNER.items() for inner in floors}
+
+
+def test_the_door_of_launch_is_narrow():
+    assert {file.name for file in (CHECKOUT / "launch").glob("*.py")} == {"__init__.py", "__main__.py", "_start.py"}
+
+
+@pytest.mark.parametrize("folder", sorted({file.parent for file in FILES}), ids=lambda folder: folder.name)
+def test_no_room_is_crowded(folder):
+    assert len(list(folder.glob("*.py"))) <= MOST_FILES
 
 
 def test_imports_make_no_circle():
@@ -108,12 +151,14 @@ def test_a_room_only_lists_what_is_in_it():
         if file.name == "__init__.py":
             docstring, *rest = ast.parse(file.read_text()).body
             assert isinstance(docstring, ast.Expr), f"{name} begins with a sentence"
+            sentence = ast.literal_eval(docstring.value).strip()
+            assert sentence.split("\n")[0].endswith((".", "?")), f"{name}: the sentence says which question it answers"
             assert all(isinstance(node, ast.ImportFrom) for node in rest), name
 
 
 @pytest.mark.parametrize("file", [*FILES, *sorted((CHECKOUT / "tests").glob("*.py"))], ids=lambda file: file.name)
 def test_no_file_is_long(file):
-    assert len(file.read_text().splitlines()) <= 300
+    assert len(file.read_text().splitlines()) <= MOST_LINES
 
 
 def is_abstract(each):

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from metarule.launch import __main__ as program
-from metarule.launch._import_released import read_variables
-from metarule.launch._rule_file import describe, load_rule_like
+from metarule.launch.commands._import_released import read_variables
+from metarule.launch.records._rule_file import describe, load_rule_like
 from metarule.rules import released_from_variables
 
 

@@ -2,10 +2,10 @@ import subprocess
 import sys
 import time
 
-import metarule.launch._info
+import metarule.launch.commands._info
 import pytest
+from metarule.errors import BadInput
 from metarule.launch import __main__ as program
-from metarule.tasks import BadInput
 
 
 def test_help_is_instant_and_names_every_command():
@@ -46,7 +46,7 @@ def test_exit_codes(error, code, monkeypatch, capsys):
     def fail(arguments):
         raise error
 
-    monkeypatch.setattr(metarule.launch._info, "main", fail)
+    monkeypatch.setattr(metarule.launch.commands._info, "main", fail)
     assert program.main(["info"]) == code
     if code == 2:
         assert capsys.readouterr() == ("", "metarule: Say it so.\n")
@@ -56,7 +56,7 @@ def test_other_errors_keep_their_traceback(monkeypatch):
     def fail(arguments):
         raise ValueError("a bug")
 
-    monkeypatch.setattr(metarule.launch._info, "main", fail)
+    monkeypatch.setattr(metarule.launch.commands._info, "main", fail)
     with pytest.raises(ValueError, match="a bug"):
         program.main(["info"])
 
@@ -70,7 +70,7 @@ def test_info(capsys):
 
 def test_info_of_a_rule(tmp_path, capsys):
     import jax.numpy as jnp
-    from metarule.launch._rule_file import save_rule
+    from metarule.launch.records._rule_file import save_rule
 
     save_rule(tmp_path / "rule.safetensors", jnp.zeros(3), {"architecture": "lean"}, {"seed": 41})
     assert program.main(["info", str(tmp_path)]) == 0

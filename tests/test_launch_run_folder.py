@@ -4,9 +4,9 @@ import os
 
 import jax.numpy as jnp
 import pytest
-from metarule.launch._metrics import Metrics, read_metrics
-from metarule.launch._run_folder import RunFolder
-from metarule.tasks import BadInput
+from metarule.errors import BadInput
+from metarule.launch.records._metrics import Metrics, read_metrics
+from metarule.launch.records._run_folder import RunFolder
 
 
 CONFIGURATION = {"preset": "quick", "seed": 0, "steps": 10, "estimator": {"window": 5}}

@@ -4,10 +4,10 @@ import re
 
 import pytest
 import rich.console
-from metarule.launch import _progress
-from metarule.launch._progress import Progress
-from metarule.launch._table import print_table
-from metarule.tasks import BadInput
+from metarule.errors import BadInput
+from metarule.launch.evaluation._rows import print_table
+from metarule.launch.training import _progress
+from metarule.launch.training._progress import Progress
 
 
 ROW = {

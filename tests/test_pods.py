@@ -12,7 +12,7 @@ import pytest
 import tyro
 import yaml
 from metarule.launch.__main__ import main
-from metarule.launch._machines import Machines
+from metarule.launch.hosts._distributed import Machines
 
 
 PODS = Path(__file__).parents[1] / "launch" / "pods"

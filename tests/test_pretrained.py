@@ -7,10 +7,10 @@ import jax
 import metarule
 import numpy as np
 import pytest
+from metarule.errors import BadInput
 from metarule.launch.__main__ import main
-from metarule.launch._rule_file import describe, locate_rule, shipped
+from metarule.launch.records._rule_file import describe, locate_rule, shipped
 from metarule.rules import AbstractRule
-from metarule.tasks import BadInput
 
 
 NAMES = [name for name in shipped() if name != "default"]

@@ -2,7 +2,7 @@ import time
 
 import jax.numpy as jnp
 import pytest
-from metarule.launch._programs import Programs
+from metarule.launch.evaluation._programs import Programs
 
 
 def test_a_program_is_compiled_once_for_equal_shapes_and_whatever_else_is_equal():

@@ -2,15 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from metarule.tasks import (
-    accuracy,
-    as_inputs,
-    few_shot_indices,
-    load,
-    logistic_scores,
-    PrincipalAxes,
-    ridge_scores,
-)
+from metarule.tasks import accuracy, as_inputs, few_shot_indices, load, logistic_scores, PrincipalAxes, ridge_scores
 from sklearn.linear_model import LogisticRegression, RidgeCV
 
 

@@ -11,7 +11,7 @@ import pytest
 from metarule.meta import Hinge, RidgeObjective, Squared
 from metarule.models import Dense, Model, Synapse
 from metarule.rules import released_from_variables, Site, unit_rms
-from metarule.rules._change import bounded
+from metarule.rules.terms._change import bounded
 from metarule.tasks import Episode
 
 
@@ -227,7 +227,6 @@ def meta_gradient(learned, log_step_size, data, live):
     (variables, model), (x, episode) = learned, data
     rule = released_from_variables(variables)
     rule = eqx.tree_at(lambda it: it.log_step_size, rule, log_step_size)
-
 
     def step(model, live):  # One program for any number of steps: those that are not live leave no trace.
         return jax.tree.map(lambda new, old: jnp.where(live, new, old), one_step(rule, model, x), model), None

@@ -9,8 +9,8 @@ import jax.random as jr
 import numpy as np
 import pytest
 from jaxtyping import Array
-from metarule.launch._rule_file import describe, load_rule, load_rule_like, locate_rule, save_rule
-from metarule.tasks import BadInput
+from metarule.errors import BadInput
+from metarule.launch.records._rule_file import describe, load_rule, load_rule_like, locate_rule, save_rule
 
 
 class Block(eqx.Module):

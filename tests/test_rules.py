@@ -11,6 +11,7 @@ import metarule.rules
 import numpy as np
 import pytest
 from jaxtyping import Array, Int
+from metarule.errors import BadInput
 from metarule.models import MultiLayerPerceptron
 from metarule.rules import (
     AbstractRule,
@@ -21,7 +22,6 @@ from metarule.rules import (
     TransposedWeights,
     without_separate_feedback,
 )
-from metarule.tasks import BadInput
 
 
 # Sizes are few and steps are not compiled as a whole: every operation is compiled once for all of these tests.

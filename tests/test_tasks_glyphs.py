@@ -5,7 +5,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from metarule.tasks import BadInput, DataSet, embedded, glyphs, shapes, silhouettes
+from metarule.errors import BadInput
+from metarule.tasks import DataSet, embedded, glyphs, shapes, silhouettes
 
 
 @pytest.fixture(scope="module")

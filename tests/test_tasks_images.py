@@ -5,19 +5,8 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from metarule.tasks import (
-    Affine,
-    BadInput,
-    Blur,
-    Contrast,
-    DataSet,
-    from_arrays,
-    ImageTasks,
-    join,
-    Noise,
-    Shade,
-    Thicken,
-)
+from metarule.errors import BadInput
+from metarule.tasks import Affine, Blur, Contrast, DataSet, from_arrays, ImageTasks, join, Noise, Shade, Thicken
 from scipy.ndimage import affine_transform
 
 

@@ -2,7 +2,8 @@ import jax
 import jax.random as jr
 import numpy as np
 import pytest
-from metarule.tasks import BadInput, from_arrays, ImageTasks, join, topics, VectorTasks
+from metarule.errors import BadInput
+from metarule.tasks import from_arrays, ImageTasks, join, topics, VectorTasks
 
 
 def table():

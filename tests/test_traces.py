@@ -10,13 +10,13 @@ import jax.random as jr
 import numpy as np
 import optax
 import pytest
-from metarule.launch import _kept, _traces
-from metarule.launch._configuration import describe
-from metarule.launch._meta_training import MetaTraining
-from metarule.launch._presets import PRESETS
-from metarule.launch._problems import problems_of
-from metarule.launch._rules import Lean
-from metarule.launch._traces import Traces
+from metarule.launch.caches import _meta_steps as _traces, _store as _kept
+from metarule.launch.caches._meta_steps import Traces
+from metarule.launch.options._presets import PRESETS
+from metarule.launch.options._problems import problems_of
+from metarule.launch.options._recipes import Lean
+from metarule.launch.records._description import describe
+from metarule.launch.training._meta_training import MetaTraining
 from metarule.meta import AbstractProblem, Drift, Length, meta_step, MetaLearner
 from metarule.meta.estimators import EvosaxSearch, PES, Population, TruncatedBackprop
 

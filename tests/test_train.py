@@ -11,16 +11,16 @@ import sys
 import time
 import types
 
-import metarule.launch._meta_training
+import metarule.launch.training._meta_training
 import pytest
 import safetensors.numpy
 from metarule.launch.__main__ import main
-from metarule.launch._few_shot import READOUTS
-from metarule.launch._metrics import read_metrics
-from metarule.launch._progress import Progress
-from metarule.launch._rule_file import describe
-from metarule.launch._run_folder import RunFolder
-from metarule.launch._table import Row
+from metarule.launch.evaluation._protocol import READOUTS
+from metarule.launch.evaluation._rows import Row
+from metarule.launch.records._metrics import read_metrics
+from metarule.launch.records._rule_file import describe
+from metarule.launch.records._run_folder import RunFolder
+from metarule.launch.training._progress import Progress
 
 
 SIZES = (
@@ -131,7 +131,7 @@ def test_a_stop_at_any_moment_leaves_a_checkpoint_of_its_step(asked, tmp_path, m
     def terminated(processes):
         yield types.SimpleNamespace(is_set=lambda: next(answers, True))
 
-    monkeypatch.setattr(metarule.launch._meta_training, "_terminated", terminated)
+    monkeypatch.setattr(metarule.launch.training._meta_training, "_terminated", terminated)
     assert train(tmp_path) == 0
     step = re.search(r"Stopped at step (\d) and saved", capsys.readouterr().out)[1]
     assert step in os.listdir(tmp_path / "checkpoints") and int(step) < STEPS

@@ -9,12 +9,12 @@ import metarule
 import numpy as np
 import pytest
 from metarule import UnsupervisedEncoder
-from metarule.launch import _unsupervised_encoder
-from metarule.launch._network import network
-from metarule.launch._rule_file import load_rule, save_rule
-from metarule.launch._rules import build, configuration_of, Lean
+from metarule.errors import BadInput
+from metarule.launch.encoders import _unsupervised_encoder
+from metarule.launch.options._networks import network
+from metarule.launch.options._recipes import build, configuration_of, Lean
+from metarule.launch.records._rule_file import load_rule, save_rule
 from metarule.models import freeze
-from metarule.tasks import BadInput
 from sklearn.base import clone
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV

@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 
-from .._unsupervised_encoder import UnsupervisedEncoder
+from ..encoders._unsupervised_encoder import UnsupervisedEncoder
 from ._row import plain, Row
 from ._sample import Budget, sample
 

@@ -9,12 +9,13 @@ from jaxtyping import Array, Float, Key, PRNGKeyArray, PyTree
 
 from ...meta import everywhere, InnerLoop, Length, MetaLearner, MetaState, recomputed, shared
 from ...meta.estimators import own_copy, Population, TruncatedBackprop
-from .._configuration import Training
-from .._crew import Crew
-from .._machines import Machines
-from .._meta_training import optimiser_of
-from .._presets import ESTIMATORS, PRESETS, with_estimator
-from .._problems import problems_of
+from ..hosts._devices import Crew
+from ..hosts._distributed import Machines
+from ..options._estimators import ESTIMATORS, with_estimator
+from ..options._presets import PRESETS
+from ..options._problems import problems_of
+from ..options._training import Training
+from ..training._meta_training import optimiser_of
 from ._program import matrix_product, Program
 from ._row import measure, plain, Row, row, Workload
 from ._sample import Budget, sample

@@ -11,7 +11,7 @@ from ...meta.estimators import Population, TruncatedBackprop
 from ...models import Model, MultiLayerPerceptron
 from ...rules import AbstractRule
 from ...tasks import DataSet, join, VectorTasks
-from .._rules import Lean, Released
+from ..options._recipes import Lean, Released
 from ._program import Program
 from ._row import measure, Row
 from ._sample import Budget

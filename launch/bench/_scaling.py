@@ -8,8 +8,8 @@ from jaxtyping import PyTree
 
 from ...meta import AbstractProblem, Length
 from ...meta.estimators import AbstractEstimator, Noise, PES, Population, TruncatedBackprop
-from .._plots import panels, save, style
-from .._rules import Lean
+from ..figures._plots import panels, save, style
+from ..options._recipes import Lean
 from ._inner_problems import adam, Optimisation, Quadratic
 from ._program import matrix_product, Program
 from ._row import Row, row

@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ...tasks import BadInput
+from ...errors import BadInput
 from ._row import plain, Row
 from ._sample import Budget, Sampled
 

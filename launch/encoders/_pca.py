@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ...tasks import full_precision
+from ...precision import full_precision
 from ._encoder import AbstractEncoder, Account, Features, Problem
 
 

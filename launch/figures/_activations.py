@@ -2,12 +2,11 @@ import dataclasses
 
 import numpy as np
 
-from .._configuration import choose
-from .._encoders import LEARNED
-from .._network import ACTIVATIONS
-from .._plots import COLOURS, panels
-from ._asked import Asked, of_task
-from ._drawing import Drawing
+from ..evaluation._contestants import LEARNED
+from ..options._names import choose
+from ..options._networks import ACTIVATIONS
+from ._plots import COLOURS, panels
+from ._request import Asked, Drawing, of_task
 
 
 def activation(asked: Asked) -> Drawing:

@@ -2,11 +2,11 @@ import math
 
 import numpy as np
 
-from ...tasks import BadInput, load
-from .._plots import panels
-from .._unsupervised_encoder import UnsupervisedEncoder
-from ._asked import Asked
-from ._drawing import Drawing
+from ...errors import BadInput
+from ...tasks import load
+from ..encoders._unsupervised_encoder import UnsupervisedEncoder
+from ._plots import panels
+from ._request import Asked, Drawing
 from ._snapshots import snapshots
 
 

@@ -1,10 +1,9 @@
 import numpy as np
 
-from ...tasks import BadInput
-from .._encoders import ENCODERS
-from .._plots import COLOURS, panels
-from ._asked import Asked, of_task
-from ._drawing import Drawing
+from ...errors import BadInput
+from ..evaluation._contestants import ENCODERS
+from ._plots import COLOURS, panels
+from ._request import Asked, Drawing, of_task
 
 
 _NAMES = ("meta-trained", "untrained", "random-init", "raw", "pca", "kmeans")

@@ -5,10 +5,9 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
-from .._plots import COLOURS, MARKERS, panels
-from .._unsupervised_encoder import UnsupervisedEncoder
-from ._asked import Asked
-from ._drawing import Drawing
+from ..encoders._unsupervised_encoder import UnsupervisedEncoder
+from ._plots import COLOURS, MARKERS, panels
+from ._request import Asked, Drawing
 
 
 def moons(asked: Asked) -> Drawing:

@@ -4,10 +4,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from .._encoders import LEARNED
-from .._plots import panels
-from ._asked import Asked, curves, of_task
-from ._drawing import Drawing
+from ..evaluation._contestants import LEARNED
+from ._plots import panels
+from ._request import Asked, curves, Drawing, of_task
 
 
 def depth(asked: Asked) -> Drawing:

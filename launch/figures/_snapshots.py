@@ -3,9 +3,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ...tasks import BadInput
-from .._run_folder import RunFolder
-from ._asked import Asked
+from ...errors import BadInput
+from ..records._run_folder import RunFolder
+from ._request import Asked
 
 
 def snapshots(asked: Asked, at_most: int | None = None) -> dict[int, Path]:

@@ -1,11 +1,10 @@
 import numpy as np
 
-from ...tasks import BadInput
-from .._metrics import read_metrics
-from .._plots import COLOURS, panels
-from .._run_folder import RunFolder
-from ._asked import Asked
-from ._drawing import Drawing
+from ...errors import BadInput
+from ..records._metrics import read_metrics
+from ..records._run_folder import RunFolder
+from ._plots import COLOURS, panels
+from ._request import Asked, Drawing
 
 
 def training(asked: Asked) -> Drawing:

@@ -2,12 +2,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from .._encoders import LEARNED
-from .._plots import panels
-from .._rule_file import describe, load_rule
-from .._rules import build
-from ._asked import Asked, curves, of_task
-from ._drawing import Drawing
+from ..evaluation._contestants import LEARNED
+from ..options._recipes import build
+from ..records._rule_file import describe, load_rule
+from ._plots import panels
+from ._request import Asked, curves, Drawing, of_task
 from ._snapshots import snapshots
 
 

@@ -6,18 +6,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from ...tasks import BadInput
+from ...errors import BadInput
 from .._length import as_length, Length
 from .._problem import AbstractProblem
+from ..particles._flat import own_copy, ravel
+from ..particles._mean import plain_mean
+from ..particles._moments import Moments
+from ..particles._particles import AbstractParticles, Plan
+from ..particles._population import Luck, Population
+from ..particles._run import Outcome
+from ..particles._shaping import Unshaped
+from ..particles._unroll import Stretch, unroll
 from ._differentiable import check_gradient
-from ._flat import own_copy, ravel
-from ._mean import plain_mean
-from ._moments import Moments
-from ._particles import AbstractParticles, Plan
-from ._population import Luck, Population
-from ._run import Outcome
-from ._shaping import Unshaped
-from ._unroll import Stretch, unroll
 
 
 def clip_by_norm(

@@ -8,9 +8,9 @@ import jax.random as jr
 from jax.extend.core import Jaxpr, Literal
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from ...tasks import BadInput
+from ...errors import BadInput
 from .._problem import AbstractProblem
-from ._flat import ravel
+from ..particles._flat import ravel
 
 
 _ADVICE = "estimate its meta-gradient with an evolution strategy (es, pes, nres) instead."

@@ -5,12 +5,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ...tasks import BadInput
+from ...errors import BadInput
 from .._length import as_length, Length
+from ..particles._population import Population
+from ..particles._shaping import AbstractShaping, Unshaped
 from ._noise import Noise
 from ._persistent import AbstractPersistent, Before, Draw
-from ._population import Population
-from ._shaping import AbstractShaping, Unshaped
 
 
 Vector = Float[Array, " parameter"]

@@ -8,13 +8,13 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from ...tasks import BadInput
+from ...errors import BadInput
 from .._devices import device_count, replicate, shared
+from .._estimator import AbstractEstimator, Estimate
 from .._problem import AbstractProblem
-from ._estimate import AbstractEstimator, Estimate
-from ._flat import ravel
-from ._population import Luck, Population
-from ._unroll import choose, Stretch, unroll
+from ..particles._flat import ravel
+from ..particles._population import Luck, Population
+from ..particles._unroll import choose, Stretch, unroll
 
 
 def snes(**settings: Any) -> Any:

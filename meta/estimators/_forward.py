@@ -8,16 +8,16 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from .._length import as_length, Length
 from .._problem import AbstractProblem
+from ..particles._flat import ravel
+from ..particles._mean import plain_mean
+from ..particles._moments import Moments
+from ..particles._particles import AbstractParticles, Plan
+from ..particles._population import Luck, Population
+from ..particles._run import Outcome
+from ..particles._shaping import Unshaped
+from ..particles._unroll import choose, Stretch, unroll
 from ._differentiable import check_differentiable
-from ._flat import ravel
-from ._mean import plain_mean
-from ._moments import Moments
 from ._noise import Noise
-from ._particles import AbstractParticles, Plan
-from ._population import Luck, Population
-from ._run import Outcome
-from ._shaping import Unshaped
-from ._unroll import choose, Stretch, unroll
 
 
 class Tangent(eqx.Module):

@@ -2,8 +2,8 @@ from typing import final
 
 import equinox as eqx
 
+from ..particles._population import Population
 from ._backprop import AbstractBackprop, check_backprop
-from ._population import Population
 
 
 @final

@@ -6,19 +6,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from ...tasks import BadInput
+from ...errors import BadInput
 from .._problem import AbstractProblem
+from ..particles._flat import ravel
+from ..particles._moments import Moments
+from ..particles._particles import AbstractParticles, Plan
+from ..particles._population import Luck
+from ..particles._run import Outcome
+from ..particles._shaping import Unshaped
+from ..particles._unroll import Stretch, unroll
 from ._backprop import clip_by_norm
 from ._differentiable import check_differentiable
 from ._evolution import AntitheticES
-from ._flat import ravel
-from ._moments import Moments
-from ._particles import AbstractParticles, Plan
 from ._persistent import AbstractPersistent, Twins
-from ._population import Luck
-from ._run import Outcome
-from ._shaping import Unshaped
-from ._unroll import Stretch, unroll
 
 
 _FLOOR = 1e-8

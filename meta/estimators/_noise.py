@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from ...tasks import BadInput
-from ._flat import ravel
+from ...errors import BadInput
+from ..particles._flat import ravel
 from ._low_rank import LowRank
 
 

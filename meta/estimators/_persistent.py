@@ -11,16 +11,16 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from .._length import Length
 from .._problem import AbstractProblem
-from ._flat import ravel
+from ..particles._flat import ravel
+from ..particles._mean import plain_mean
+from ..particles._moments import Moments
+from ..particles._particles import AbstractParticles, Plan
+from ..particles._population import Luck, Population
+from ..particles._run import Outcome
+from ..particles._shaping import AbstractShaping
+from ..particles._unroll import choose, Stretch, unroll, Unrolled
 from ._low_rank import Lifted
-from ._mean import plain_mean
-from ._moments import Moments
 from ._noise import Noise
-from ._particles import AbstractParticles, Plan
-from ._population import Luck, Population
-from ._run import Outcome
-from ._shaping import AbstractShaping
-from ._unroll import choose, Stretch, unroll, Unrolled
 
 
 Draw = Callable[[Int[Array, ""]], Float[Array, " parameter"]]

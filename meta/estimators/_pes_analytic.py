@@ -6,17 +6,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from .._problem import AbstractProblem
+from ..particles._flat import ravel
+from ..particles._mean import plain_mean
+from ..particles._moments import Moments
+from ..particles._particles import AbstractParticles, Plan
+from ..particles._population import Luck
+from ..particles._run import Outcome
+from ..particles._shaping import Unshaped
+from ..particles._unroll import Stretch, unroll
 from ._differentiable import check_differentiable
 from ._evolution import PES
-from ._flat import ravel
-from ._mean import plain_mean
-from ._moments import Moments
-from ._particles import AbstractParticles, Plan
 from ._persistent import Twins
-from ._population import Luck
-from ._run import Outcome
-from ._shaping import Unshaped
-from ._unroll import Stretch, unroll
 
 
 @final

@@ -1,0 +1,1 @@
+"""Why is a second start quicker? Deleting this room changes no number."""

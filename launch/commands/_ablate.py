@@ -1,0 +1,85 @@
+import dataclasses
+from pathlib import Path
+from typing import Any, final
+
+import jax
+
+from ...errors import BadInput
+from ..caches._compilations import cache_compilations
+from ..hosts._cores import share_cores
+from ..hosts._devices import Crew
+from ..hosts._distributed import Machines
+from ..options._command_line import Command, parse_training
+from ..options._estimators import with_estimator
+from ..options._presets import PRESETS
+from ..options._training import Run
+from ..records._description import describe
+from ..records._run_folder import RunFolder
+from ..records._tables import write_rows
+from ..studies._ablation import _accuracy, _Cell, _plot, _print, _row, _switched_off, variants_of
+from ..studies._cell import cell_run
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Ablation:
+    """What to ablate, how often, and where to keep it."""
+
+    ingredients: tuple[str, ...] = ()
+    """Ingredients to leave out, one at a time; one that the rule lacks is put back instead. By default all."""
+    seeds: int = 3
+    """Meta-training runs of each variant."""
+    run: Path | None = None
+    """Folder of the runs; by default runs/ablation-PRESET. What is there already is not done again."""
+    data_dir: Path | None = None
+    """Folder of data sets; also METARULE_DATA."""
+    json: Path | None = None
+    """Also write the table here."""
+
+
+_COMMAND = Command(
+    "ablate",
+    "Meta-train a rule without each of its ingredients, with the same steps and seeds, and tell what each is worth.",
+    "training",
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Runs `metarule ablate`."""
+    share_cores()
+    preset, training, ablation = parse_training(arguments, PRESETS, with_estimator, Ablation(), _COMMAND)
+    cache_compilations()
+    if ablation.seeds < 1:
+        raise BadInput(f"--seeds must be 1 or more; got {ablation.seeds}.")
+    variants = variants_of(training, ablation.ingredients)
+    path = ablation.run or Path("runs") / f"ablation-{preset}"
+    RunFolder.keep(path, {"preset": preset, **describe(training)})
+    crew = Crew(machines=Machines())
+    cells: dict[str, list[_Cell]] = {}
+    rows: list[dict[str, Any]] = []
+    for name, variant in {"whole rule": training, **variants}.items():
+        cells[name] = []
+        for seed in range(training.seed, training.seed + ablation.seeds):
+            print(f"{name}, seed {seed}", flush=True)
+            folder = path / name.replace(" ", "-") / f"seed{seed}"
+            finished = cell_run(
+                preset, dataclasses.replace(variant, seed=seed), Run(folder, data_dir=ablation.data_dir), crew
+            )
+            if finished.rows is None:
+                print("Stopped and saved: the same command goes on.")
+                return 0
+            off = None
+            if len(variant.rule.without) > len(training.rule.without):
+                whole = path / "whole-rule" / f"seed{seed}" / "rule.safetensors"
+                off = _switched_off(whole, variant, folder / "switched-off.json", ablation.data_dir)
+            cells[name].append(_Cell(_accuracy(finished.rows), off, finished.seconds))
+        jax.clear_caches()  # Each variant has programs of its own: kept, they would fill the memory.
+        rows = [_row(name, own, cells["whole rule"]) for name, own in cells.items()]  # A table after every variant.
+        for suffix in ("json", "csv"):
+            write_rows(path / f"ablation.{suffix}", rows)
+    _print(rows, f"What each ingredient is worth: {preset}, {ablation.seeds} seeds, {', '.join(training.held_out)}")
+    _plot(rows, path / "ablation.png")
+    if ablation.json is not None:
+        write_rows(ablation.json, rows)
+    print(f"Table and picture: {path / 'ablation.csv'}, {path / 'ablation.png'}.")
+    return 0

@@ -1,0 +1,116 @@
+import dataclasses
+from pathlib import Path
+from typing import Annotated, final
+
+import jax
+import tyro
+
+from ...errors import BadInput
+from ..bench._encode import encode
+from ..bench._estimators import estimators
+from ..bench._meta_steps import outer_overhead, QUICK_STEPS
+from ..bench._row import Row, Workload
+from ..bench._rules import apply_lean, apply_released, metagrad_lean, metagrad_released
+from ..bench._sample import Budget
+from ..bench._scaling import draw_scaling, scaling
+from ..bench._startup import startup
+from ..hosts._cores import share_cores
+from ..records._tables import print_columns, write_rows
+
+
+WORKLOADS: dict[str, Workload] = {
+    "apply-released": apply_released,
+    "apply-lean": apply_lean,
+    "metagrad-released": metagrad_released,
+    "metagrad-lean": metagrad_lean,
+    **QUICK_STEPS,
+    "outer-overhead": outer_overhead,
+    "startup": startup,
+    "encode": encode,
+    "estimators": estimators,
+    "scaling": scaling,
+}
+"""All that can be measured, by name. What a workload is stands in its function's first line."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What to measure, and how long to measure it for."""
+
+    workloads: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[WORKLOAD ...]")] = ()
+    """Which to measure; all if none is named."""
+    repeats: int = 9
+    """Measurements of each program; the median is reported."""
+    seconds: float = 30.0
+    """Fewer measurements, but three, once a workload has been measured for so long."""
+    small: bool = False
+    """Sizes that say nothing about speed: to see whether everything runs."""
+    json: Path | None = None
+    """Also write the table here."""
+    plot: Path | None = None
+    """Also draw `scaling`, if it is measured, as a picture here."""
+
+
+def main(arguments: list[str]) -> int:
+    """Runs `metarule bench`."""
+    described = "\n\n".join(f"{name}: {_sentence(workload)}" for name, workload in WORKLOADS.items())
+    asked = tyro.cli(
+        Asked,
+        args=arguments,
+        prog="metarule bench",
+        description=f"Measure how fast things run here, beside a matrix product on the same cores.\n\n{described}",
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    unknown = [name for name in asked.workloads if name not in WORKLOADS]
+    if unknown:
+        raise BadInput(f"Unknown workload {unknown[0]!r}; the known ones are {', '.join(WORKLOADS)}.")
+    if asked.repeats < 1 or not asked.seconds > 0:
+        raise BadInput("--repeats needs 1 or more, --seconds more than 0.")
+    share_cores()
+    budget = Budget(asked.repeats, asked.seconds, asked.small)
+    rows: list[Row] = []
+    for name in asked.workloads or WORKLOADS:
+        print(f"measuring {name}", flush=True)
+        rows += WORKLOADS[name](budget)
+        if asked.json is not None:  # After each: what was measured is kept if a later one fails.
+            write_rows(asked.json, rows)
+    _print(rows)
+    grown = [row for row in rows if "axis" in row]
+    if asked.plot is not None and grown:
+        draw_scaling(grown, asked.plot)
+    return 0
+
+
+def _sentence(workload: Workload) -> str:
+    return (workload.__doc__ or "").strip().split("\n")[0]
+
+
+def _print(rows: list[Row]) -> None:
+    print_columns(
+        f"Benchmarks: {', '.join(sorted({device.device_kind for device in jax.devices()}))}",
+        {
+            "workload": [row["workload"] for row in rows],
+            "ms": [f"{1e3 * row['seconds']:,.2f} ±{1e3 * row['spread'] / 2:,.2f}" for row in rows],
+            "CPU-ms": [f"{1e3 * row['cpu_seconds']:,.2f}" for row in rows],
+            "GFLOP": [_scaled(row, "flops", 1e-9) for row in rows],
+            "by\nhand": [_scaled(row, "flops_by_hand", 1e-9) for row in rows],
+            "GFLOP/s": [_scaled(row, "flops_per_second", 1e-9) for row in rows],
+            "peak\n%": [_scaled(row, "peak_share", 100.0) for row in rows],
+            "CPU\npeak %": [_scaled(row, "cpu_peak_share", 100.0) for row in rows],
+            "memory\nMB": [_scaled(row, "peak_memory_bytes", 1e-6) for row in rows],
+            "compile\ns": [_scaled(row, "compile_seconds", 1.0) for row in rows],
+            "each": [row["each"] for row in rows],
+            "": [row["remark"] for row in rows],
+        },
+        "± half the distance between quartiles; GFLOP by the compiler, and by hand (products only), of which GFLOP/s "
+        "and shares are; peak %: of a matrix product measured in turn, by the clock and by processor time",
+    )
+
+
+def _scaled(row: Row, name: str, factor: float) -> str:
+    value = row[name]
+    if value is None:
+        return ""
+    value *= factor
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,111 @@
+import dataclasses
+from pathlib import Path
+from typing import Any, final, Literal
+
+import jax.random as jr
+
+from ...errors import BadInput
+from ...meta import diagnose
+from ...meta.estimators import TruncatedBackprop
+from ..caches._compilations import cache_compilations
+from ..options._command_line import Command, parse_training
+from ..options._estimators import ESTIMATORS, with_estimator
+from ..options._presets import PRESETS
+from ..options._problems import problems_of
+from ..options._recipes import build
+from ..options._training import Run, Training
+from ..records._description import describe
+from ..records._rule_file import load_rule, locate_rule
+from ..records._run_folder import RunFolder
+from ..records._tables import write_rows
+from ..studies._cell import cell_run
+from ..studies._comparison import _for_seconds, _learned, _plot, _print, _reference, _sampled
+from ..training._meta_run import first_rule, MetaRun
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Which estimators to compare, with what, and where to keep it."""
+
+    estimators: tuple[str, ...] = tuple(ESTIMATORS)
+    """Names as for `metarule train --estimator`."""
+    reference: Literal["backprop", "full-es"] = "backprop"
+    """What the others are measured against: the exact gradient, or that of the smoothed loss."""
+    samples: int = 8
+    """Independent starts of each estimator; the reference gets four times as many."""
+    at: Path | None = None
+    """A rule (file or run folder) at which to estimate its meta-gradient; by default a fresh one."""
+    seconds: float = 0.0
+    """Also meta-train with each estimator for so many seconds of meta-steps, and score the rules; 0 for not at all."""
+    seeds: int = 3
+    """Such runs of each estimator."""
+    run: Path | None = None
+    """Folder of the comparison; by default runs/compare-PRESET. What is there already is not done again."""
+    data_dir: Path | None = None
+    """Folder of data sets; also METARULE_DATA."""
+    json: Path | None = None
+    """Also write the table here."""
+
+
+_COMMAND = Command(
+    "compare",
+    "Measure estimators of the meta-gradient on one problem from one state: bias, variance, cost.",
+    "training",
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Runs `metarule compare`."""
+    preset, training, comparison = parse_training(arguments, PRESETS, with_estimator, Comparison(), _COMMAND)
+    cache_compilations()
+    if comparison.samples < 2 or comparison.seeds < 1 or comparison.seconds < 0 or not comparison.estimators:
+        raise BadInput("--samples needs 2 or more, --seeds 1 or more, --seconds 0 or more, --estimators a name.")
+    if not isinstance(training.estimator, TruncatedBackprop):
+        raise BadInput("A comparison takes a list: --estimators NAME NAME, and no --estimator.")
+    trainings = {name: with_estimator(training, name) for name in comparison.estimators}
+    theta = first_rule(training, jr.fold_in(jr.key(training.seed), 0))
+    if comparison.at is not None:
+        theta = load_rule(locate_rule(comparison.at), build)
+    problem = problems_of(training, comparison.data_dir)[0][0]
+    for each in trainings.values():  # Whether it suits the problem.
+        each.estimator.init(problem, theta, jr.key(0))
+    path = comparison.run or Path("runs") / f"compare-{preset}"
+    asked = {"reference": comparison.reference, "samples": comparison.samples, "at": str(comparison.at)}
+    asked |= {"seconds": comparison.seconds}
+    RunFolder.keep(path, {"preset": preset, **describe(training), **asked})
+    key = jr.key(training.seed)
+    reference = _reference(training, comparison.reference)
+    apart, here = ((problem, theta, jr.fold_in(key, kind)) for kind in range(2))  # They must not share their luck.
+    right = _sampled(path / "reference.npz", reference, apart, 4 * comparison.samples)
+    rows: list[dict[str, Any]] = []
+    for name, each in trainings.items():
+        folder = path / name.replace(":", "-")
+        found = _sampled(folder / "samples.npz", each.estimator, here, comparison.samples)
+        rows.append({"estimator": name, **dataclasses.asdict(diagnose(found, right))})
+        if comparison.seconds:
+            runs = _meta_train(preset, _for_seconds(each, comparison.seconds, found.seconds), folder, comparison)
+            if runs is None:
+                print("Stopped and saved: the same command goes on.")
+                return 0
+            rows[-1] |= _learned(runs)
+        for suffix in ("json", "csv"):
+            write_rows(path / f"comparison.{suffix}", rows)
+    if comparison.json is not None:
+        write_rows(comparison.json, rows)
+    _print(rows, f"Estimators beside {comparison.reference}: {preset}, {comparison.samples} samples")
+    _plot(rows, path)
+    print(f"Table and picture: {path / 'comparison.csv'}, {path / 'comparison.png'}.")
+    return 0
+
+
+def _meta_train(preset: str, training: Training, folder: Path, comparison: Comparison) -> list[MetaRun] | None:
+    """A run of every seed, or None if they were stopped."""
+    runs = []
+    for seed in range(training.seed, training.seed + comparison.seeds):
+        print(f"{folder.name}, seed {seed}", flush=True)
+        place = Run(folder / f"seed{seed}", data_dir=comparison.data_dir)
+        runs.append(cell_run(preset, dataclasses.replace(training, seed=seed), place))
+        if runs[-1].rows is None:
+            return None
+    return runs

@@ -1,0 +1,101 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from ...errors import BadInput
+from ..caches._compilations import cache_compilations
+from ..encoders._trained_rule import Use
+from ..figures._activations import activation
+from ..figures._filters import filters
+from ..figures._generalisation import generalisation
+from ..figures._moons import moons
+from ..figures._plots import save
+from ..figures._request import Asked, Drawing
+from ..figures._sizes import depth, width
+from ..figures._training import training
+from ..figures._transfer import transfer
+from ..records._files import write_atomically
+from ..records._tables import write_rows
+
+
+FIGURES: dict[str, Callable[[Asked], Drawing]] = {
+    "training": training,
+    "generalisation": generalisation,
+    "transfer": transfer,
+    "depth": depth,
+    "width": width,
+    "activation": activation,
+    "filters": filters,
+    "moons": moons,
+}
+"""Figures by name, in the order in which a report shows them."""
+
+_QUICK = (3, 300, 0.2)
+"""Of `--quick`: seeds and test examples at most, and the share of their steps that baselines get."""
+
+_Name = Literal["training", "generalisation", "transfer", "depth", "width", "activation", "filters", "moons"]
+
+
+def main(arguments: list[str]) -> int:
+    """Runs `metarule figure`."""
+    return tyro.cli(figure, args=arguments, prog="metarule figure")
+
+
+def figure(
+    name: Annotated[_Name, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")],
+    rule: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RULE")],
+    /,
+    tasks: tuple[str, ...] = ("digits",),
+    values: tuple[str, ...] = (),
+    steps: int | None = None,
+    labels: int = 10,
+    seeds: int = 10,
+    queries: int = 1000,
+    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    out: Path | None = None,
+    data_dir: Path | None = None,
+) -> int:
+    """Draws a figure of a rule: NAME.png, the numbers in it as NAME.csv, and what it shows as NAME.json.
+
+    training: the meta-loss along meta-training. generalisation: accuracy on data sets, beside other encoders. transfer:
+    along meta-training, as the run kept the rule. depth, width, activation: on other base models. filters: weights
+    of the first layer along meta-training. moons: decisions on two moons. `metarule report` puts them on a page.
+
+    Args:
+        name: training, generalisation, transfer, depth, width, activation, filters or moons.
+        rule: a rule file, the folder of a run, or the name of a rule that comes with Metarule.
+        tasks: data sets, as for `metarule evaluate`.
+        values: places on the figure's own axis, such as 2 5 8 for depth; encoders for generalisation, meta-steps for
+            transfer and filters, inner steps for moons.
+        steps: inner steps; by default as many as the rule was meta-trained for.
+        labels: labelled examples per class.
+        seeds: repetitions, each with its own start, order of inputs and examples.
+        queries: test examples to score on, for each seed.
+        quick: at most 3 seeds and 300 test examples, and a fifth of the baselines' steps.
+        out: folder of the files; by default `figures` beside the rule, or in runs/NAME for a rule of Metarule's.
+        data_dir: folder of data sets; also METARULE_DATA.
+    """
+    cache_compilations()
+    if min(labels, seeds, queries) < 1 or (steps is not None and steps < 0) or not tasks:
+        raise BadInput("--labels, --seeds and --queries need 1 or more, --steps 0 or more, --tasks a name.")
+    share = 1.0
+    if quick:
+        seeds, queries, share = min(seeds, _QUICK[0]), min(queries, _QUICK[1]), _QUICK[2]
+    use = Use.of(rule)
+    steps = use.steps if steps is None else steps
+    folder = use.folder / "figures" if out is None else out
+    asked = Asked(use, tasks, values, steps, labels, seeds, queries, share, data_dir)
+    written = write_drawing(FIGURES[name](asked), folder, name)
+    print(f"Wrote {written} and its numbers; `metarule report {rule}` shows it.")
+    return 0
+
+
+def write_drawing(drawing: Drawing, folder: Path, name: str) -> Path:
+    """Writes a drawing's three files, the picture last; returns the picture's path. Raises `BadInput` if it can't."""
+    write_rows(folder / f"{name}.csv", drawing.rows)
+    write_atomically(folder / f"{name}.json", json.dumps({"title": drawing.title, "caption": drawing.caption}) + "\n")
+    save(drawing.figure, folder / f"{name}.png")
+    return folder / f"{name}.png"

@@ -1,0 +1,112 @@
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+from ...errors import BadInput
+from ...rules import released_from_variables
+from ..caches._compilations import cache_compilations
+from ..records._rule_file import save_rule
+
+
+_SCOPE = "MoreLocalWeightUpdateProcess/"
+
+
+def main(arguments: list[str]) -> int:
+    """Runs `metarule import-released`."""
+    return tyro.cli(import_released, args=arguments, prog="metarule import-released")
+
+
+def import_released(
+    checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CKPT")],
+    out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")],
+    /,
+) -> int:
+    """Turns a checkpoint of the code released with arXiv 1804.00222 into a rule file. Needs TensorFlow.
+
+    Args:
+        checkpoint: the checkpoint: its folder, its .index file, or what its files' names begin with.
+        out: the rule file to write.
+    """
+    cache_compilations()
+    variables = read_variables(checkpoint)
+    try:
+        rule = released_from_variables(variables)
+        configuration = _configuration(variables)
+    except KeyError as error:
+        raise BadInput(f"{checkpoint} is no checkpoint of the released rule: it has no {error.args[0]}.") from error
+    count = sum(variable.size for variable in variables.values())
+    record = {"preset": "released", "imported": checkpoint.name, "metarule": version("metarule")}
+    save_rule(out, rule, configuration, record)
+    size = f"{len(variables)} variables with {count:,} numbers"
+    print(f"Wrote {out}: {size}, for networks with {configuration['outputs']} features.")
+    return 0
+
+
+def read_variables(checkpoint: Path) -> dict[str, np.ndarray]:
+    """The released rule's variables under their TensorFlow names. Raises `BadInput` if they can't be read."""
+    prefix = _prefix(checkpoint)
+    try:
+        with _quiet():
+            from tensorflow.train import load_checkpoint  # pyright: ignore
+    except ImportError as error:
+        raise BadInput("This needs TensorFlow to read the checkpoint: pip install 'metarule[tensorflow]'.") from error
+    try:
+        reader = load_checkpoint(str(prefix))
+        names = [name for name in reader.get_variable_to_shape_map() if name.startswith(_SCOPE)]
+        return {name: np.asarray(reader.get_tensor(name)) for name in sorted(names)}
+    except Exception as error:  # TensorFlow raises classes of its own, which can't be named here without it.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInput(f"{checkpoint} can't be read as a TensorFlow checkpoint ({reason}): fetch it again.") from error
+
+
+def _prefix(checkpoint: Path) -> Path:
+    if checkpoint.is_dir():
+        found = sorted(checkpoint.glob("*.index"))
+        if len(found) != 1:
+            some = ", ".join(path.name for path in found) or "none"
+            raise BadInput(f"{checkpoint} should hold one checkpoint (one .index file), but has {some}: name one.")
+        checkpoint = found[0]
+    prefix = checkpoint.with_suffix("") if checkpoint.suffix == ".index" else checkpoint
+    if not Path(f"{prefix}.index").is_file():
+        raise BadInput(f"There is no checkpoint {checkpoint}: {prefix}.index is missing.")
+    if not list(prefix.parent.glob(f"{prefix.name}.data-*")):
+        raise BadInput(f"The checkpoint {prefix} is not whole: {prefix}.data-* is missing.")
+    return prefix
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    # TensorFlow writes about itself to the error stream before it can be told not to.
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _configuration(variables: dict[str, np.ndarray]) -> dict[str, Any]:
+    def shape(name: str) -> tuple[int, ...]:
+        return variables[_SCOPE + name].shape
+
+    hidden, signal = shape("linear/w")
+    return {
+        "architecture": "released",
+        "outputs": shape("compute_top_delta/conv_1d_1/w")[-1],
+        "hidden": hidden,
+        "signal": signal,
+        "readout": shape("forwardweight_readout_0_top/linear/w")[-1],
+        "top_hidden": shape("compute_top_delta/conv_1d/w")[-1],
+        "separate_feedback_change": _SCOPE + "backward_weight_readout_coeffs/w" in variables,
+        "step_size": 1e-4,
+    }

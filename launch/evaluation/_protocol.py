@@ -1,0 +1,177 @@
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
+
+from ...models import MultiLayerPerceptron
+from ...rules import AbstractRule
+from ...tasks import accuracy, as_inputs, DataSet, few_shot_indices, logistic_scores, PrincipalAxes, ridge_scores
+from ..encoders._encoder import AbstractEncoder, Features, Problem, Statistics
+from ..encoders._fitted import Fitted
+from ._programs import Programs
+from ._rows import Row
+
+
+_Features = tuple[Float[Array, "seed support feature"], Float[Array, "seed query feature"]]
+
+READOUTS = {"ridge": ridge_scores, "logistic": logistic_scores}
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """How features are scored: the same seeds, examples and readouts for every encoder.
+
+    A seed decides the labelled examples, the test examples, and all that an encoder draws. `unlabelled` is how many
+    of the train examples are given without labels, the same ones for every seed; by default all. `statistics` says
+    where base models' batch normalisation has its own from when features are computed: the labelled and test examples
+    at hand (`batch`), or unlabelled ones (`frozen`).
+    """
+
+    architecture: MultiLayerPerceptron
+    _: dataclasses.KW_ONLY
+    labels: int = 10
+    seeds: int = 10
+    queries: int = 1000
+    batch_size: int = 32
+    statistics: Statistics = "batch"
+    unlabelled: int | None = None
+
+    def fitted(self, rule: AbstractRule, steps: int) -> Fitted:
+        """The base model after so many steps of a rule."""
+        return Fitted(rule, self.architecture, jnp.asarray(steps), self.batch_size, self.statistics)
+
+    def rows(
+        self,
+        encoders: Iterable[tuple[str, AbstractEncoder]],
+        data_sets: Iterable[DataSet],
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> list[Row]:
+        """Scores encoders on data sets: a row for each data set, encoder and readout.
+
+        A row's seconds are those of making the features, without compilation. `tell` hears what is being scored.
+        """
+        encoders, cells = list(encoders), []
+        with Programs() as programs:
+            for data_set in data_sets:  # While features are made of one, the next ones are loaded.
+                given = _Given.of(data_set, self)
+                for name, encoder in encoders:
+                    cell = _Cell(data_set.name, name, encoder, given)
+                    cells.append((cell, programs.begin(cell.features, programs, tell)))
+            # Not in a worker: XLA's CPU threads can wait for each other where two programs factorise batches of
+            # matrices at once, as readouts do.
+            return [row for cell, made in cells for row in cell.rows(programs, *made.result())]
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class _Cell:
+    """One encoder on one data set."""
+
+    task: str
+    name: str
+    encoder: AbstractEncoder
+    given: "_Given"
+
+    def features(self, programs: Programs, tell: Callable[[str], None]) -> tuple[_Features, float]:
+        """What the encoder makes, and in how many seconds."""
+        tell(f"{self.task}: {self.name}")
+        return programs.run(_features, self.encoder, self.given)
+
+    def rows(self, programs: Programs, features: _Features, seconds: float) -> Iterator[Row]:
+        """A row for each readout of these features."""
+        given, account = self.given, self.encoder.account(len(self.given.train))
+        seeds, labelled = given.labels.shape
+        # Two programs: that of a readout, which takes long to compile, is the same for any number of features.
+        axes, _ = programs.run(_axes, *features)
+        for readout, score in READOUTS.items():
+            shares, _ = programs.run(_accuracies, score, axes, given.labels, given.answers, given.classes)
+            accuracies = np.asarray(shares)
+            yield Row(
+                encoder=self.name,
+                task=self.task,
+                readout=readout,
+                accuracy=float(accuracies.mean()),
+                stderr=float(accuracies.std(ddof=1) / seeds**0.5) if seeds > 1 else 0.0,
+                seeds=seeds,
+                labelled=labelled,
+                unlabelled=account.unlabelled,
+                steps=account.steps,
+                seconds=seconds,
+                statistics=account.statistics,
+            )
+
+
+class _Given(eqx.Module):
+    """The inputs of a data set on the device: unlabelled ones, and for every seed those of `Problem`.
+
+    `answers` are the classes of the queries, which no encoder sees.
+    """
+
+    train: Float[Array, "train input"]
+    support: Float[Array, "seed support input"]
+    labels: Int[Array, "seed support"]
+    query: Float[Array, "seed query input"]
+    answers: Int[Array, "seed query"]
+    keys: Key[Array, " seed"]
+    classes: int = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, data_set: DataSet, protocol: Protocol) -> "_Given":
+        seeds = range(protocol.seeds)
+        splits = [few_shot_indices(data_set, seed, protocol.labels, protocol.queries) for seed in seeds]
+        support, query = (np.stack(side) for side in zip(*splits))
+        return cls(
+            jnp.asarray(as_inputs(data_set.train_x[_unlabelled(data_set, protocol.unlabelled)])),
+            _rows(data_set.train_x, support),
+            jnp.asarray(data_set.train_y[support]),
+            _rows(data_set.test_x, query),
+            jnp.asarray(data_set.test_y[query]),
+            jr.split(jr.key(0), protocol.seeds),
+            data_set.classes,
+        )
+
+
+def _unlabelled(data_set: DataSet, at_most: int | None) -> Int[np.ndarray, " train"]:
+    count = len(data_set.train_y)
+    if at_most is None or at_most >= count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, at_most, replace=False))
+
+
+def _rows(x: np.ndarray, index: Int[np.ndarray, "seed row"]) -> Float[Array, "seed row input"]:
+    return jnp.asarray(as_inputs(x[index.ravel()]).reshape(*index.shape, -1))
+
+
+def _features(encoder: AbstractEncoder, given: _Given) -> _Features:
+    def one(
+        support: Float[Array, "support input"],
+        labels: Int[Array, " support"],
+        query: Float[Array, "query input"],
+        key: PRNGKeyArray,
+    ) -> Features:
+        return encoder(Problem(given.train, support, labels, query, given.classes), key)
+
+    return jax.vmap(one)(given.support, given.labels, given.query, given.keys)
+
+
+_axes = jax.vmap(PrincipalAxes.of)
+
+
+def _accuracies(
+    score: Callable[..., Array],
+    axes: PrincipalAxes,
+    labels: Int[Array, "seed support"],
+    answers: Int[Array, "seed query"],
+    classes: int,
+) -> Float[Array, " seed"]:
+    def one(axes: PrincipalAxes, labels: Int[Array, " support"], answers: Int[Array, " query"]) -> Float[Array, ""]:
+        return accuracy(score(axes, jax.nn.one_hot(labels, classes, dtype=axes.basis.dtype)), answers)
+
+    return jax.vmap(one)(axes, labels, answers)

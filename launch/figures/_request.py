@@ -1,0 +1,94 @@
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, final, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ...errors import BadInput
+from ...models import MultiLayerPerceptron
+from ...rules import AbstractRule
+from ..encoders._trained_rule import Use
+from ..evaluation._contestants import Contest, encoders_of
+from ..evaluation._data import load_all
+from ..evaluation._protocol import Protocol
+from ._plots import style
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What a figure is to show: of which rule, on which data sets, and how carefully.
+
+    `values` are the places on the figure's own axis, if a person named some; `share` is the part of their steps that
+    baselines get.
+    """
+
+    use: Use
+    tasks: tuple[str, ...]
+    values: tuple[str, ...]
+    steps: int
+    labels: int
+    seeds: int
+    queries: int
+    share: float
+    data_dir: Path | None
+
+    def numbers(self, default: Sequence[int], low: int) -> list[int]:
+        """The values as whole numbers from `low` on, or the default ones. Raises `BadInput` for others."""
+        for value in self.values:
+            if not value.isdecimal() or int(value) < low:
+                raise BadInput(f"--values for this figure are whole numbers of {low} or more; got {value!r}.")
+        return [int(value) for value in self.values] or list(default)
+
+    def score(
+        self, names: Sequence[str], architecture: MultiLayerPerceptron, rule: AbstractRule | None = None
+    ) -> list[dict[str, Any]]:
+        """Scores encoders with this base model on every data set; the rule may be another one."""
+        protocol = Protocol(
+            architecture,
+            labels=self.labels,
+            seeds=self.seeds,
+            queries=self.queries,
+            batch_size=self.use.batch_size,
+        )
+        contest = Contest(protocol, rule or self.use.rule, self.use.untrained(), (self.steps,), share=self.share)
+        encoders = encoders_of(names, contest)
+        data_sets = load_all(self.tasks, self.data_dir, self.labels)
+        return [{**row} for row in protocol.rows(encoders, data_sets)]
+
+    @property
+    def protocol(self) -> str:
+        """How accuracies were measured, as the end of a caption."""
+        return (
+            f"Ridge regression on {self.labels} labels per class; bars: two standard errors over {self.seeds} seeds of "
+            f"the start, the order of inputs and the examples. {self.steps} inner steps on unlabelled examples."
+        )
+
+
+def of_task(rows: Sequence[Mapping[str, Any]], task: str) -> list[Mapping[str, Any]]:
+    """The rows of one data set by ridge regression, which are those that pictures show."""
+    return [row for row in rows if row["task"] == task and row["readout"] == "ridge"]
+
+
+def curves(axes: Axes, rows: Sequence[Mapping[str, Any]], along: str) -> None:
+    """Accuracy in % with error bars against a column, a line for each encoder."""
+    for index, name in enumerate(dict.fromkeys(row["encoder"] for row in rows)):
+        own = [row for row in rows if row["encoder"] == name]
+        accuracy, error = (100 * np.array([row[key] for row in own]) for key in ("accuracy", "stderr"))
+        places = [row[along] for row in own]
+        axes.errorbar(places, accuracy, 2 * error, capsize=3, markersize=5, label=name, **style(index))
+    axes.set_ylabel(f"accuracy on {rows[0]['task']}, %")
+    axes.legend(frameon=False)
+
+
+@final
+class Drawing(NamedTuple):
+    """A picture, its title, a caption that says what is seen, and the numbers in it as rows of a table."""
+
+    figure: Figure
+    title: str
+    caption: str
+    rows: Sequence[Mapping[str, Any]]

@@ -1,0 +1,93 @@
+import json
+import platform
+import time
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import rich.console
+import rich.table
+import tyro
+from jax.sharding import PartitionSpec
+
+from ...errors import BadInput
+from ...meta import mesh_of
+from ._devices import Crew
+from ._distributed import Machines
+from ._processes import Processes
+from ._watchdog import Watchdog
+
+
+_REPEATS = 10
+
+
+def check(arguments: list[str], processes: Processes, watchdog: Watchdog | None, machines: Machines) -> int:
+    """Tries what a run on these machines will need, and prints what was found; process 0 speaks."""
+
+    def pod_check(
+        megabytes: float = 64.0, machines: Annotated[Machines, tyro.conf.arg(name="")] = Machines()
+    ) -> tuple[float, Machines]:
+        """Prints devices, hosts and links, and measures sums over all devices, before a long run is started.
+
+        Args:
+            megabytes: size of the largest sum, on every device.
+        """
+        return megabytes, machines
+
+    configured = tyro.conf.configure(tyro.conf.FlagCreatePairsOff)(pod_check)
+    megabytes, _ = tyro.cli(configured, args=arguments, prog="metarule pod-check")
+    if not megabytes > 0:
+        raise BadInput(f"--megabytes must be above 0; got {megabytes:g}.")
+    crew = Crew(processes, watchdog, machines)
+    host = {"host": platform.node(), "devices": [_name(device) for device in jax.local_devices()]}
+    hosts = json.loads(processes.conclude(json.dumps(host), lambda heard: json.dumps(list(map(json.loads, heard)))))
+    with crew.awaited("A sum over all devices", 600.0):
+        measured = [_measure(count) for count in (1, round(megabytes * 1e6 / 4))]
+    if processes.first:
+        _show(hosts, measured)
+    return 0
+
+
+def _measure(count: int) -> tuple[int, float]:
+    """Bytes on every device and the seconds of a sum of them over all devices. Raises where the sum is wrong."""
+    devices = jax.devices()
+    mesh = mesh_of(devices)
+    (axis,) = mesh.axis_names
+    part = PartitionSpec(axis)
+    with jax.set_mesh(mesh):
+        sharding = jax.sharding.NamedSharding(mesh, part)
+        mine = lambda index: np.full((1, count), index[0].start or 0, np.float32)
+        x = jax.make_array_from_callback((len(devices), count), sharding, mine)
+        add = jax.jit(jax.shard_map(lambda x: jax.lax.psum(x, axis), in_specs=part, out_specs=part, check_vma=False))
+        found, times = jax.block_until_ready(add(x)), []
+        for _ in range(_REPEATS):
+            begun = time.perf_counter()
+            found = jax.block_until_ready(add(x))
+            times.append(time.perf_counter() - begun)
+    expected = len(devices) * (len(devices) - 1) / 2
+    for shard in found.addressable_shards:
+        if not bool(jnp.all(shard.data == expected)):
+            raise BadInput(f"{_name(shard.device)} sums wrongly over all devices: take it out of the run.")
+    return 4 * count, float(np.median(times))
+
+
+def _name(device: Any) -> str:
+    where = f" at {tuple(device.coords)}" if device.platform == "tpu" else ""
+    return f"{device.platform}:{device.id} ({device.device_kind}){where}"
+
+
+def _show(hosts: list[dict[str, Any]], measured: list[tuple[int, float]]) -> None:
+    console = rich.console.Console()
+    table = rich.table.Table("process", "host", "devices", title="machines", title_justify="left")
+    for index, host in enumerate(hosts):
+        table.add_row(str(index), host["host"], ", ".join(host["devices"]))
+    console.print(table)
+    count = sum(len(host["devices"]) for host in hosts)
+    links = rich.table.Table("bytes on each", "ms", "MB/s through each", title=f"a sum over {count} devices")
+    for size, seconds in measured:
+        # Each device sends and receives this part of the array, twice, in a ring.
+        travels = 2 * (count - 1) / count * size
+        links.add_row(f"{size:,}", f"{1e3 * seconds:.3f}", f"{travels / seconds / 1e6:,.0f}" if count > 1 else "-")
+    console.print(links)
+    print(f"All {count} devices of {len(hosts)} processes sum rightly.")

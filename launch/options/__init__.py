@@ -1,0 +1,1 @@
+"""Where do names meet classes? Below this room there are objects only."""

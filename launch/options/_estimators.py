@@ -1,0 +1,77 @@
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from ...errors import BadInput
+from ...meta import Length
+from ...meta.estimators import (
+    AbstractEstimator,
+    AntitheticES,
+    EvosaxSearch,
+    ForwardMode,
+    FullBackprop,
+    FullES,
+    GPES,
+    Hybrid,
+    Noise,
+    NRES,
+    PES,
+    PESAnalytic,
+    Population,
+    TruncatedBackprop,
+)
+from ._names import choose
+from ._training import Training
+
+
+ESTIMATORS: dict[str, Callable[[int, Length], AbstractEstimator]] = {
+    "tbptt": lambda tasks, window: TruncatedBackprop(Population(tasks), window),
+    "backprop": lambda tasks, window: FullBackprop(Population(tasks)),
+    "es": lambda tasks, window: AntitheticES(_pairs(tasks), window, NOISE),
+    "full-es": lambda tasks, window: FullES(_pairs(tasks), NOISE),
+    "pes": lambda tasks, window: PES(_pairs(tasks), window, NOISE),
+    "pes-analytic": lambda tasks, window: PESAnalytic(PES(_pairs(tasks), window, NOISE)),
+    "nres": lambda tasks, window: NRES(_pairs(tasks), window, NOISE),
+    "gpes": lambda tasks, window: GPES(_pairs(tasks), window, NOISE),
+    "forward": lambda tasks, window: ForwardMode(_pairs(tasks), window),
+    "hybrid": lambda tasks, window: Hybrid(AntitheticES(_pairs(tasks), window, NOISE)),
+}
+"""Estimators by name, each made for a preset's number of tasks and window."""
+
+
+NOISE = Noise(0.03)
+
+
+def _pairs(tasks: int) -> Population:
+    return Population(tasks, per_task=4)
+
+
+def tasks_and_window(training: Training) -> tuple[int, Length]:
+    """What a preset says of the estimator, which others are made for too."""
+    assert isinstance(training.estimator, TruncatedBackprop)
+    return training.estimator.population.tasks, training.estimator.window
+
+
+def with_estimator(training: Training, name: str) -> Training:
+    """The training with another estimator; `evosax:NAME` is any algorithm of evosax as the outer search.
+
+    Raises `BadInput` for an unknown name.
+    """
+    tasks, window = tasks_and_window(training)
+    if name.startswith("evosax:") and name != "evosax:NAME":
+        algorithm = choose(name.removeprefix("evosax:"), _evosax(), "evosax algorithm")
+        # Every member goes through whole episodes: with a gradient's number of tasks a meta-step would take minutes.
+        search = EvosaxSearch(algorithm, members=16, tasks=max(1, tasks // 4), scale=NOISE.scale)
+        return dataclasses.replace(training, estimator=search, optimiser="sgd", learning_rate=1.0)
+    make = choose(name, {**ESTIMATORS, "evosax:NAME": None}, "estimator")
+    if make is None:
+        raise BadInput(f"Write an algorithm of evosax for NAME, such as evosax:SNES; it has {', '.join(_evosax())}.")
+    return dataclasses.replace(training, estimator=make(tasks, window))
+
+
+def _evosax() -> dict[str, Any]:
+    import evosax.algorithms  # takes half a second
+    from evosax.algorithms.base import EvolutionaryAlgorithm
+
+    kinds = evosax.algorithms.__dict__.items()
+    return {name: kind for name, kind in kinds if isinstance(kind, type) and issubclass(kind, EvolutionaryAlgorithm)}

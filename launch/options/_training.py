@@ -1,0 +1,87 @@
+import dataclasses
+from pathlib import Path
+from typing import final, Literal, TypeVar
+
+from ...meta import Length
+from ...meta.estimators import AbstractEstimator
+from ._recipes import Lean, Released
+
+
+_Value = TypeVar("_Value")
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """All that decides what a meta-training run does. A preset is a value of this class."""
+
+    rule: Lean | Released
+    estimator: AbstractEstimator
+    """How the meta-gradient is estimated. Choose another with --estimator NAME."""
+    start: str | None = None
+    """The rule to begin with, instead of a fresh one: a rule file, a run folder or a shipped rule's name."""
+    networks: tuple[str, ...] = ("32-32-32",)
+    """Base models to meta-train with, as layer widths, features last. Several take turns."""
+    activation: str = "relu"
+    """relu, leaky-relu, swish, tanh or step."""
+    weight_scale: float = 0.1
+    """Deviation of a base model's initial weights."""
+    sources: tuple[str, ...] = ("embedded",)
+    """What to meta-train on: glyphs, silhouettes, shapes, all three as `embedded`, made-up texts as `topics`, or names
+    of data sets. Images and vectors take turns."""
+    augmentation: str = "full"
+    """How tasks vary their images: none, `light` (moves, noise) or `full` (strokes and light too)."""
+    side: int = 8
+    """Side of the images, in pixels."""
+    ways: int = 10
+    """Classes in a task."""
+    shots: int = 5
+    """Labelled examples of each class that the meta-objective fits on; as many others score it."""
+    batch_sizes: tuple[int, ...] = (32,)
+    """Unlabelled examples in an inner step; several take turns, beside the networks."""
+    horizon: Length = Length(60)
+    """Scored stretches in an episode."""
+    updates: int = 1
+    """Inner steps in a scored stretch."""
+    score: str = "cosine"
+    """How the meta-objective measures predictions: cosine, squared or hinge."""
+    regression_targets: bool = False
+    """Whether the augmentation's coefficients are to be predicted too."""
+    optimiser: Literal["adam", "sgd"] = "adam"
+    """Of the meta-parameters: Adam under a warm-up, a cosine decay and a clipped norm, or plain steps."""
+    learning_rate: float = 1e-2
+    """Of the optimiser, at its peak."""
+    averaging: float = 0.9
+    """Share of the meta-parameters' moving average that a meta-step keeps."""
+    steps: int = 300
+    """Meta-steps."""
+    seed: int = 0
+    validate_every: int = 50
+    """Meta-steps between validations on characters and shapes of their own; the best average becomes the rule."""
+    checkpoint_every: int = 50
+    """Meta-steps between checkpoints."""
+    held_out: tuple[str, ...] = ("digits",)
+    """Data sets of the final table; nothing is chosen by them."""
+    evaluation_steps: int = 200
+    """Inner steps on unlabelled examples in the final table."""
+    labels: int = 10
+    """Labelled examples of each class in the final table."""
+    seeds: int = 10
+    """Repetitions in the final table."""
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Where a run is kept, and where its data are."""
+
+    run: Path | None = None
+    """Folder of the run; by default runs/PRESET-seedN, with a number added if that is taken."""
+    resume: bool = False
+    """Go on with the run in --run (or in the default folder) from its last checkpoint."""
+    data_dir: Path | None = None
+    """Folder of data sets; also METARULE_DATA."""
+    json: Path | None = None
+    """Also write the final table here."""
+    wandb: str | None = None
+    """Also send metrics to this project of Weights & Biases."""

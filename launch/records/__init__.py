@@ -1,0 +1,1 @@
+"""What is left behind: run folders, rule files, checkpoints, metrics, tables."""

@@ -1,0 +1,252 @@
+import contextlib
+import gc
+import hashlib
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any, final, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from jaxtyping import PyTree
+
+from ...errors import BadInput
+from ..hosts._processes import Processes
+from ._fingerprint import fingerprint, part, whole
+from ._leaves import difference, named_leaves, numbers, signature, with_leaves
+
+
+class Restored(NamedTuple):
+    """A checkpoint that was read: its step, the state, what was saved beside it, and what there is to tell a person."""
+
+    step: int
+    state: Any
+    extra: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+class _Damaged(Exception):
+    pass
+
+
+@final
+class Checkpoints:
+    """The checkpoints of one run: written whole and in the background, and verified before they are believed.
+
+    A state is any tree of arrays and typed keys. Beside it goes a fingerprint of every array, so that a truncated or
+    altered checkpoint is never taken for a good one. The latest `keep` are kept. Use it as a context manager, or call
+    `close`, so that the last checkpoint is finished.
+
+    Of several processes each writes what is on its devices, into a folder that all of them see. Each reads and verifies
+    all of it, whatever devices it was saved from, and none believes what another found damaged.
+    """
+
+    def __init__(self, folder: Path, keep: int = 3, processes: Processes = Processes()):
+        # Orbax reports what it does, and every failure a second time, through absl.
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep, cleanup_tmp_directories=True, save_root_metadata=False, lightweight_initialize=True
+        )
+        self._folder = folder.absolute()
+        self._processes = processes
+        self._restored: int | None = None
+        self._saving: int | None = None
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._manager = ocp.CheckpointManager(self._folder, options=options, item_names=("state", "manifest"))
+        except OSError as error:
+            reason = error.strerror or error
+            raise BadInput(f"Can't keep checkpoints in {folder} ({reason}): choose another --run.") from error
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The steps that there are checkpoints of, the latest last; whether they are good shows when they are read."""
+        return tuple(sorted(self._manager.all_steps(read=True)))
+
+    def save(self, step: int, state: PyTree, extra: dict[str, Any]) -> None:
+        """Begins to write a checkpoint and returns as soon as the arrays may change again. `extra` is JSON.
+
+        Raises `BadInput` if this or the previous checkpoint can't be written; the last good one is then still whole.
+        """
+        self._drop_abandoned()
+        leaves = {name: numbers(leaf) for name, leaf in named_leaves(state).items()}
+        manifest = {
+            "fields": {name: signature(leaf) for name, leaf in leaves.items()},
+            "digests": self._digests(leaves),
+            "extra": extra,
+        }
+        # Orbax writes no array without elements; its signature says all there is to know about one.
+        stored = {name: leaf for name, leaf in leaves.items() if leaf.size}
+        try:
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(stored),
+                    manifest=ocp.args.JsonSave(manifest | {"digest": _digest(manifest)}),
+                ),
+                force=True,
+            )
+            self._saving = step
+        except Exception as error:
+            raise self._failure(step if self._saving is None else self._saving, error) from error
+
+    def wait(self) -> None:
+        """Waits until the checkpoint that is being written is whole. Raises `BadInput` as `save` does."""
+        try:
+            self._manager.wait_until_finished()
+            self._manager.check_for_errors()
+        except Exception as error:
+            raise self._failure(self._saving or 0, error) from error
+
+    def close(self) -> None:
+        """Waits and lets go. Raises `BadInput` as `save` does."""
+        try:
+            self.wait()
+        finally:
+            self._manager.close()
+
+    def restore(self, like: PyTree) -> Restored:
+        """Reads the latest good checkpoint into a state of the structure of `like` (its arrays may be shapes only).
+
+        A damaged one is passed over and named in the notes. Whatever is later than the one that was used is deleted
+        when the next is saved. Raises `BadInput` if none is good, or if a good one's fields are not those of `like`.
+        """
+        notes = []
+        for step in reversed(self.steps):
+            found, damage = None, ""
+            try:
+                found = self._read(step, like)
+            except _Damaged as error:
+                damage = str(error)
+            damage = self._processes.conclude(damage, lambda heard: next(filter(None, heard), ""))
+            if damage or found is None:
+                notes.append(f"The checkpoint of step {step} is damaged ({damage}) and was passed over.")
+                continue
+            if notes:
+                notes.append(f"The checkpoint of step {step} is whole and was used instead.")
+            self._restored = step
+            return Restored(step, *found, tuple(notes))
+        if notes:
+            raise BadInput(f"Every checkpoint in {self._folder} is damaged: start again with another --run.")
+        raise BadInput(f"There is no checkpoint in {self._folder}: start without --resume.")
+
+    def _read(self, step: int, like: PyTree) -> tuple[PyTree, dict[str, Any]]:
+        manifest = self._manifest(step)
+        if not isinstance(manifest, dict) or manifest.pop("digest", None) != _digest(manifest):
+            raise _Damaged("its list of fields is not the one that was saved")
+        wanted = {name: numbers(leaf) for name, leaf in named_leaves(like).items()}
+        differs = difference({name: signature(leaf) for name, leaf in wanted.items()}, manifest["fields"])
+        if differs is not None:
+            raise BadInput(
+                f"The checkpoint of step {step} in {self._folder} is of another configuration or version: {differs}; "
+                "give the configuration that it was begun with, or another --run."
+            )
+        leaves = self._restore(step, {name: at_hand(leaf) for name, leaf in wanted.items() if leaf.size})
+        for name, leaf in wanted.items():
+            if not leaf.size:
+                leaves[name] = np.zeros(leaf.shape, leaf.dtype)
+            if whole(leaves[name]) != manifest["digests"][name]:
+                raise _Damaged(f"the numbers of {name!r} are not those that were saved")
+            leaves[name] = _like(wanted[name], leaves[name])
+        return with_leaves(like, leaves), manifest["extra"]
+
+    def _digests(self, leaves: dict[str, Any]) -> dict[str, str]:
+        names = list(leaves)
+
+        def add(heard: list[str]) -> str:
+            return json.dumps([sum(parts) % 2**64 for parts in zip(*map(json.loads, heard))])
+
+        parts = json.loads(self._processes.conclude(json.dumps([part(leaves[name]) for name in names]), add))
+        return {name: fingerprint(leaves[name], found) for name, found in zip(names, parts)}
+
+    def _manifest(self, step: int) -> Any:
+        try:
+            return json.loads((self._folder / str(step) / "manifest" / "metadata").read_text())
+        except (OSError, ValueError) as error:
+            raise _Damaged("it can't be read") from error
+
+    def _restore(self, step: int, shapes: dict[str, jax.ShapeDtypeStruct]) -> dict[str, Any]:
+        # Orbax reads arrays side by side. When one fails it lets go of the others, which then complain to the screen
+        # about having nobody to report to, some at once and some when they are collected.
+        hook, sys.unraisablehook = sys.unraisablehook, _drop
+        try:
+            with contextlib.suppress(Exception), alone(self._processes) as checkpointer:
+                # A damaged file ends in whatever its reader stumbles over.
+                return checkpointer.restore(self._folder / str(step) / "state", shapes)
+            time.sleep(0.2)
+            gc.collect()
+        finally:
+            sys.unraisablehook = hook
+        raise _Damaged("it can't be read")
+
+    def _drop_abandoned(self) -> None:
+        # Orbax keeps by number: a damaged checkpoint with a higher one would push out what is written from here on.
+        if self._restored is not None:
+            for step in self.steps:
+                if step > self._restored:
+                    self._manager.delete(step)
+            self._restored = None
+
+    def _failure(self, step: int, error: Exception) -> BadInput:
+        good = [each for each in self.steps if each != step]
+        last = f"the last good one is of step {good[-1]}" if good else "there is no earlier one"
+        return BadInput(
+            f"Can't write the checkpoint of step {step} to {self._folder} ({_reason(error)}), {last}: "
+            "free space there, then continue with --resume."
+        )
+
+
+def _drop(unraisable: object) -> None:
+    pass
+
+
+def _reason(error: BaseException) -> str:
+    while not isinstance(error, OSError) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = str(error)
+    for known in ("No space left on device", "File too large", "Permission denied", "Read-only file system"):
+        if known in text:
+            return known
+    return text.splitlines()[0][:200] if text else type(error).__name__
+
+
+def _digest(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
+def alone(processes: Processes) -> ocp.StandardCheckpointer:
+    """A reader that does not wait for other processes."""
+    if processes.count == 1:
+        return ocp.StandardCheckpointer()
+    index = processes.index
+    options = ocp.options.MultiprocessingOptions(index, {index}, f"alone-{index}")
+    return ocp.StandardCheckpointer(multiprocessing_options=options)
+
+
+def at_hand(leaf: Any) -> jax.ShapeDtypeStruct:
+    """An array's shape, on this process's first device."""
+    place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
+
+
+def _like(wanted: Any, leaf: Any) -> Any:
+    found = np.asarray(leaf)
+    if isinstance(wanted, np.ndarray):
+        return found
+    sharding = wanted.sharding
+    if sharding is None or len(sharding.device_set) == 1:
+        # An array that is bound to its device compiles anew what one that isn't has compiled already.
+        return jnp.asarray(found)
+    return jax.make_array_from_callback(found.shape, sharding, lambda index: found[index])

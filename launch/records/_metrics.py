@@ -1,0 +1,104 @@
+import importlib
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, final
+
+from ...errors import BadInput
+from ._run_folder import RunFolder
+
+
+@final
+class Metrics:
+    """Writes a run's metrics as it goes: one JSON object a line, and the same numbers for TensorBoard.
+
+    `start` is the step that the run resumes from: what was written of later ones is dropped first. JSON has no NaN:
+    numbers that are not finite are written as the strings "NaN", "Infinity" and "-Infinity". `wandb` is a project of
+    Weights & Biases to send them to as well; its run has the folder's name.
+    """
+
+    def __init__(self, run: RunFolder, start: int = 0, wandb: str | None = None):
+        from tensorboardX import SummaryWriter
+
+        run.rewind(start)
+        self._path = run.metrics
+        try:
+            self._lines = run.metrics.open("a")
+            purge = start + 1 if start else None
+            self._board = SummaryWriter(str(run.events), purge_step=purge, flush_secs=10)
+        except OSError as error:
+            raise self._failure(error) from error
+        self._sent = (
+            None
+            if wandb is None
+            else weights_and_biases().init(
+                project=wandb, name=run.path.name, config=run.read_configuration(), reinit="finish_previous"
+            )
+        )
+
+    def __enter__(self) -> "Metrics":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def write(self, step: int, values: Mapping[str, Any]) -> None:
+        """Appends one line. A value is a number or anything that turns into one by `float`."""
+        plain = {name: value if isinstance(value, int | str) else float(value) for name, value in values.items()}
+        line = {name: _written(value) for name, value in plain.items()}
+        try:
+            self._lines.write(json.dumps({"step": step, **line}, allow_nan=False) + "\n")
+            self._lines.flush()
+            for name, value in plain.items():
+                if not isinstance(value, str) and math.isfinite(value):
+                    self._board.add_scalar(name, value, step)
+            if self._sent is not None:
+                self._sent.log(plain, step=step)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Finishes both files."""
+        self._lines.close()
+        self._board.close()
+        if self._sent is not None:
+            self._sent.finish()
+
+    def _failure(self, error: OSError) -> BadInput:
+        reason = error.strerror or error
+        return BadInput(f"Can't write {self._path} ({reason}): free space there, then continue with --resume.")
+
+
+def weights_and_biases() -> Any:
+    """The library of Weights & Biases. Raises `BadInput` where it is not installed."""
+    try:
+        return importlib.import_module("wandb")
+    except ImportError as error:
+        raise BadInput("--wandb needs an extra: pip install 'metarule[wandb]', or leave it out.") from error
+
+
+def read_metrics(path: str | Path) -> list[dict[str, Any]]:
+    """The lines of a metrics file as they are now, without one that is still being written.
+
+    Raises `BadInput` if there is no such file.
+    """
+    try:
+        text = Path(path).read_text()
+    except OSError as error:
+        raise BadInput(f"There are no metrics at {path}: give the folder of a run.") from error
+    lines = text.splitlines(keepends=True)
+    return [json.loads(line, object_hook=_read) for line in lines if line.endswith("\n")]
+
+
+_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def _written(value: int | float | str) -> int | float | str:
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _read(line: dict[str, Any]) -> dict[str, Any]:
+    return {name: _NOT_FINITE.get(value, value) if isinstance(value, str) else value for name, value in line.items()}

@@ -1,0 +1,121 @@
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import safetensors
+import safetensors.numpy
+from jaxtyping import PyTree
+
+from ...errors import BadInput
+from ._files import write_atomically
+from ._leaves import difference, digest, named_leaves, numbers, signature, with_leaves
+
+
+_FORMAT = "metarule 1"
+_SHIPPED = Path(__file__).parents[1] / "pretrained"
+_DEFAULT = "images"
+_Rule = TypeVar("_Rule", bound=PyTree)
+
+
+def save_rule(path: str | Path, rule: PyTree, configuration: dict[str, Any], record: dict[str, Any]) -> None:
+    """Writes a rule as one portable file without code: its arrays, how to build it, and where it comes from.
+
+    `configuration` is what a loader needs to build a rule of this shape; `record` is for people. Both must be JSON.
+    Raises `BadInput` where the file can't be written; an earlier file there is then still whole.
+    """
+    leaves = {name: np.asarray(numbers(leaf)) for name, leaf in named_leaves(rule).items()}
+    metadata = {"configuration": json.dumps(configuration), "record": json.dumps(record)}
+    metadata |= {"format": _FORMAT, "digest": _digest(leaves, metadata)}
+    write_atomically(Path(path), safetensors.numpy.save(leaves, metadata))
+
+
+def describe(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A rule file's configuration and record, without its arrays. Raises `BadInput` if it is none."""
+    metadata, _ = _read(Path(path), arrays=False)
+    return json.loads(metadata["configuration"]), json.loads(metadata["record"])
+
+
+def load_rule(path: str | Path, build: Callable[[dict[str, Any]], _Rule]) -> _Rule:
+    """Reads a rule that `build` can make, with any numbers in it, from the file's configuration.
+
+    No code in the file is ever run. Raises `BadInput` if the file is damaged or not a rule file, or if its fields are
+    not those of the rule that was built, naming the one that differs.
+    """
+    metadata, leaves = _read(Path(path), arrays=True)
+    configuration = json.loads(metadata["configuration"])
+    return _fill(Path(path), eqx.filter_eval_shape(lambda: build(configuration)), leaves)
+
+
+def load_rule_like(path: str | Path, like: _Rule) -> _Rule:
+    """Reads a rule of the structure of a given one: for rules that are no part of this package.
+
+    Raises `BadInput` as `load_rule` does.
+    """
+    _, leaves = _read(Path(path), arrays=True)
+    return _fill(Path(path), like, leaves)
+
+
+def shipped() -> dict[str, Path]:
+    """The rules that come with the package, by name. `default` stands for the best; a card lies beside each file."""
+    files = {path.stem: path for path in sorted(_SHIPPED.glob("*.safetensors"))}
+    return {"default": files[_DEFAULT], **files}
+
+
+def locate_rule(rule: str | Path) -> Path:
+    """The rule file that a person means: a rule file, the run folder that holds one, or a shipped rule's name.
+
+    Raises `BadInput` if there is none.
+    """
+    path, named = Path(rule), shipped()
+    if path.is_file():
+        return path
+    inside = path / "rule.safetensors"
+    if inside.is_file():
+        return inside
+    if path.is_dir():
+        raise BadInput(f"The folder {path} holds no rule.safetensors: finish its training with --resume first.")
+    if str(rule) in named:
+        return named[str(rule)]
+    names = ", ".join(named)
+    raise BadInput(f"There is no rule at {path}: give a rule file, the folder of a finished run, or one of {names}.")
+
+
+def _fill(path: Path, like: _Rule, leaves: dict[str, np.ndarray]) -> _Rule:
+    expected = {name: signature(numbers(leaf)) for name, leaf in named_leaves(like).items()}
+    found = {name: signature(leaf) for name, leaf in leaves.items()}
+    differs = difference(expected, found)
+    if differs is not None:
+        raise BadInput(f"The rule file {path} is of another architecture: {differs}.")
+    return with_leaves(like, {name: jnp.asarray(leaf) for name, leaf in leaves.items()})
+
+
+def _read(path: Path, arrays: bool) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    if not path.is_file():
+        raise BadInput(f"There is no rule file {path}: give the path of a file that `metarule train` wrote.")
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            metadata = file.metadata() or {}
+            leaves = {name: file.get_tensor(name) for name in file.keys()} if arrays else {}
+    except Exception as error:
+        raise BadInput(
+            f"{path} is damaged or not a rule file: give a whole file that `metarule train` wrote."
+        ) from error
+    if metadata.get("format") != _FORMAT:
+        raise BadInput(
+            f"{path} is not a rule file of this version: its format is {metadata.get('format')!r}, not {_FORMAT!r}."
+        )
+    if arrays and metadata.get("digest") != _digest(leaves, metadata):
+        raise BadInput(f"{path} is damaged, its numbers are not those that were saved: fetch it again.")
+    return metadata, leaves
+
+
+def _digest(leaves: dict[str, np.ndarray], metadata: dict[str, str]) -> str:
+    total = hashlib.sha256((metadata["configuration"] + metadata["record"]).encode())
+    for name in sorted(leaves):
+        total.update(f"{name} {digest(leaves[name])}".encode())
+    return total.hexdigest()

@@ -1,0 +1,49 @@
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import rich.box
+import rich.console
+import rich.table
+
+from ._files import write_atomically
+
+
+_BOX = rich.box.SIMPLE_HEAD
+
+
+def print_columns(title: str, columns: Mapping[str, Sequence[str]], caption: str | None = None) -> None:
+    """Prints a table of texts, given by columns; the first one is aligned to the left."""
+    console = rich.console.Console()
+    if not console.is_terminal:
+        console = rich.console.Console(file=console.file, width=200)
+    table = rich.table.Table(title=title, caption=caption, box=_BOX, title_justify="left", caption_justify="left")
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="right" if index else "left", vertical="bottom")
+    for texts in zip(*columns.values()):
+        table.add_row(*texts)
+    console.print(table)
+
+
+def write_rows(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes results, whole or not at all: as JSON, or as CSV where the file's name ends so.
+
+    JSON has no number for what is not finite: it is left out as null. Raises `BadInput` where that can't be.
+    """
+    path = Path(path)
+    plain = [{name: _finite(value) for name, value in row.items()} for row in rows]
+    if path.suffix == ".csv":
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(plain[0]) if plain else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(plain)
+        return write_atomically(path, text.getvalue())
+    write_atomically(path, json.dumps(plain, indent=1) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

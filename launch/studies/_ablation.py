@@ -1,0 +1,125 @@
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import equinox as eqx
+import jax.random as jr
+import numpy as np
+
+from ...errors import BadInput
+from ..evaluation._data import load_all
+from ..evaluation._rows import Row
+from ..figures._plots import COLOURS, panels, save
+from ..options._ingredients import INGREDIENTS, leave_out
+from ..options._names import choose
+from ..options._recipes import build
+from ..options._training import Training
+from ..records._rule_file import load_rule
+from ..records._tables import print_columns, write_rows
+from ..training._meta_run import protocol_of
+from ._intervals import Interval
+
+
+def variants_of(training: Training, ingredients: Sequence[str]) -> dict[str, Training]:
+    """A training for each ingredient: without it or, if the rule lacks it, with it.
+
+    Without names, for all ingredients that make a difference, and of a group whose other parts the rule lacks anyway
+    only the part. Raises `BadInput` for unknown ones and for those that leave nothing of the rule.
+    """
+    rule = eqx.filter_eval_shape(training.rule.build, jr.key(0))
+    variants, made = {}, [rule]
+    for name in ingredients or INGREDIENTS:
+        choose(name, INGREDIENTS, "ingredient")
+        without = training.rule.without
+        back = name in without
+        rest = tuple(each for each in without if each != name) if back else (*without, name)
+        variant = dataclasses.replace(training, rule=dataclasses.replace(training.rule, without=rest))
+        changed = eqx.filter_eval_shape(variant.rule.build, jr.key(0))
+        if ingredients and eqx.tree_equal(rule, changed) is True:
+            raise BadInput(f"This rule has no ingredient {name!r} that could be left out.")
+        if ingredients or not any(eqx.tree_equal(changed, other) is True for other in made):
+            variants[f"with {name}" if back else f"without {name}"] = variant
+            made.append(changed)
+    return variants
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class _Cell:
+    """Held-out accuracies of one seed: meta-trained as a variant, and switched off in the whole trained rule."""
+
+    accuracy: float
+    switched_off: float | None
+    seconds: float
+
+
+def _accuracy(rows: Sequence[Row]) -> float:
+    return float(np.mean([row["accuracy"] for row in rows if row["encoder"] == "meta-trained"]))
+
+
+def _switched_off(whole: Path, variant: Training, kept: Path, data_dir: Path | None) -> float:
+    """Accuracy of a trained rule without an ingredient that it was trained with."""
+    if kept.exists():
+        return _accuracy(json.loads(kept.read_text()))
+    protocol, rule = protocol_of(variant), leave_out(load_rule(whole, build), variant.rule.without)
+    encoders = [("meta-trained", protocol.fitted(rule, variant.evaluation_steps))]
+    data_sets = load_all(variant.held_out, data_dir, variant.labels)
+    rows = protocol.rows(encoders, data_sets)
+    write_rows(kept, rows)
+    return _accuracy(rows)
+
+
+def _row(name: str, own: Sequence[_Cell], whole: Sequence[_Cell]) -> dict[str, Any]:
+    change = Interval.of([mine.accuracy - theirs.accuracy for mine, theirs in zip(own, whole)])
+    off = [mine.switched_off - theirs.accuracy for mine, theirs in zip(own, whole) if mine.switched_off is not None]
+    switched = Interval.of(off) if off else Interval(float("nan"), float("nan"))
+    accuracy = Interval.of([cell.accuracy for cell in own])
+    return {
+        "variant": name,
+        "accuracy": accuracy.mean,
+        "accuracy_interval": accuracy.half,
+        "change": change.mean,
+        "change_interval": change.half,
+        "switched_off_change": switched.mean,
+        "switched_off_interval": switched.half,
+        "seeds": len(own),
+        "seconds": float(np.mean([cell.seconds for cell in own])),
+    }
+
+
+def _print(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    def column(mean: str, half: str, sign: bool) -> list[str]:
+        texts = [Interval(row[mean], row[half]).text(sign=sign) for row in rows]
+        return ["" if "nan" in text else text for text in texts]
+
+    columns = {
+        "variant": [row["variant"] for row in rows],
+        "accuracy\n%": column("accuracy", "accuracy_interval", False),
+        "change,\nmeta-trained so": column("change", "change_interval", True),
+        "change, only\nswitched off": column("switched_off_change", "switched_off_interval", True),
+        "seconds\na seed": [f"{row['seconds']:.0f}" for row in rows],
+    }
+    caption = "± is half a 95% confidence interval over seeds; changes are in points and paired by seed"
+    print_columns(title, columns, caption)
+
+
+def _plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    variants = [row for row in rows if row["variant"] != "whole rule"]
+    figure, (axes,) = panels(1, 7.5, 1.4 + 0.34 * len(variants))
+    place = np.arange(len(variants))
+    for offset, colour, key, label in (
+        (-0.2, COLOURS[0], "change", "meta-trained so"),
+        (0.2, COLOURS[1], "switched_off", "only switched off in the trained rule"),
+    ):
+        mean = 100 * np.array([row["change" if key == "change" else "switched_off_change"] for row in variants])
+        half = 100 * np.array([row[f"{key}_interval"] for row in variants])
+        error = np.where(np.isfinite(half), half, 0)
+        axes.barh(place + offset, np.nan_to_num(mean), 0.38, xerr=error, color=colour, capsize=2, label=label)
+    axes.set_yticks(place, [row["variant"] for row in variants])
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_ylim(len(variants) - 0.4, -0.6)
+    axes.set_xlabel("change in held-out accuracy, percentage points\n(bars: 95% confidence interval over seeds)")
+    axes.legend(frameon=False, loc="best")
+    save(figure, path)

@@ -1,0 +1,26 @@
+import dataclasses
+import json
+
+from ...errors import BadInput
+from ..hosts._devices import Crew
+from ..options._training import Run, Training
+from ..records._rule_file import describe as describe_rule
+from ..records._run_folder import RunFolder
+from ..training._meta_run import _configuration, meta_run, MetaRun
+
+
+def cell_run(preset: str, training: Training, run: Run, crew: Crew = Crew()) -> MetaRun:
+    """A run that is one cell of a grid: made if it is not there, gone on with if it was cut off, else read.
+
+    Raises `BadInput` as `meta_run` does, or if the folder holds another run.
+    """
+    assert run.run is not None
+    folder = RunFolder(run.run)
+    if not folder.results.exists():
+        return meta_run(preset, training, dataclasses.replace(run, resume=folder.configuration.exists()), crew)
+    folder = RunFolder.open(run.run, _configuration(preset, training))
+    try:
+        _, record = describe_rule(folder.rule)
+        return MetaRun(folder, training.steps, record["seconds"], json.loads(folder.results.read_text()))
+    except ValueError as error:
+        raise BadInput(f"{folder.results} can't be read: delete it, and it is made again.") from error

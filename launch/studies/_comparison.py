@@ -1,0 +1,131 @@
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import PRNGKeyArray, PyTree
+from matplotlib.axes import Axes
+
+from ...meta import InnerLoop, sample, Sampled
+from ...meta.estimators import AbstractEstimator, FullBackprop, FullES, Population
+from ..figures._plots import panels, save, style
+from ..options._estimators import NOISE, tasks_and_window
+from ..options._training import Training
+from ..records._files import write_atomically
+from ..records._metrics import read_metrics
+from ..records._tables import print_columns
+from ..training._meta_run import MetaRun
+from ._intervals import Interval
+
+
+def _reference(training: Training, name: str) -> AbstractEstimator:
+    tasks = tasks_and_window(training)[0]
+    return FullBackprop(Population(tasks), None) if name == "backprop" else FullES(Population(tasks, 16), NOISE)
+
+
+_SCALARS = ("variance", "nonfinite", "inner_steps", "seconds", "memory")
+
+
+def _sampled(
+    kept: Path, estimator: AbstractEstimator, where: tuple[InnerLoop, PyTree, PRNGKeyArray], samples: int
+) -> Sampled:
+    """Samples of an estimator, made or read from a file."""
+    if kept.exists():
+        with np.load(kept) as arrays:
+            return Sampled(arrays["means"], *(arrays[name].item() for name in _SCALARS))
+    print(f"{kept}: {samples} samples", flush=True)
+    found = sample(estimator, *where, samples)
+    content = io.BytesIO()
+    np.savez(content, means=found.means, **{name: getattr(found, name) for name in _SCALARS})
+    write_atomically(kept, content.getvalue())
+    return found
+
+
+def _for_seconds(training: Training, seconds: float, seconds_a_step: float) -> Training:
+    """The training with as many meta-steps as take so many seconds."""
+    steps = max(1, round(seconds / seconds_a_step))
+    return dataclasses.replace(training, steps=steps, validate_every=max(1, steps // 8), checkpoint_every=steps)
+
+
+def _learned(runs: Sequence[MetaRun]) -> dict[str, Any]:
+    """What meta-training with an estimator led to."""
+
+    def accuracy(encoder: str) -> list[float]:
+        tables = [[row["accuracy"] for row in run.rows or () if row["encoder"] == encoder] for run in runs]
+        return [float(np.mean(table)) for table in tables]
+
+    learned = Interval.of(accuracy("meta-trained"))
+    better = Interval.of([a - b for a, b in zip(accuracy("meta-trained"), accuracy("untrained"))])
+    return {
+        "meta_steps": runs[0].step,
+        "accuracy": learned.mean,
+        "accuracy_interval": learned.half,
+        "above_untrained": better.mean,
+        "above_untrained_interval": better.half,
+        "above_random_init": float(np.mean(accuracy("meta-trained")) - np.mean(accuracy("random-init"))),
+    }
+
+
+def _print(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    columns = {
+        "estimator": [row["estimator"] for row in rows],
+        "bias": [f"{row['bias']:.2f}" for row in rows],
+        "can\nresolve": [f"{row['resolution']:.2f}" for row in rows],
+        "variance": [f"{row['variance']:.3g}" for row in rows],
+        "cosine": [f"{row['cosine']:.2f}" for row in rows],
+        "not\nfinite %": [f"{100 * row['nonfinite']:.1f}" for row in rows],
+        "inner\nsteps": [f"{row['inner_steps']:,.0f}" for row in rows],
+        "seconds": [f"{row['seconds']:.3f}" for row in rows],
+        "memory\nMB": [f"{row['memory'] / 1e6:.1f}" for row in rows],
+    }
+    caption = "bias, variance and cosine (to the reference) of one estimate, in units of the reference's length"
+    if "accuracy" in rows[0]:
+        columns |= {
+            "meta-\nsteps": [str(row["meta_steps"]) for row in rows],
+            "accuracy\n%": [Interval(row["accuracy"], row["accuracy_interval"]).text() for row in rows],
+            "above\nuntrained": [
+                Interval(row["above_untrained"], row["above_untrained_interval"]).text(sign=True) for row in rows
+            ],
+        }
+        caption += "; ± is half a 95% confidence interval over seeds"
+    print_columns(title, columns, caption)
+
+
+def _plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    learned = "accuracy" in rows[0]
+    figure, axes = panels(2 + learned)
+    for index, row in enumerate(rows):
+        axes[0].scatter(row["seconds"], row["variance"], **style(index), label=row["estimator"])
+        bias = row["bias"] if row["bias"] > row["resolution"] else row["resolution"]
+        # A hollow mark is an upper limit: the bias, if there is one, is too small to be seen.
+        axes[1].scatter(row["seconds"], bias, **(style(index) if row["bias"] > row["resolution"] else _hollow(index)))
+        if learned:
+            _curve(axes[2], index, path / row["estimator"].replace(":", "-"))
+    axes[0].set(xscale="log", yscale="log", xlabel="seconds for one estimate", ylabel="variance of one estimate / |g|²")
+    axes[1].set(xscale="log", yscale="log", xlabel="seconds for one estimate", ylabel="bias / |g|")
+    axes[1].set_title("hollow: none was found that is larger", fontsize=9)
+    if learned:
+        axes[2].set(xlabel="seconds since the first meta-step", ylabel="best validation loss (mean of seeds)")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
+    save(figure, path / "comparison.png")
+
+
+def _hollow(index: int) -> dict[str, Any]:
+    own = style(index)
+    return {"marker": own["marker"], "facecolors": "none", "edgecolors": own["color"]}
+
+
+def _curve(axes: Axes, index: int, folder: Path) -> None:
+    """Validation along meta-training, the mean of the seeds with their range."""
+    times, losses = [], []
+    for file in sorted(folder.glob("seed*/metrics.jsonl")):
+        lines = read_metrics(file)
+        begun = lines[0]["seconds"]  # The first step's time is the compiler's.
+        kept = [line for line in lines if "best_validation_loss" in line]
+        times.append([line["seconds"] - begun for line in kept])
+        losses.append([line["best_validation_loss"] for line in kept])
+    own = style(index)
+    axes.plot(np.mean(times, 0), np.mean(losses, 0), color=own["color"], marker=own["marker"], markersize=3)
+    axes.fill_between(np.mean(times, 0), np.min(losses, 0), np.max(losses, 0), color=own["color"], alpha=0.12, lw=0)

@@ -1,0 +1,41 @@
+import dataclasses
+from typing import Annotated, final
+
+import tyro
+
+from ..caches._compilations import cache_compilations
+from ..evaluation._rows import print_table
+from ..hosts._devices import Crew
+from ..hosts._distributed import Machines
+from ..hosts._processes import Processes
+from ..hosts._watchdog import Watchdog
+from ..options._command_line import parse_training
+from ..options._estimators import with_estimator
+from ..options._presets import PRESETS
+from ..options._training import Run
+from ._meta_run import meta_run
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class _Options:
+    run: Annotated[Run, tyro.conf.arg(name="")] = Run()
+    machines: Annotated[Machines, tyro.conf.arg(name="")] = Machines()
+
+
+def train(arguments: list[str], machines: Machines, processes: Processes, watchdog: Watchdog | None) -> int:
+    """Meta-trains as the command line says, with the processes that were met; process 0 speaks."""
+    preset, training, options = parse_training(arguments, PRESETS, with_estimator, _Options())
+    run = options.run
+    cache_compilations()
+    finished = meta_run(preset, training, run, Crew(processes, watchdog, machines))
+    if not processes.first:
+        return 0
+    path = finished.folder.path
+    if finished.rows is None:
+        print(f"Stopped at step {finished.step} and saved: go on with --run {path} --resume.")
+        return 0
+    print_table(finished.rows, f"Accuracy with {training.labels} labels per class", json_file=run.json)
+    rule, seconds = finished.folder.rule, round(finished.seconds)
+    print(f"The rule is {rule}, meta-trained in {seconds} s; try `metarule evaluate {path}`.")
+    return 0

@@ -1,0 +1,1 @@
+"""How do many inner unrolls become one estimate?"""

@@ -1,0 +1,1 @@
+"""Which array operations must be fast?"""

@@ -1,0 +1,39 @@
+import dataclasses
+import gzip
+import struct
+import zlib
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from jaxtyping import UInt8
+
+from ...errors import BadInput
+from ..data._data_set import DataSet
+from ._source import AbstractSource
+
+
+def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
+    """The bytes of an idx file, compressed by gzip. Raises `BadInput` for a truncated or foreign file."""
+    try:
+        raw = gzip.decompress(path.read_bytes())
+        rank = raw[3]
+        shape = struct.unpack(f">{rank}I", raw[4 : 4 + 4 * rank])
+        if raw[:3] != b"\0\0\x08" or rank == 0:
+            raise ValueError("not bytes in idx form")
+        return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape)
+    except (OSError, EOFError, ValueError, IndexError, struct.error, zlib.error) as error:
+        raise BadInput(f"{path} can't be read as idx .gz ({error}); fetch the file again.") from error
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class IdxSource(AbstractSource):
+    """Images and labels in the four idx files that MNIST introduced."""
+
+    class_names: tuple[str, ...]
+
+    def read(self, folder: Path) -> DataSet:
+        train_x, train_y, test_x, test_y = (read_idx(folder / file) for file in self.files)
+        train_y, test_y = train_y.astype(np.int64), test_y.astype(np.int64)
+        return DataSet(self.name, "image", self.class_names, train_x, train_y, test_x, test_y)

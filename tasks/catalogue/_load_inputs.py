@@ -1,0 +1,58 @@
+from pathlib import Path
+from typing import final, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Shaped
+
+from ...errors import BadInput
+from ..data._data_set import as_inputs
+from ..data._from_arrays import check_inputs, prepare_inputs
+from ..data._npz import FORMS, read_arrays
+from ._load import load
+
+
+@final
+class Part(NamedTuple):
+    """Examples of a data set as rows of numbers: all (`name` is empty), those of `train` or those of `test`.
+
+    Labels are what the user wrote, where there are any.
+    """
+
+    name: str
+    x: Float32[np.ndarray, "example input"]
+    y: Shaped[np.ndarray, " example"] | None
+
+
+def load_inputs(name: str, data_dir: str | Path | None = None) -> tuple[Part, ...]:
+    """The examples of a data set for a purpose that needs no labels; the first part is the one to fit to.
+
+    A user's `PATH.npz` may lack labels, and without a split all its examples are one part, in their order. Whatever
+    else `load` knows comes in its split. Inputs are scaled as `load` does it. Raises `BadInput` as `load` does.
+    """
+    if name.endswith(".npz"):
+        return _read_own(Path(name))
+    data_set = load(name, data_dir)
+    names = np.array(data_set.class_names)
+    train = Part("train", data_set.train_inputs(), names[data_set.train_y])
+    return (train, Part("test", data_set.test_inputs(), names[data_set.test_y])) if len(data_set.test_y) else (train,)
+
+
+def _read_own(path: Path) -> tuple[Part, ...]:
+    arrays = read_arrays(path)
+    for (train, train_y), (test, test_y) in FORMS:
+        if train in arrays:
+            x, y = [arrays[train]], [arrays.get(train_y)]
+            if test in arrays:
+                x, y = [*x, arrays[test]], [*y, arrays.get(test_y)]
+            return _parts(str(path), x, y)
+    raise BadInput(f"{path} holds {', '.join(arrays)}; name the inputs x, or x_train and x_test.")
+
+
+def _parts(name: str, x: list[np.ndarray], y: list[np.ndarray | None]) -> tuple[Part, ...]:
+    for examples, labels in zip(x, y):
+        check_inputs(name, examples)
+        if labels is not None and labels.shape != examples.shape[:1]:
+            raise BadInput(f"{name}: {len(examples)} examples but labels of shape {labels.shape}; give one for each.")
+    split = ("train", "test") if len(x) > 1 else ("",)
+    made = prepare_inputs(name, x[0], x[-1])
+    return tuple(Part(*each) for each in zip(split, map(as_inputs, made), y))

@@ -1,0 +1,79 @@
+import dataclasses
+from typing import final, Literal
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt8
+
+from ...errors import BadInput
+
+
+Kind = Literal["image", "text", "table"]
+
+
+def as_inputs(x: np.ndarray) -> Float32[np.ndarray, "example input"]:
+    """Examples as rows of numbers: images flattened (row, column, colour) and scaled to [0, 1], vectors as they are."""
+    rows = x.reshape(len(x), -1)
+    return rows.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else rows.astype(np.float32)
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class DataSet:
+    """Labelled examples on the host, with a train and a test split. The test split may be empty.
+
+    Images are grey [example, side, side] or coloured [example, side, side, 3] and hold 0 to 255; text and tables
+    are vectors. Labels are indices into `class_names`. Raises `BadInput` where labels and examples don't match.
+    """
+
+    name: str
+    kind: Kind
+    class_names: tuple[str, ...]
+    train_x: (
+        UInt8[np.ndarray, "train side side"]
+        | UInt8[np.ndarray, "train side side 3"]
+        | Float32[np.ndarray, "train feature"]
+    )
+    train_y: Int64[np.ndarray, " train_label"]
+    test_x: (
+        UInt8[np.ndarray, "test side side"]
+        | UInt8[np.ndarray, "test side side 3"]
+        | Float32[np.ndarray, "test feature"]
+    )
+    test_y: Int64[np.ndarray, " test_label"]
+
+    def __post_init__(self):
+        for split, x, y in (("train", self.train_x, self.train_y), ("test", self.test_x, self.test_y)):
+            if len(x) != len(y):
+                raise BadInput(f"{self.name}: {len(x)} {split} examples have {len(y)} labels; give one label for each.")
+            if len(y) and not 0 <= y.min() <= y.max() < self.classes:
+                raise BadInput(f"{self.name}: a {split} label lies outside its {self.classes} classes.")
+        if self.classes < 2:
+            raise BadInput(f"{self.name} has {self.classes} class; a few-shot problem needs at least two.")
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def input_size(self) -> int:
+        """Numbers in one example."""
+        return int(np.prod(self.train_x.shape[1:]))
+
+    def train_inputs(self) -> Float32[np.ndarray, "train input"]:
+        """The train examples as rows of float32."""
+        return as_inputs(self.train_x)
+
+    def test_inputs(self) -> Float32[np.ndarray, "test input"]:
+        """The test examples as rows of float32."""
+        return as_inputs(self.test_x)
+
+    def require(self, per_class: int) -> None:
+        """Raises `BadInput` unless every class has `per_class` train examples."""
+        counts = np.bincount(self.train_y, minlength=self.classes)
+        fewest = int(counts.argmin())
+        if counts[fewest] < per_class:
+            raise BadInput(
+                f"{self.name}: class {self.class_names[fewest]!r} has {counts[fewest]} train examples, fewer than the "
+                f"{per_class} labels per class asked for; ask for fewer or leave the class out."
+            )

@@ -1,0 +1,114 @@
+import csv
+import gzip
+import io
+import zlib
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64
+
+from ...errors import BadInput
+from ._data_set import DataSet
+from ._from_arrays import from_arrays
+
+
+_MOST_CATEGORIES = 100
+
+
+def read_table(path: Path, label: str) -> DataSet:
+    """A table with a label column: .csv, .csv.gz (with a header line, in UTF-8) or .parquet.
+
+    Columns of numbers are standardised by the train split's mean and deviation; the others become one column for each
+    of their values, likewise standardised. A fifth of each class is set aside to test, by a fixed seed. Raises
+    `BadInput` for a missing label column, missing values, a constant column, and a column of words with more than 100
+    different values.
+    """
+    columns = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    if label not in columns:
+        raise BadInput(f"{path} has no column {label!r}; its columns are {', '.join(columns)}.")
+    labels = columns.pop(label)
+    unlabelled = sum(value is None or value == "" for value in labels.tolist())
+    if unlabelled:
+        raise BadInput(f"{path}: the label column {label!r} lacks {unlabelled} values; leave unlabelled rows out.")
+    if not columns:
+        raise BadInput(f"{path} has no column beside {label!r}.")
+    features = np.concatenate([_encode(path, name, values) for name, values in columns.items()], axis=1)
+    return from_arrays(str(path), (features, labels))
+
+
+def _encode(path: Path, name: str, values: np.ndarray) -> Float64[np.ndarray, "row feature"]:
+    if any(isinstance(value, list | dict | np.ndarray) for value in values):
+        raise BadInput(f"{path}: column {name!r} holds lists, not numbers or words; spread it over several columns.")
+    numbers = _as_numbers(values)
+    if numbers is not None:
+        if not np.isfinite(numbers).all():
+            many = int((~np.isfinite(numbers)).sum())
+            raise BadInput(f"{path}: column {name!r} lacks {many} values; fill them in or drop those rows.")
+        if (numbers == numbers[0]).all():
+            raise BadInput(f"{path}: column {name!r} is constant; drop it.")
+        return numbers[:, None]
+    categories, place = np.unique(values.astype(str), return_inverse=True)
+    if "" in categories:
+        many = int((values.astype(str) == "").sum())
+        raise BadInput(f"{path}: column {name!r} lacks {many} values; fill them in or drop those rows.")
+    if len(categories) > _MOST_CATEGORIES:
+        raise BadInput(
+            f"{path}: column {name!r} is not numeric and has {len(categories)} different values, more than "
+            f"{_MOST_CATEGORIES}; drop it or turn it into numbers."
+        )
+    if len(categories) == 1:
+        raise BadInput(f"{path}: column {name!r} is constant; drop it.")
+    return np.eye(len(categories))[place]
+
+
+def _as_numbers(values: np.ndarray) -> Float64[np.ndarray, " row"] | None:
+    """The column as floats, NaN where a cell is empty; None where some cell is a word."""
+    if values.dtype.kind in "OU":
+        values = np.where(values.astype(str) == "", "nan", values.astype(str))
+    try:
+        return values.astype(np.float64)
+    except ValueError:
+        return None
+
+
+def _read_csv(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise BadInput(f"There is no file {path}.")
+    try:
+        raw = path.read_bytes()
+        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
+        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 (byte {error.start}); save it in UTF-8.") from error
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
+        raise BadInput(f"{path} can't be read as CSV ({error}).") from error
+    if len(rows) < 2:
+        raise BadInput(f"{path} holds no rows below its header.")
+    if len(set(rows[0])) < len(rows[0]):
+        raise BadInput(f"{path} names two columns alike; rename one in its header.")
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(rows[0]):
+            raise BadInput(f"{path}, row {number}: {len(row)} cells but {len(rows[0])} columns.")
+    return {name.strip(): np.array([cell.strip() for cell in cells]) for name, *cells in zip(*rows)}
+
+
+def _read_parquet(path: Path) -> dict[str, np.ndarray]:
+    import pyarrow
+    import pyarrow.parquet
+
+    if not path.is_file():
+        raise BadInput(f"There is no file {path}.")
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise BadInput(f"{path} can't be read as parquet ({error}).") from error
+    columns = {}
+    for name in table.column_names:
+        column = table.column(name)
+        words = pyarrow.types.is_string(column.type) or pyarrow.types.is_large_string(column.type)
+        columns[name] = (
+            np.array(["" if cell is None else cell for cell in column.to_pylist()], str)
+            if words
+            else (column.to_numpy())
+        )
+    return columns

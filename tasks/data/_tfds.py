@@ -1,0 +1,126 @@
+import dataclasses
+import importlib.util
+import io
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import BadInput
+from ._data_set import DataSet
+from ._from_arrays import from_arrays
+from ._resize import resize
+from ._words import from_texts
+
+
+_Examples = tuple[list[bytes], np.ndarray]
+
+
+def prepare(name: str, data_dir: Path) -> Path:
+    """Downloads a data set of tensorflow-datasets and writes it as array_record, once; returns where.
+
+    Original files that already stand in `data_dir/NAME` are used instead of a download, after their checksums were
+    compared. Raises `BadInput` where TensorFlow is not installed (only this needs it), for an unknown name, and
+    where a file can be neither found nor downloaded.
+    """
+    if importlib.util.find_spec("tensorflow") is None:
+        raise BadInput("Preparing a data set needs TensorFlow: pip install 'metarule[tensorflow]'.")
+    import tensorflow_datasets as tfds
+
+    root, given = tfds_folder(data_dir), data_dir / name
+    builder = _builder(name, root)
+    settings = tfds.download.DownloadConfig(
+        try_download_gcs=False,
+        manual_dir=given if given.is_dir() else None,
+        extract_dir=root / "extracted" / name,  # of its own: two data sets may have files of the same names
+    )
+    try:
+        builder.download_and_prepare(download_dir=root / "downloads", download_config=settings)
+    except Exception as error:  # tensorflow-datasets raises a dozen unrelated classes here
+        first = str(error).strip().split("\n")[0]
+        raise BadInput(f"{name} could not be prepared ({first}); put its original files into {given}.") from error
+    return Path(builder.data_dir)
+
+
+def read_tfds(name: str, side: int | None, data_dir: Path) -> DataSet:
+    """Reads a prepared image or text classification set, without TensorFlow.
+
+    Images are resized to `side`, rectangles to their middle; texts become bags of words. Raises `BadInput` where it was
+    not prepared, where images differ in size and no side is given, and where it is not images or texts with a class.
+    """
+    import tensorflow_datasets as tfds
+
+    builder = _builder(name, tfds_folder(data_dir))
+    if not Path(builder.data_dir).is_dir():
+        raise BadInput(f"{name} is not prepared below {data_dir}: run `metarule data prepare {name}` once.")
+    inputs, labels = (_feature(builder, place) for place in (0, 1))
+    if not isinstance(labels, tfds.features.ClassLabel) or not isinstance(
+        inputs, tfds.features.Image | tfds.features.Text
+    ):
+        raise BadInput(f"tfds:{name} does not hold images or texts with one class each.")
+    splits = builder.info.splits
+    if "train" not in splits:
+        raise BadInput(f"tfds:{name} has no train split; its splits are {', '.join(splits)}.")
+    held_out = next((split for split in ("test", "validation") if split in splits), None)
+    train = _read(builder, "train")
+    test = _read(builder, held_out) if held_out else ([], train[1][:0])
+    if isinstance(inputs, tfds.features.Text):
+        data_set = from_texts(name, _texts(train), _texts(test) if held_out else None)
+    else:
+        images = [(_images(name, x, side), y) for x, y in (train, test) if len(y)]
+        data_set = from_arrays(name, images[0], images[1] if held_out else None)
+    return dataclasses.replace(data_set, class_names=tuple(labels.names[int(place)] for place in data_set.class_names))
+
+
+def tfds_folder(data_dir: Path) -> Path:
+    """Where prepared data sets stand below the data folder."""
+    return data_dir / "tensorflow_datasets"
+
+
+def _builder(name: str, root: Path):
+    import tensorflow_datasets as tfds
+
+    try:
+        return tfds.builder(name, data_dir=root, file_format="array_record")
+    except tfds.core.DatasetNotFoundError as error:
+        message = f"tensorflow-datasets knows no {name!r}; see https://www.tensorflow.org/datasets/catalog/overview."
+        raise BadInput(message) from error
+
+
+def _feature(builder, place: int):
+    """The type of the input (0) or of the label (1) of a supervised set; None for another set."""
+    keys = builder.info.supervised_keys
+    return builder.info.features[keys[place]] if keys else None
+
+
+def _read(builder, split: str) -> _Examples:
+    """The undecoded inputs and the labels of a split."""
+    import tensorflow_datasets as tfds
+
+    x, y = builder.info.supervised_keys[:2]
+    examples = [(one[x], one[y]) for one in builder.as_data_source(split, decoders={x: tfds.decode.SkipDecoding()})]
+    return [x for x, _ in examples], np.array([y for _, y in examples], np.int64)
+
+
+def _texts(examples: _Examples) -> tuple[list[str], np.ndarray]:
+    return [text.decode("utf8") for text in examples[0]], examples[1]
+
+
+def _images(name: str, files: list[bytes], side: int | None) -> np.ndarray:
+    from PIL import Image
+
+    opened = [Image.open(io.BytesIO(file)) for file in files]
+    mode = "L" if {image.mode for image in opened} <= {"1", "L"} else "RGB"
+    images = [np.asarray(image.convert(mode)) for image in opened]
+    if len({image.shape for image in images}) == 1:
+        together = _square(np.stack(images))
+        return together if side is None else resize(together, side)
+    if side is None:
+        raise BadInput(f"tfds:{name} has images of mixed sizes; name one size, as in tfds:{name}@32.")
+    return np.concatenate([resize(_square(image[None]), side) for image in images])
+
+
+def _square(images: np.ndarray) -> np.ndarray:
+    """The middle of images, as wide as it is high."""
+    extent = min(images.shape[1:3])
+    top, left = (images.shape[1] - extent) // 2, (images.shape[2] - extent) // 2
+    return images[:, top : top + extent, left : left + extent]

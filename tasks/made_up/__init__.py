@@ -1,0 +1,1 @@
+"""Which data need no file?"""
