@@ -21,7 +21,7 @@ import jax.random as jr
 from metarule.launch.options._estimators import ESTIMATORS
 from metarule.launch.options._presets import PRESETS
 from metarule.launch.options._problems import problems_of
-from metarule.meta import AbstractProblem, everywhere, Length, mesh_of
+from metarule.meta import AbstractProblem, Length, mesh_of, replicate_to_mesh
 
 
 class Stub(AbstractProblem):
@@ -62,7 +62,7 @@ def inner_step(problem, theta):
 def sent(estimator, theta):
     """Bytes that one device hands to sums over all devices in a meta-step, and the number of the sums."""
     with jax.set_mesh(mesh_of(jax.devices())):
-        theta, key = everywhere(theta), everywhere(jr.key(0))
+        theta, key = replicate_to_mesh(theta), replicate_to_mesh(jr.key(0))
         problem = Stub(Length(40))
         state = eqx.filter_jit(estimator.init)(problem, theta, key)
         text = eqx.filter_jit(estimator.estimate).lower(problem, theta, state, key).compile().compiled.as_text()

@@ -35,17 +35,17 @@ def work(index, count, port):
     from metarule.launch.caches._compilations import cache_compilations
     from metarule.launch.options._presets import PRESETS
     from metarule.launch.options._problems import problems_of
-    from metarule.meta import everywhere, Length, meet, mesh_of, MetaLearner
+    from metarule.meta import connect, Length, mesh_of, MetaLearner, replicate_to_mesh
     from metarule.meta.estimators import Population, TruncatedBackprop
 
     cache_compilations()
     training = PRESETS["quick"]
     problems, _ = problems_of(training, None)
     with jax.set_mesh(mesh_of(jax.devices())):
-        meet()
+        connect()
         estimator = TruncatedBackprop(Population(TASKS * together), Length(20))
-        learner = everywhere(MetaLearner(problems, estimator, optax.adam(1e-3)))
-        theta, key = everywhere(training.rule.build(jr.key(0))), everywhere(jr.key(1))
+        learner = replicate_to_mesh(MetaLearner(problems, estimator, optax.adam(1e-3)))
+        theta, key = replicate_to_mesh(training.rule.build(jr.key(0))), replicate_to_mesh(jr.key(1))
         state = eqx.filter_jit(learner.init)(theta, key)
         for _ in range(3):
             state, measured = learner.step(state, key)

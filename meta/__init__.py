@@ -1,15 +1,15 @@
 """How a rule is learned: problem, objective, estimators of the meta-gradient, outer step."""
 
 from ._devices import (
+    connect as connect,
     device_count as device_count,
-    everywhere as everywhere,
-    meet as meet,
     mesh_of as mesh_of,
+    replicate_to_mesh as replicate_to_mesh,
     shared as shared,
 )
 from ._diagnosis import diagnose as diagnose, Diagnosis as Diagnosis, sample as sample, Sampled as Sampled
 from ._final_loss import FinalLoss as FinalLoss
-from ._inner_loop import InnerLoop as InnerLoop, Learner as Learner, rollout_loss as rollout_loss
+from ._inner_loop import InnerLoop as InnerLoop, InnerState as InnerState, rollout_loss as rollout_loss
 from ._length import as_length as as_length, Length as Length
 from ._meta_learner import (
     meta_step as meta_step,

@@ -29,7 +29,7 @@ def device_count() -> int:
     return dict(jax.sharding.get_abstract_mesh().shape).get(_AXIS, 1)
 
 
-def everywhere(tree: _Tree) -> _Tree:
+def replicate_to_mesh(tree: _Tree) -> _Tree:
     """Puts arrays that every process has alike on all devices, whole: what a program on many devices starts from."""
     if device_count() == 1:
         return tree
@@ -94,14 +94,14 @@ def shared(function: Callable[[Any, Any], _Tree], common: PyTree, items: PyTree)
     return replicate(results)
 
 
-def meet() -> None:
+def connect() -> None:
     """One small sum over all devices, which connects them while all processes are here.
 
     Left to the first meta-step, a process that has to compile it would come later than the connection waits (30 s
     between CPUs) if another finds it in its cache.
     """
     if device_count() > 1:
-        ones = everywhere(np.ones(device_count(), np.float32))
+        ones = replicate_to_mesh(np.ones(device_count(), np.float32))
         found = jax.jit(lambda ones: on_each(lambda _, some: (some, total(some.sum())), (), ones)[1])(ones)
         assert int(found) == device_count()
 

@@ -14,16 +14,16 @@ from ._objective import AbstractObjective
 from ._problem import AbstractProblem
 
 
-class Learner(eqx.Module):
+class InnerState(eqx.Module):
     """A base model in the middle of its unsupervised training."""
 
     task: PyTree
     model: Model
-    memory: PyTree  # the rule's
+    rule_state: PyTree  # the rule's
 
 
 @final
-class InnerLoop(AbstractProblem[Learner]):
+class InnerLoop(AbstractProblem[InnerState]):
     """A rule trains a base model on unlabelled batches of a task; a few-shot problem scores it now and then.
 
     A step of the problem is `updates` applications of the rule and one score after them, so that `horizon` counts
@@ -36,19 +36,19 @@ class InnerLoop(AbstractProblem[Learner]):
     horizon: Length
     updates: int = eqx.field(static=True, default=1)
 
-    def init(self, theta: AbstractRule, key: PRNGKeyArray) -> Learner:
+    def init(self, theta: AbstractRule, key: PRNGKeyArray) -> InnerState:
         task_key, model_key = jr.split(key)
         model = self.architecture(self.tasks.inputs, model_key)
-        return Learner(self.tasks.sample(task_key), model, theta.init(model))
+        return InnerState(self.tasks.sample(task_key), model, theta.init(model))
 
-    def step(self, theta: AbstractRule, state: Learner, key: PRNGKeyArray) -> tuple[Learner, Float[Array, ""]]:
+    def step(self, theta: AbstractRule, state: InnerState, key: PRNGKeyArray) -> tuple[InnerState, Float[Array, ""]]:
         episode_key, *batch_keys = jr.split(key, self.updates + 1)
-        model, memory = state.model, state.memory
+        model, rule_state = state.model, state.rule_state
         for batch_key in batch_keys:
-            updates, memory = theta.update(model, keep(self.tasks.batch(state.task, batch_key)), memory)
+            updates, rule_state = theta.update(model, keep(self.tasks.batch(state.task, batch_key)), rule_state)
             model = eqx.apply_updates(model, updates)
         loss = self.objective(model, keep(self.tasks.episode(state.task, episode_key)))
-        return Learner(state.task, model, memory), loss
+        return InnerState(state.task, model, rule_state), loss
 
 
 @eqx.filter_jit

@@ -39,14 +39,14 @@ class MetaLearner(eqx.Module):
     """The outer loop: an estimate of the meta-gradient, then an optax step.
 
     Several problems (shapes of the base model, say) take turns; each keeps its own running episodes and its own
-    compiled step. `averaging` is the share of the average that one step keeps; steps are multiplied by `pace`.
+    compiled step. `averaging` is the share of the average that one step keeps; steps are multiplied by `step_scale`.
     """
 
     problems: tuple[AbstractProblem, ...]
     estimator: AbstractEstimator
     optimiser: optax.GradientTransformation = eqx.field(static=True)
     averaging: float = eqx.field(static=True, default=0.98)
-    pace: Float[Array, ""] | None = None
+    step_scale: Float[Array, ""] | None = None
 
     def init(self, theta: PyTree, key: PRNGKeyArray, *, rehearsed: bool = False) -> MetaState:
         """The state before the first step. Raises `BadInput` if the estimator does not suit a problem.
@@ -133,8 +133,8 @@ def meta_step(
     vector, as_theta, _ = ravel(state.theta)
     gradient, average = ravel(estimate.grad)[0], ravel(state.average)[0]
     updates, optimiser = learner.optimiser.update(gradient, state.optimiser, vector)
-    if (pace := learner.pace) is not None:
-        updates = jax.tree.map(lambda update: pace.astype(update.dtype) * update, updates)
+    if (step_scale := learner.step_scale) is not None:
+        updates = jax.tree.map(lambda update: step_scale.astype(update.dtype) * update, updates)
     moved = optax.apply_updates(vector, updates)
     # Without a finite particle there is nothing to step on: theta and the optimiser's memory stay.
     moved, optimiser = jax.tree.map(

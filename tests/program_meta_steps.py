@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import optax
-from metarule.meta import AbstractProblem, everywhere, Length, mesh_of, MetaLearner
+from metarule.meta import AbstractProblem, Length, mesh_of, MetaLearner, replicate_to_mesh
 from metarule.meta.estimators import (
     AntitheticES,
     EvosaxSearch,
@@ -67,11 +67,11 @@ MORE = {
 def learned(name, estimator):
     """Theta after twenty steps, on whatever devices there are."""
     horizon = Length(8, 16) if name == "lengths" else Length(16)
-    theta = everywhere(jr.normal(jr.key(5), (6, 6), float) / 8)
+    theta = replicate_to_mesh(jr.normal(jr.key(5), (6, 6), float) / 8)
     learner = MetaLearner((Recurrent(horizon),), estimator, optax.adam(1e-2))
-    state = eqx.filter_jit(learner.init)(theta, everywhere(jr.key(1)))
+    state = eqx.filter_jit(learner.init)(theta, replicate_to_mesh(jr.key(1)))
     for _ in range(20):
-        state, _ = learner.step(state, everywhere(jr.key(2)))
+        state, _ = learner.step(state, replicate_to_mesh(jr.key(2)))
     return np.asarray(state.theta)
 
 

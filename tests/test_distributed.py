@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from metarule.errors import BadInput
-from metarule.launch.hosts._distributed import Machines
+from metarule.launch.hosts._distributed import DistributedOptions
 from metarule.launch.hosts._processes import Processes
 
 
@@ -30,8 +30,8 @@ def commands(processes, folder, count, *options):
     train = ["-m", "metarule.launch", "train", *SIZES, "--run", str(folder), *options]
     if count == 1:
         return [train]
-    meet = ["--distributed", "--coordinator", f"localhost:{processes.free_port()}", "--processes", str(count)]
-    return [[*train, *meet, "--process-id", str(index)] for index in range(count)]
+    connect = ["--distributed", "--coordinator", f"localhost:{processes.free_port()}", "--processes", str(count)]
+    return [[*train, *connect, "--process-id", str(index)] for index in range(count)]
 
 
 def train(processes, folder, count, *options, devices=1):
@@ -187,9 +187,9 @@ def test_processes_that_are_not_alike(processes, tmp_path, options, said):
 
 
 def test_a_coordinator_that_is_not_there(processes):
-    meet = f"--distributed --coordinator localhost:{processes.free_port()} --processes 2 --patience 3".split()
-    train = ["-m", "metarule.launch", "train", *meet, "--process-id"]
-    address = meet[2]
+    connect = f"--distributed --coordinator localhost:{processes.free_port()} --processes 2 --patience 3".split()
+    train = ["-m", "metarule.launch", "train", *connect, "--process-id"]
+    address = connect[2]
     with processes.started([[*train, "1"]]) as started:
         ((code, (_, errors)),) = processes.finished(started, 100)
     assert code == 2 and f"Process 1 could not join 2 processes at {address} within 3 s" in errors
@@ -201,16 +201,16 @@ def test_a_coordinator_that_is_not_there(processes):
 @pytest.mark.parametrize(
     "machines, said",
     [
-        (Machines(coordinator="here:1"), "--coordinator is for several processes: add --distributed"),
-        (Machines(True, "here", 2, 0), "--coordinator is HOST:PORT"),
-        (Machines(True, "here:1", 2, 2), "--process-id counts from 0 and must be below --processes 2; got 2"),
-        (Machines(True, "here:1", 0, 0), "--processes must be 1 or more"),
-        (Machines(True, "here:1", 2, 0, devices=2), "leave --devices out"),
+        (DistributedOptions(coordinator="here:1"), "--coordinator is for several processes: add --distributed"),
+        (DistributedOptions(True, "here", 2, 0), "--coordinator is HOST:PORT"),
+        (DistributedOptions(True, "here:1", 2, 2), "--process-id counts from 0 and must be below --processes 2; got 2"),
+        (DistributedOptions(True, "here:1", 0, 0), "--processes must be 1 or more"),
+        (DistributedOptions(True, "here:1", 2, 0, devices=2), "leave --devices out"),
     ],
 )
-def test_machines_that_can_not_be(machines, said):
+def test_machines_that_can_not_be(distribution, said):
     with pytest.raises(BadInput, match=said):
-        machines.join()
+        distribution.join()
 
 
 def test_one_process_is_alone():

@@ -14,7 +14,7 @@ from metarule.launch.encoders._encoder import Problem
 from metarule.launch.encoders._fan_in import FanIn
 from metarule.launch.encoders._k_means import KMeans
 from metarule.launch.encoders._pca import PCA
-from metarule.launch.evaluation._contestants import Contest, ENCODERS, encoders_of
+from metarule.launch.evaluation._contestants import Comparators, ENCODERS, encoders_of
 from metarule.launch.evaluation._protocol import Protocol
 from metarule.models import MultiLayerPerceptron
 from metarule.rules import Oja
@@ -34,11 +34,11 @@ def contests():
     architecture = MultiLayerPerceptron((FEATURES,), weight_scale=0.5)
     trained, untrained = Oja(jnp.asarray(0.5)), Oja(jnp.asarray(0.1))  # A learned rule takes much longer to compile.
 
-    def contest(statistics):
+    def comparators(statistics):
         protocol = Protocol(architecture, labels=LABELS, batch_size=6, statistics=statistics)
-        return Contest(protocol, trained, untrained, (3,), everywhere=True, share=0.01)
+        return Comparators(protocol, trained, untrained, (3,), replicate_to_mesh=True, share=0.01)
 
-    return {statistics: contest(statistics) for statistics in ("batch", "frozen")}
+    return {statistics: comparators(statistics) for statistics in ("batch", "frozen")}
 
 
 def problem(seed):
@@ -53,8 +53,8 @@ def compute(encoder, problem, seed):
     return encoder(problem, jr.fold_in(jr.key(0), seed))
 
 
-def features(contest, name, problem, seed=0):
-    ((_, encoder),) = encoders_of([name], contest)
+def features(comparators, name, problem, seed=0):
+    ((_, encoder),) = encoders_of([name], comparators)
     return [np.asarray(side) for side in compute(encoder, problem, jnp.asarray(seed))]
 
 
@@ -95,9 +95,9 @@ def test_with_frozen_statistics_a_query_stands_alone(name, contests):
 def test_unlabelled_examples_count_if_they_have_a_say(name, contests):
     given = problem(0)
     other = dataclasses.replace(given, train=given.train[::-1] ** 2)
-    for contest in contests.values():
-        ((_, encoder),) = encoders_of([name], contest)
-        one, changed = (features(contest, name, each)[1] for each in (given, other))
+    for comparators in contests.values():
+        ((_, encoder),) = encoders_of([name], comparators)
+        one, changed = (features(comparators, name, each)[1] for each in (given, other))
         assert np.allclose(one, changed) == (encoder.account(len(given.train)).unlabelled == 0)
 
 
@@ -149,7 +149,7 @@ def test_baselines_are_themselves_on_mnist():
     protocol = Protocol(MultiLayerPerceptron((64, 64, 64, 64, 32), jax.nn.relu, 0.1), seeds=5)
     rule = Oja()
     names = ("random-init", "raw", "pca", "supervised", "vae")
-    rows = protocol.rows(encoders_of(names, Contest(protocol, rule, rule, (1,))), [load("mnist28")])
+    rows = protocol.rows(encoders_of(names, Comparators(protocol, rule, rule, (1,))), [load("mnist28")])
     found = {(row["encoder"], row["readout"]): row["accuracy"] for row in rows}
     for readout in ("ridge", "logistic"):
         assert 0.68 < found["raw", readout] < 0.78

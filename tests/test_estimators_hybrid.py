@@ -73,8 +73,8 @@ def test_hybrid_formula():
     problem, theta, key = Wave(jnp.array(0.1), jnp.array(30.0)), jnp.array(1.0), jr.key(7)
     state = estimator.init(problem, theta, key)
     estimate, _ = jax.jit(estimator.estimate)(problem, theta, state, key)
-    luck = estimator.plan.population.luck(key, jnp.array(0))
-    noise = jnp.stack([estimator.evolution.noise.draw(jr.fold_in(own, 0), theta)[0] for own in luck.own])
+    keys = estimator.plan.population.keys(key, jnp.array(0))
+    noise = jnp.stack([estimator.evolution.noise.draw(jr.fold_in(own, 0), theta)[0] for own in keys.own])
     loss = jax.vmap(lambda t: problem.step(t, jnp.zeros(()), key)[1])
     slope = jax.vmap(jax.grad(lambda t: problem.step(t, jnp.zeros(()), key)[1]))
     plus, minus = theta + 0.1 * noise, theta - 0.1 * noise

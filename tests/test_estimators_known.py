@@ -66,7 +66,7 @@ def test_forward_is_jvp(reuse):
     estimator = ForwardMode(Population(1, 1, stagger=False), 3, reuse)
     key, carried, credit = jr.key(5), [], 0
     for index, (estimate, _) in enumerate(windows(estimator, DRIFT, THETA, 3, key)):
-        own = jax.tree.map(lambda x: x[0], estimator.population.luck(jr.fold_in(key, 0), jnp.array(0))).own
+        own = jax.tree.map(lambda x: x[0], estimator.population.keys(jr.fold_in(key, 0), jnp.array(0))).own
         carried.append(Noise().draw(own if reuse else jr.fold_in(own, index), THETA))
         start, end = 3 * index, min(7, 3 * index + 3)
         credit = carried[-1] if reuse else credit + carried[-1]
@@ -84,8 +84,8 @@ def test_forward_is_jvp(reuse):
 
 def noise_of(estimator, pairs, key, index=0):
     """The noise that the pairs drew when their episodes began with this meta-step's key."""
-    luck = estimator.population.luck(key, jnp.array(0))
-    return jnp.stack([estimator.noise.draw(jr.fold_in(luck.own[i], index), THETA) for i in range(pairs)])
+    keys = estimator.population.keys(key, jnp.array(0))
+    return jnp.stack([estimator.noise.draw(jr.fold_in(keys.own[i], index), THETA) for i in range(pairs)])
 
 
 def test_full_es_is_open_es_of_evosax():

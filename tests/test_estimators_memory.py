@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from metarule.meta import AbstractProblem, keep, Length
 from metarule.meta.estimators import FullBackprop, FullES, Noise, NRES, Population, TruncatedBackprop
-from metarule.meta.estimators._low_rank import Lifted, LowRank
+from metarule.meta.estimators._low_rank import LowRank, LowRankProblem
 from metarule.meta.particles._flat import ravel
 
 
@@ -45,7 +45,7 @@ def test_low_rank_noise_is_not_multiplied_out_and_changes_no_number():
     vector, rebuild, _ = ravel(theta)
     whole = rebuild(vector + noise.deviation(theta, jnp.array(1.0)) * noise.draw(key, theta))
     assert isinstance(thin["up"], LowRank) and thin["up"].left.shape == (12, 2)
-    lifted = Lifted(problem)
+    lifted = LowRankProblem(problem)
     state, expected = lifted.init(thin, key), problem.init(whole, key)
     for _ in range(2):
         (state, loss), (expected, other) = lifted.step(thin, state, key), problem.step(whole, expected, key)

@@ -145,8 +145,8 @@ def test_random_lengths_are_attributed_exactly():
         before = state.runs
         estimate, state = compiled_once(estimator, problem, theta, state, key)
         length = state.runs.length
-        live = jnp.minimum(4, length - jnp.where(before.age >= before.length, 0, before.age))
-        np.testing.assert_allclose(estimate.grad, (live * -(-length // 4) / length).mean(), 1e-6)
+        live_steps = jnp.minimum(4, length - jnp.where(before.age >= before.length, 0, before.age))
+        np.testing.assert_allclose(estimate.grad, (live_steps * -(-length // 4) / length).mean(), 1e-6)
         np.testing.assert_allclose(estimate.loss, 1.0, 1e-6)
         assert set(np.unique(length)) == {3, 4, 5, 6}
 

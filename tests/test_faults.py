@@ -12,7 +12,7 @@ from metarule.launch.__main__ import main
 from metarule.launch.figures._terminal import sparkline
 from metarule.launch.records import _fingerprint, _metrics
 from metarule.launch.records._metrics import read_metrics
-from metarule.launch.training._divergence import Setbacks
+from metarule.launch.training._divergence import DivergenceGuard
 from metarule.meta import MetaLearner
 
 
@@ -31,14 +31,14 @@ GOOD, BAD = {"meta_loss": 1.0, "gradient_norm": 2.0}, {"meta_loss": math.inf, "g
 
 
 def test_setbacks():
-    setbacks = Setbacks()
-    assert not any(setbacks.see(each) for each in [GOOD, BAD, BAD, BAD, BAD, GOOD, BAD, BAD, BAD, BAD])
+    guard = DivergenceGuard()
+    assert not any(guard.see(each) for each in [GOOD, BAD, BAD, BAD, BAD, GOOD, BAD, BAD, BAD, BAD])
     for taken in (1, 2, 3):
-        assert setbacks.see({"meta_loss": 1.0, "gradient_norm": math.nan}) and setbacks.taken == taken
-        assert setbacks.pace == 0.5**taken
-        assert not any(setbacks.see(BAD) for _ in range(4))
+        assert guard.see({"meta_loss": 1.0, "gradient_norm": math.nan}) and guard.taken == taken
+        assert guard.step_scale == 0.5**taken
+        assert not any(guard.see(BAD) for _ in range(4))
     with pytest.raises(BadInput, match="even with steps of 0.125 of their size: begin again with a lower --learning-r"):
-        setbacks.see(BAD)
+        guard.see(BAD)
 
 
 def poisoned(monkeypatch, limit):
@@ -46,10 +46,10 @@ def poisoned(monkeypatch, limit):
     step, paces = MetaLearner.step, []
 
     def failing(self, state, key, compiled):
-        pace = 1.0 if self.pace is None else float(self.pace)
-        paces.append((int(state.step), pace))
+        step_scale = 1.0 if self.step_scale is None else float(self.step_scale)
+        paces.append((int(state.step), step_scale))
         state, measured = step(self, state, key, compiled)
-        if int(state.step) > 5 and pace > limit:
+        if int(state.step) > 5 and step_scale > limit:
             measured["gradient_norm"] = jnp.asarray(jnp.nan)
         return state, measured
 

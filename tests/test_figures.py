@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from metarule.launch.__main__ import main
 from metarule.launch.commands import _figure
-from metarule.launch.figures._request import Asked
+from metarule.launch.figures._request import FigureRequest
 from metarule.launch.options._recipes import configuration_of, Lean
 from metarule.launch.records._rule_file import save_rule
 from metarule.launch.records._run_folder import RunFolder
@@ -88,7 +88,7 @@ def test_transfer_takes_every_rule_that_the_run_kept(monkeypatch):
         row = {"encoder": names[0], "task": "own.npz", "readout": "ridge", "accuracy": 0.5, "stderr": 0.1}
         return [{**row, "seeds": 2, "steps": 2}]
 
-    monkeypatch.setattr(Asked, "score", score)
+    monkeypatch.setattr(FigureRequest, "score", score)
     rows = draw("transfer")
     places = [(row["meta_step"], row["meta_seconds"]) for row in rows if row["encoder"] == "meta-trained"]
     assert places == [("0", "0.0"), ("3", "7.5"), ("7", "17.5")]

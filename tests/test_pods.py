@@ -12,7 +12,7 @@ import pytest
 import tyro
 import yaml
 from metarule.launch.__main__ import main
-from metarule.launch.hosts._distributed import Machines
+from metarule.launch.hosts._distributed import DistributedOptions
 
 
 PODS = Path(__file__).parents[1] / "launch" / "pods"
@@ -48,7 +48,10 @@ def test_each_says_what_it_needs_and_trains_by_the_same_command(file):
     (line,) = re.findall(r"metarule\"? train .*?(?:\n\s*\n|\Z|\n\s{14}\S)", text, re.S)
     words = line.replace("\\\n", " ").split()
     assert words[2] == "--distributed" and "--run" in words
-    known = {f"--{field.replace('_', '-')}" for field in Machines.__dataclass_fields__} | {"--run", "--preset"}
+    known = {f"--{field.replace('_', '-')}" for field in DistributedOptions.__dataclass_fields__} | {
+        "--run",
+        "--preset",
+    }
     assert {word for word in words if re.fullmatch(r"--[a-z-]+", word)} <= known | {"--resume"}
 
 
@@ -120,13 +123,15 @@ def test_pod_check_of_one_host(capsys):
 
 def test_pod_check_of_several_processes(processes):
     check = ["-m", "metarule.launch", "pod-check", "--distributed", "--megabytes", "0.1", "--processes", "2"]
-    meet = ["--coordinator", f"localhost:{processes.free_port()}", "--process-id"]
-    with processes.started([[*check, *meet, str(index)] for index in range(2)], devices=2) as started:
+    connect = ["--coordinator", f"localhost:{processes.free_port()}", "--process-id"]
+    with processes.started([[*check, *connect, str(index)] for index in range(2)], devices=2) as started:
         (first, (out, errors)), (second, (other, _)) = processes.finished(started, 120)
     assert first == second == 0, errors
     assert "All 4 devices of 2 processes sum rightly." in out and "sum rightly" not in other
 
 
 def test_the_command_line_of_machines():
-    assert Machines.of("--preset quick --distributed --processes=3 --help".split()) == Machines(True, None, 3)
-    assert tyro.cli(Machines, args=[]) == Machines()
+    assert DistributedOptions.of("--preset quick --distributed --processes=3 --help".split()) == DistributedOptions(
+        True, None, 3
+    )
+    assert tyro.cli(DistributedOptions, args=[]) == DistributedOptions()

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 from metarule.launch.caches import _meta_steps as _traces, _store as _kept
-from metarule.launch.caches._meta_steps import Traces
+from metarule.launch.caches._meta_steps import CompiledStepCache
 from metarule.launch.options._presets import PRESETS
 from metarule.launch.options._problems import problems_of
 from metarule.launch.options._recipes import Lean
@@ -98,9 +98,9 @@ def test_a_second_start_traces_no_step_and_computes_the_same(compilations, trace
     state = learner.init(THETA, jr.key(0))
     for _ in range(3):
         state, metrics = learner.step(state, jr.key(1))
-    first = run(Traces(SETTINGS), learner)
+    first = run(CompiledStepCache(SETTINGS), learner)
     assert len(traced) == len(compiled) == len(written(compilations)) == 1
-    second = run(Traces(SETTINGS), learner)
+    second = run(CompiledStepCache(SETTINGS), learner)
     assert len(compiled) == 2
     assert len(traced) == 1 and same(first, second) and same((state, metrics), first)
     assert jax.tree.structure((state, metrics)) == jax.tree.structure(second)
@@ -108,8 +108,8 @@ def test_a_second_start_traces_no_step_and_computes_the_same(compilations, trace
 
 def test_what_could_be_another_step_is_traced(compilations, traced, monkeypatch):
     learner = learner_of()
-    run(Traces(SETTINGS), learner, steps=1)
-    slow = dataclasses.replace(learner, pace=jnp.asarray(0.5))
+    run(CompiledStepCache(SETTINGS), learner, steps=1)
+    slow = dataclasses.replace(learner, step_scale=jnp.asarray(0.5))
     clipped = dataclasses.replace(BACKPROP, clip=0.5)  # A number, not an array.
     others = {
         "itself": (SETTINGS, learner),
@@ -124,15 +124,15 @@ def test_what_could_be_another_step_is_traced(compilations, traced, monkeypatch)
         "particles": (SETTINGS, learner_of(TruncatedBackprop(Population(4), Length(3)))),
         "size": (SETTINGS, learner_of(problems=(drift(4),))),
     }
-    assert [name for name, (settings, made) in others.items() if Traces(settings).know(made, THETA)] == [
+    assert [name for name, (settings, made) in others.items() if CompiledStepCache(settings).know(made, THETA)] == [
         "itself", "alike",
     ]  # fmt: skip
-    knows = lambda theta=THETA: Traces(SETTINGS).know(learner, theta)
+    knows = lambda theta=THETA: CompiledStepCache(SETTINGS).know(learner, theta)
     assert knows() and not knows(THETA.astype(jnp.float16)) and not knows((THETA, jnp.square))
-    weak = dataclasses.replace(learner, pace=jnp.asarray(0.5))
-    strong = dataclasses.replace(learner, pace=jnp.asarray(0.5, jnp.float32))
-    assert weak.pace.weak_type and not strong.pace.weak_type
-    assert Traces(SETTINGS)._name(weak, THETA) != Traces(SETTINGS)._name(strong, THETA)
+    weak = dataclasses.replace(learner, step_scale=jnp.asarray(0.5))
+    strong = dataclasses.replace(learner, step_scale=jnp.asarray(0.5, jnp.float32))
+    assert weak.step_scale.weak_type and not strong.step_scale.weak_type
+    assert CompiledStepCache(SETTINGS)._name(weak, THETA) != CompiledStepCache(SETTINGS)._name(strong, THETA)
     with jax.default_matmul_precision("float32"):
         assert not knows()
     with monkeypatch.context() as patched:
@@ -144,12 +144,12 @@ def test_what_could_be_another_step_is_traced(compilations, traced, monkeypatch)
 
 
 def test_each_problem_and_pace_has_its_own(compilations, traced):
-    learner, traces = learner_of(problems=(drift(weights=6), drift(weights=7))), Traces(SETTINGS)
+    learner, traces = learner_of(problems=(drift(weights=6), drift(weights=7))), CompiledStepCache(SETTINGS)
     state, _ = run(traces, learner, steps=1)
     assert not traces.know(learner, THETA)
     state, _ = learner.step(state, jr.key(1), traces)
     assert traces.know(learner, THETA) and len(traced) == 2
-    slow = dataclasses.replace(learner, pace=jnp.asarray(0.5))
+    slow = dataclasses.replace(learner, step_scale=jnp.asarray(0.5))
     found, expected = slow.step(state, jr.key(1), traces), slow.step(state, jr.key(1))
     assert len(traced) == 3 and same(found, expected)
     assert same(learner.step(state, jr.key(1), traces), learner.step(state, jr.key(1))) and len(traced) == 3
@@ -157,12 +157,12 @@ def test_each_problem_and_pace_has_its_own(compilations, traced):
 
 @pytest.mark.parametrize("harm", [lambda b: b[:-1], lambda b: b[:300] + bytes([b[300] ^ 1]) + b[301:]])
 def test_a_damaged_trace_is_made_again(compilations, traced, harm):
-    learner, traces = learner_of(), Traces(SETTINGS)
+    learner, traces = learner_of(), CompiledStepCache(SETTINGS)
     before = run(traces, learner, steps=1)
     (file,) = written(compilations)
     whole = file.read_bytes()
     file.write_bytes(harm(whole))
-    traces = Traces(SETTINGS)
+    traces = CompiledStepCache(SETTINGS)
     assert not traces.know(learner, THETA)
     after = run(traces, learner, steps=1)
     assert len(traced) == 2 and same(before, after) and traces.know(learner, THETA)
@@ -182,18 +182,20 @@ class Bowl(AbstractProblem):
 
 
 def test_without_a_place_or_a_sure_name_nothing_is_kept(compilations, monkeypatch):
-    expected = run(Traces(SETTINGS), learner_of(problems=(Bowl(HORIZON),)), steps=1)
+    expected = run(CompiledStepCache(SETTINGS), learner_of(problems=(Bowl(HORIZON),)), steps=1)
     assert not written(compilations)  # This package's code does not tell what a bowl computes.
     with monkeypatch.context() as patched:
         patched.setattr(_kept, "is_edited", lambda: True)
-        run(Traces(SETTINGS), learner_of(), steps=1)
+        run(CompiledStepCache(SETTINGS), learner_of(), steps=1)
     # Another process's function may well have the address of this one's.
-    assert same(expected, run(Traces({"function": lambda: 0}), learner_of(problems=(Bowl(HORIZON),)), steps=1))
-    run(Traces({"function": lambda: 0}), learner_of(), steps=1)
+    assert same(
+        expected, run(CompiledStepCache({"function": lambda: 0}), learner_of(problems=(Bowl(HORIZON),)), steps=1)
+    )
+    run(CompiledStepCache({"function": lambda: 0}), learner_of(), steps=1)
     for name, value in ("jax_compilation_cache_dir", None), ("jax_enable_compilation_cache", False):
         before = jax.config.values[name]
         jax.config.update(name, value)
-        run(Traces(SETTINGS), learner_of(), steps=1)
+        run(CompiledStepCache(SETTINGS), learner_of(), steps=1)
         jax.config.update(name, before)
     assert not written(compilations)
 
@@ -203,9 +205,9 @@ def test_what_can_not_be_written_is_run(compilations, monkeypatch, error):
     def refuse(*_):
         raise error("custom calls")
 
-    expected = run(Traces(SETTINGS), learner_of(), steps=1)
+    expected = run(CompiledStepCache(SETTINGS), learner_of(), steps=1)
     monkeypatch.setattr(_traces.export.Exported, "serialize", refuse)
-    assert same(expected, run(Traces({**SETTINGS, "more": 1}), learner_of(), steps=1))
+    assert same(expected, run(CompiledStepCache({**SETTINGS, "more": 1}), learner_of(), steps=1))
     assert len(written(compilations)) == 1
 
 

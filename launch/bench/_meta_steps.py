@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Key, PRNGKeyArray, PyTree
 
-from ...meta import everywhere, InnerLoop, Length, MetaLearner, MetaState, recomputed, shared
+from ...meta import InnerLoop, Length, MetaLearner, MetaState, recomputed, replicate_to_mesh, shared
 from ...meta.estimators import own_copy, Population, TruncatedBackprop
-from ..hosts._devices import Crew
-from ..hosts._distributed import Machines
+from ..hosts._devices import Devices
+from ..hosts._distributed import DistributedOptions
 from ..options._estimators import ESTIMATORS, with_estimator
 from ..options._presets import PRESETS
 from ..options._problems import problems_of
@@ -21,7 +21,7 @@ from ._row import measure, plain, Row, row, Workload
 from ._sample import Budget, sample
 
 
-_CREW = Crew(machines=Machines())
+_DEVICES = Devices(distribution=DistributedOptions())
 """All devices that can share the work, as `metarule train` has them."""
 
 
@@ -30,7 +30,7 @@ def quick_step(name: str) -> Workload:
 
     def workload(budget: Budget) -> list[Row]:
         training = with_estimator(quick(budget), name)
-        with _CREW.sharing(training.estimator):
+        with _DEVICES.sharing(training.estimator):
             learner, state, key = _learning(training)
             count = float(learner.step(state, key)[1]["inner_steps"])
             program = Program(lambda learner, state, key: learner.step(state, key), learner, state, key)
@@ -50,12 +50,12 @@ def outer_overhead(budget: Budget) -> list[Row]:
     """What share of a meta-step of quick is anything but the gradient of the unrolled inner loops."""
     training = quick(budget)
     product = matrix_product()
-    with _CREW.sharing(training.estimator):
+    with _DEVICES.sharing(training.estimator):
         learner, state, key = _learning(training)
         (problem,), (estimated,) = learner.problems, state.estimators
         assert isinstance(training.estimator, TruncatedBackprop)
         keys = jr.split(jr.key(3), (training.estimator.population.count, training.estimator.window.maximum))
-        bare = Program(_bare_gradients, problem, state.theta, estimated.runs.carried, everywhere(keys))
+        bare = Program(_bare_gradients, problem, state.theta, estimated.runs.carried, replicate_to_mesh(keys))
         compiled = Program(lambda learner, state, key: learner.step(state, key), learner, state, key)
         carried = [state]
 
@@ -95,7 +95,7 @@ def _learning(training: Training) -> tuple[MetaLearner, MetaState, PRNGKeyArray]
     problems, _ = problems_of(training, None)
     learner = MetaLearner(problems, training.estimator, optimiser_of(training), training.averaging)
     theta = training.rule.build(jr.key(0))
-    learner, theta, begin, key = everywhere((learner, theta, jr.key(1), jr.key(2)))
+    learner, theta, begin, key = replicate_to_mesh((learner, theta, jr.key(1), jr.key(2)))
     state, _ = learner.step(eqx.filter_jit(learner.init)(theta, begin), key)
     return learner, jax.block_until_ready(state), key
 

@@ -25,7 +25,7 @@ _Arguments = tuple[MetaLearner, MetaState, PyTree, PRNGKeyArray]
 
 
 @final
-class Traces:
+class CompiledStepCache:
     """`meta_step` as earlier runs traced it: to trace and lower it anew takes seconds of every start.
 
     A trace is StableHLO as `jax.export` writes it, which holds no Python, and lies beside the compiled programs. It is

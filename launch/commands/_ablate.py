@@ -7,8 +7,8 @@ import jax
 from ...errors import BadInput
 from ..caches._compilations import cache_compilations
 from ..hosts._cores import share_cores
-from ..hosts._devices import Crew
-from ..hosts._distributed import Machines
+from ..hosts._devices import Devices
+from ..hosts._distributed import DistributedOptions
 from ..options._command_line import Command, parse_training
 from ..options._estimators import with_estimator
 from ..options._presets import PRESETS
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
     variants = variants_of(training, ablation.ingredients)
     path = ablation.run or Path("runs") / f"ablation-{preset}"
     RunFolder.keep(path, {"preset": preset, **describe(training)})
-    crew = Crew(machines=Machines())
+    devices = Devices(distribution=DistributedOptions())
     cells: dict[str, list[_Cell]] = {}
     rows: list[dict[str, Any]] = []
     for name, variant in {"whole rule": training, **variants}.items():
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
             print(f"{name}, seed {seed}", flush=True)
             folder = path / name.replace(" ", "-") / f"seed{seed}"
             finished = cell_run(
-                preset, dataclasses.replace(variant, seed=seed), Run(folder, data_dir=ablation.data_dir), crew
+                preset, dataclasses.replace(variant, seed=seed), Run(folder, data_dir=ablation.data_dir), devices
             )
             if finished.rows is None:
                 print("Stopped and saved: the same command goes on.")

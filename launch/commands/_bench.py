@@ -35,7 +35,7 @@ WORKLOADS: dict[str, Workload] = {
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class BenchOptions:
     """What to measure, and how long to measure it for."""
 
     workloads: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[WORKLOAD ...]")] = ()
@@ -55,30 +55,30 @@ class Asked:
 def main(arguments: list[str]) -> int:
     """Runs `metarule bench`."""
     described = "\n\n".join(f"{name}: {_sentence(workload)}" for name, workload in WORKLOADS.items())
-    asked = tyro.cli(
-        Asked,
+    options = tyro.cli(
+        BenchOptions,
         args=arguments,
         prog="metarule bench",
         description=f"Measure how fast things run here, beside a matrix product on the same cores.\n\n{described}",
         config=(tyro.conf.FlagCreatePairsOff,),
     )
-    unknown = [name for name in asked.workloads if name not in WORKLOADS]
+    unknown = [name for name in options.workloads if name not in WORKLOADS]
     if unknown:
         raise BadInput(f"Unknown workload {unknown[0]!r}; the known ones are {', '.join(WORKLOADS)}.")
-    if asked.repeats < 1 or not asked.seconds > 0:
+    if options.repeats < 1 or not options.seconds > 0:
         raise BadInput("--repeats needs 1 or more, --seconds more than 0.")
     share_cores()
-    budget = Budget(asked.repeats, asked.seconds, asked.small)
+    budget = Budget(options.repeats, options.seconds, options.small)
     rows: list[Row] = []
-    for name in asked.workloads or WORKLOADS:
+    for name in options.workloads or WORKLOADS:
         print(f"measuring {name}", flush=True)
         rows += WORKLOADS[name](budget)
-        if asked.json is not None:  # After each: what was measured is kept if a later one fails.
-            write_rows(asked.json, rows)
+        if options.json is not None:  # After each: what was measured is kept if a later one fails.
+            write_rows(options.json, rows)
     _print(rows)
     grown = [row for row in rows if "axis" in row]
-    if asked.plot is not None and grown:
-        draw_scaling(grown, asked.plot)
+    if options.plot is not None and grown:
+        draw_scaling(grown, options.plot)
     return 0
 
 

@@ -6,8 +6,8 @@ from rich.console import Console
 
 from ...errors import BadInput
 from ..caches._compilations import cache_compilations
-from ..encoders._trained_rule import Use
-from ..evaluation._contestants import Contest, ENCODERS, encoders_of
+from ..encoders._trained_rule import TrainedRule
+from ..evaluation._contestants import Comparators, ENCODERS, encoders_of
 from ..evaluation._data import load_each
 from ..evaluation._protocol import Protocol
 from ..evaluation._rows import print_table
@@ -77,7 +77,7 @@ def evaluate(
             f", quickly: {seeds} seeds, {queries} test and {unlabelled:,} unlabelled examples at most, "
             f"{share:.0%} of the baselines' steps"
         )
-    use = Use.of(rule, network, activation)
+    use = TrainedRule.of(rule, network, activation)
     protocol = Protocol(
         use.architecture,
         labels=labels,
@@ -87,15 +87,15 @@ def evaluate(
         batch_size=batch_size or use.batch_size,
         statistics=statistics,
     )
-    contest = Contest(
+    comparators = Comparators(
         protocol,
         trained=use.rule,
         untrained=use.untrained(),
         steps=steps or (use.steps,),
-        everywhere=bool(steps),
+        replicate_to_mesh=bool(steps),
         share=share,
     )
-    made = encoders_of(encoders, contest)
+    made = encoders_of(encoders, comparators)
     with Console(stderr=True).status("compiling") as status:  # Shown on a terminal only.
         rows = protocol.rows(made, load_each(tasks, data_dir, labels), status.update)
     print_table(rows, title, json_file=json)

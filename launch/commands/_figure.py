@@ -7,13 +7,13 @@ import tyro
 
 from ...errors import BadInput
 from ..caches._compilations import cache_compilations
-from ..encoders._trained_rule import Use
+from ..encoders._trained_rule import TrainedRule
 from ..figures._activations import activation
 from ..figures._filters import filters
 from ..figures._generalisation import generalisation
 from ..figures._moons import moons
 from ..figures._plots import save
-from ..figures._request import Asked, Drawing
+from ..figures._request import Drawing, FigureRequest
 from ..figures._sizes import depth, width
 from ..figures._training import training
 from ..figures._transfer import transfer
@@ -21,7 +21,7 @@ from ..records._files import write_atomically
 from ..records._tables import write_rows
 
 
-FIGURES: dict[str, Callable[[Asked], Drawing]] = {
+FIGURES: dict[str, Callable[[FigureRequest], Drawing]] = {
     "training": training,
     "generalisation": generalisation,
     "transfer": transfer,
@@ -84,11 +84,11 @@ def figure(
     share = 1.0
     if quick:
         seeds, queries, share = min(seeds, _QUICK[0]), min(queries, _QUICK[1]), _QUICK[2]
-    use = Use.of(rule)
-    steps = use.steps if steps is None else steps
-    folder = use.folder / "figures" if out is None else out
-    asked = Asked(use, tasks, values, steps, labels, seeds, queries, share, data_dir)
-    written = write_drawing(FIGURES[name](asked), folder, name)
+    trained = TrainedRule.of(rule)
+    steps = trained.steps if steps is None else steps
+    folder = trained.folder / "figures" if out is None else out
+    request = FigureRequest(trained, tasks, values, steps, labels, seeds, queries, share, data_dir)
+    written = write_drawing(FIGURES[name](request), folder, name)
     print(f"Wrote {written} and its numbers; `metarule report {rule}` shows it.")
     return 0
 

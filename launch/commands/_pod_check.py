@@ -1,10 +1,10 @@
-from ..hosts._distributed import Machines
+from ..hosts._distributed import DistributedOptions
 
 
 def main(arguments: list[str]) -> int:
     """Runs `metarule pod-check`."""
-    machines = Machines.of(arguments)
-    processes, watchdog = machines.join()
+    distribution = DistributedOptions.of(arguments)
+    processes, watchdog = distribution.join()
     from ..hosts._check_links import check  # What it imports looks for devices, which meeting the others must precede.
 
-    return check(arguments, processes, watchdog, machines)
+    return check(arguments, processes, watchdog, distribution)

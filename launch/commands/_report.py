@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import tyro
 
 from ...errors import BadInput
-from ..encoders._trained_rule import Use
+from ..encoders._trained_rule import TrainedRule
 from ..figures._html import page, picture, section, table
-from ..figures._request import Asked
+from ..figures._request import FigureRequest
 from ..figures._training import training
 from ..records._files import write_atomically
 from ..records._rule_file import describe
@@ -31,13 +31,13 @@ def report(run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN
         run: the folder of a finished run, or the name of a rule that comes with Metarule.
         out: file to write; by default RUN/report.html, or runs/NAME/report.html.
     """
-    use = Use.of(run)
-    folder = RunFolder(use.folder)
+    trained = TrainedRule.of(run)
+    folder = RunFolder(trained.folder)
     figures = folder.path / "figures"
     if folder.metrics.exists():
-        nothing = Asked(use, (), (), use.steps, 0, 0, 0, 1.0, None)
+        nothing = FigureRequest(trained, (), (), trained.steps, 0, 0, 0, 1.0, None)
         write_drawing(training(nothing), figures, "training")
-    _, record = describe(use.path)
+    _, record = describe(trained.path)
     sections = [section("The rule", table([{"": name, "value": _plain(value)} for name, value in record.items()]))]
     if folder.results.exists():
         note = "± is the standard error over seeds; counts are of examples."

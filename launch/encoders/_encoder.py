@@ -58,7 +58,7 @@ def _stride(train: int) -> int:
     return -(-train // 10_000)
 
 
-class Account(NamedTuple):
+class EncoderCost(NamedTuple):
     """What features cost: steps of training, unlabelled examples that had a say, and where statistics were taken."""
 
     steps: int = 0
@@ -74,5 +74,5 @@ class AbstractEncoder(eqx.Module):
         """Features of the labelled and of the query examples."""
 
     @abc.abstractmethod
-    def account(self, train: int) -> Account:
+    def account(self, train: int) -> EncoderCost:
         """What its features cost where there are so many train examples."""

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...models import Model
 from ...rules import AbstractRule, fit
-from ._encoder import AbstractEncoder, Account, Features, Problem, sample_size, Statistics
+from ._encoder import AbstractEncoder, EncoderCost, Features, Problem, sample_size, Statistics
 
 
 @final
@@ -32,9 +32,9 @@ class Fitted(AbstractEncoder):
         model, _ = fit(rule, carried, problem.train, self.steps, batch_size=self.batch_size, key=batch_key)
         return problem.features(model, self.statistics, order)
 
-    def account(self, train: int) -> Account:
+    def account(self, train: int) -> EncoderCost:
         for_statistics = sample_size(train) if self.statistics == "frozen" else 0
-        return Account(int(self.steps), train if int(self.steps) else for_statistics, self.statistics)
+        return EncoderCost(int(self.steps), train if int(self.steps) else for_statistics, self.statistics)
 
 
 @final

@@ -7,7 +7,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...precision import full_precision
-from ._encoder import AbstractEncoder, Account, Features, Problem, sample_size
+from ._encoder import AbstractEncoder, EncoderCost, Features, Problem, sample_size
 
 
 @final
@@ -26,8 +26,8 @@ class KMeans(AbstractEncoder):
         centroids = lloyd(x, start, self.steps)
         return _triangle(problem.support, centroids), _triangle(problem.query, centroids)
 
-    def account(self, train: int) -> Account:
-        return Account(int(self.steps), sample_size(train))
+    def account(self, train: int) -> EncoderCost:
+        return EncoderCost(int(self.steps), sample_size(train))
 
 
 def lloyd(

@@ -7,7 +7,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...precision import full_precision
-from ._encoder import AbstractEncoder, Account, Features, Problem
+from ._encoder import AbstractEncoder, EncoderCost, Features, Problem
 
 
 @final
@@ -24,8 +24,8 @@ class PCA(AbstractEncoder):
         axes = principal_axes(problem.train, mean, self.components)
         return (problem.support - mean) @ axes, (problem.query - mean) @ axes
 
-    def account(self, train: int) -> Account:
-        return Account(unlabelled=train)
+    def account(self, train: int) -> EncoderCost:
+        return EncoderCost(unlabelled=train)
 
 
 @full_precision

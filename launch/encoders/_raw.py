@@ -2,7 +2,7 @@ from typing import final
 
 from jaxtyping import PRNGKeyArray
 
-from ._encoder import AbstractEncoder, Account, Features, Problem
+from ._encoder import AbstractEncoder, EncoderCost, Features, Problem
 
 
 @final
@@ -12,5 +12,5 @@ class Raw(AbstractEncoder):
     def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
         return problem.support, problem.query
 
-    def account(self, train: int) -> Account:
-        return Account()
+    def account(self, train: int) -> EncoderCost:
+        return EncoderCost()

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...rules import Linear
 from ._descend import descend
-from ._encoder import AbstractEncoder, Account, Features, Problem, sample_size, Statistics
+from ._encoder import AbstractEncoder, EncoderCost, Features, Problem, sample_size, Statistics
 from ._fan_in import FanIn
 
 
@@ -38,5 +38,5 @@ class Supervised(AbstractEncoder):
         model, _ = descend(loss, (model, head), self.steps, optimiser, key)
         return problem.features(model, self.statistics)
 
-    def account(self, train: int) -> Account:
-        return Account(int(self.steps), sample_size(train) if self.statistics == "frozen" else 0, self.statistics)
+    def account(self, train: int) -> EncoderCost:
+        return EncoderCost(int(self.steps), sample_size(train) if self.statistics == "frozen" else 0, self.statistics)

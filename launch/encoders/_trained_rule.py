@@ -14,7 +14,7 @@ from ..records._rule_file import describe, load_rule, locate_rule, shipped
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Use:
+class TrainedRule:
     """A trained rule, and how it is used unless a person says otherwise: base model, inner steps, batch size."""
 
     path: Path
@@ -25,7 +25,7 @@ class Use:
     batch_size: int
 
     @staticmethod
-    def of(rule: str | Path, network: str | None = None, activation: str | None = None) -> "Use":
+    def of(rule: str | Path, network: str | None = None, activation: str | None = None) -> "TrainedRule":
         """Reads a rule file, a run folder or a shipped rule. The base model is the rule's own where none is named.
 
         Raises `BadInput` for a file that is none, and for a network or an activation that can't be.
@@ -34,7 +34,7 @@ class Use:
         _, record = describe(path)
         widths: str = network or record.get("network", "128-128-128-128-32")
         nonlinearity: str = activation or record.get("activation", "relu")
-        return Use(
+        return TrainedRule(
             path,
             load_rule(path, build),
             make_network(widths, nonlinearity, record.get("weight_scale", 0.01)),

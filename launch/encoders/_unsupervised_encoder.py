@@ -15,7 +15,7 @@ from ...models import freeze
 from ...tasks import Scaling
 from ..options._networks import ACTIVATIONS
 from ._encoder import spread
-from ._trained_rule import Use
+from ._trained_rule import TrainedRule
 
 
 _ROWS = 512
@@ -81,7 +81,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         model's weights end up not finite.
         """
         X = validate_data(self, X)
-        use = Use.of(self.rule, self.network, self.activation)
+        use = TrainedRule.of(self.rule, self.network, self.activation)
         steps = use.steps if self.steps is None else self.steps
         batch_size = use.batch_size if self.batch_size is None else self.batch_size
         if steps < 0 or batch_size < 2:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from ...models import Model
 from ...rules import Linear
 from ._descend import descend
-from ._encoder import AbstractEncoder, Account, Features, Problem, Statistics
+from ._encoder import AbstractEncoder, EncoderCost, Features, Problem, Statistics
 from ._fan_in import FanIn
 
 
@@ -41,8 +41,8 @@ class VAE(AbstractEncoder):
         support, query = problem.features(trained.encoder, self.statistics)
         return trained.mean(support), trained.mean(query)
 
-    def account(self, train: int) -> Account:
-        return Account(int(self.steps), train, self.statistics)
+    def account(self, train: int) -> EncoderCost:
+        return EncoderCost(int(self.steps), train, self.statistics)
 
 
 @final

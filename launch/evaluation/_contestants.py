@@ -20,10 +20,10 @@ from ._protocol import Protocol
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Contest:
+class Comparators:
     """Who competes in a table: a rule before and after meta-training, and baselines that are scored likewise.
 
-    `steps` are the learned rule's step counts. With `everywhere` the hand-made rules take the same, else their own.
+    `steps` are the learned rule's step counts. With `same_steps` the hand-made rules take the same, else their own.
     `share` is the part of its usual steps that a baseline gets.
     """
 
@@ -31,7 +31,7 @@ class Contest:
     trained: AbstractRule
     untrained: AbstractRule
     steps: tuple[int, ...]
-    everywhere: bool = False
+    replicate_to_mesh: bool = False
     share: float = 1.0
 
     def learned(self, rule: AbstractRule) -> tuple[AbstractEncoder, ...]:
@@ -41,7 +41,7 @@ class Contest:
     def local(self, rule: AbstractRule, steps: int, gain: float = 1.0) -> tuple[AbstractEncoder, ...]:
         """A hand-made rule, after each of the step counts or after its own."""
         start, statistics = FanIn(self.protocol.architecture, gain), self.protocol.statistics
-        counts = [jnp.asarray(count) for count in self.steps] if self.everywhere else [self.part(steps)]
+        counts = [jnp.asarray(count) for count in self.steps] if self.replicate_to_mesh else [self.part(steps)]
         return tuple(Fitted(rule, start, count, 100, statistics) for count in counts)
 
     def part(self, steps: int) -> Int[Array, ""]:
@@ -54,23 +54,27 @@ class Contest:
         return self.protocol.architecture.widths[-1]
 
 
-ENCODERS: dict[str, Callable[[Contest], tuple[AbstractEncoder, ...]]] = {
-    "meta-trained": lambda contest: contest.learned(contest.trained),
-    "untrained": lambda contest: contest.learned(contest.untrained),
-    "random-init": lambda contest: (contest.protocol.fitted(contest.untrained, 0),),
-    "raw": lambda contest: (Raw(),),
-    "pca": lambda contest: (PCA(contest.features),),
-    "supervised": lambda contest: (
-        Supervised(FanIn(contest.protocol.architecture), contest.part(300), statistics=contest.protocol.statistics),
+ENCODERS: dict[str, Callable[[Comparators], tuple[AbstractEncoder, ...]]] = {
+    "meta-trained": lambda comparators: comparators.learned(comparators.trained),
+    "untrained": lambda comparators: comparators.learned(comparators.untrained),
+    "random-init": lambda comparators: (comparators.protocol.fitted(comparators.untrained, 0),),
+    "raw": lambda comparators: (Raw(),),
+    "pca": lambda comparators: (PCA(comparators.features),),
+    "supervised": lambda comparators: (
+        Supervised(
+            FanIn(comparators.protocol.architecture), comparators.part(300), statistics=comparators.protocol.statistics
+        ),
     ),
-    "vae": lambda contest: (
-        VAE(FanIn(contest.protocol.architecture), contest.part(3000), statistics=contest.protocol.statistics),
+    "vae": lambda comparators: (
+        VAE(
+            FanIn(comparators.protocol.architecture), comparators.part(3000), statistics=comparators.protocol.statistics
+        ),
     ),
-    "kmeans": lambda contest: (KMeans(contest.features, contest.part(25)),),
-    "oja": lambda contest: contest.local(Oja(), 1000),
-    "sanger": lambda contest: contest.local(Sanger(), 1000),
-    "soft-hebb": lambda contest: contest.local(SoftHebb(), 1000, gain=1.5),
-    "krotov-hopfield": lambda contest: contest.local(KrotovHopfield(), 1000),
+    "kmeans": lambda comparators: (KMeans(comparators.features, comparators.part(25)),),
+    "oja": lambda comparators: comparators.local(Oja(), 1000),
+    "sanger": lambda comparators: comparators.local(Sanger(), 1000),
+    "soft-hebb": lambda comparators: comparators.local(SoftHebb(), 1000, gain=1.5),
+    "krotov-hopfield": lambda comparators: comparators.local(KrotovHopfield(), 1000),
 }
 """What a table can hold, by name.
 
@@ -83,7 +87,7 @@ LEARNED = ("meta-trained", "untrained", "random-init")
 """The rule, and what it is no better than if it has learned nothing."""
 
 
-def encoders_of(names: Sequence[str], contest: Contest) -> list[tuple[str, AbstractEncoder]]:
+def encoders_of(names: Sequence[str], comparators: Comparators) -> list[tuple[str, AbstractEncoder]]:
     """Encoders under their names, one for each step count. Raises `BadInput` for an unknown name."""
     made = {name: choose(name, ENCODERS, "encoder") for name in names}
-    return [(name, encoder) for name, make in made.items() for encoder in make(contest)]
+    return [(name, encoder) for name, make in made.items() for encoder in make(comparators)]

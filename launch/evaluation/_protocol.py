@@ -60,7 +60,7 @@ class Protocol:
         encoders, cells = list(encoders), []
         with Programs() as programs:
             for data_set in data_sets:  # While features are made of one, the next ones are loaded.
-                given = _Given.of(data_set, self)
+                given = EvaluationData.of(data_set, self)
                 for name, encoder in encoders:
                     cell = _Cell(data_set.name, name, encoder, given)
                     cells.append((cell, programs.begin(cell.features, programs, tell)))
@@ -77,7 +77,7 @@ class _Cell:
     task: str
     name: str
     encoder: AbstractEncoder
-    given: "_Given"
+    given: "EvaluationData"
 
     def features(self, programs: Programs, tell: Callable[[str], None]) -> tuple[_Features, float]:
         """What the encoder makes, and in how many seconds."""
@@ -108,7 +108,7 @@ class _Cell:
             )
 
 
-class _Given(eqx.Module):
+class EvaluationData(eqx.Module):
     """The inputs of a data set on the device: unlabelled ones, and for every seed those of `Problem`.
 
     `answers` are the classes of the queries, which no encoder sees.
@@ -123,7 +123,7 @@ class _Given(eqx.Module):
     classes: int = eqx.field(static=True)
 
     @classmethod
-    def of(cls, data_set: DataSet, protocol: Protocol) -> "_Given":
+    def of(cls, data_set: DataSet, protocol: Protocol) -> "EvaluationData":
         seeds = range(protocol.seeds)
         splits = [few_shot_indices(data_set, seed, protocol.labels, protocol.queries) for seed in seeds]
         support, query = (np.stack(side) for side in zip(*splits))
@@ -149,7 +149,7 @@ def _rows(x: np.ndarray, index: Int[np.ndarray, "seed row"]) -> Float[Array, "se
     return jnp.asarray(as_inputs(x[index.ravel()]).reshape(*index.shape, -1))
 
 
-def _features(encoder: AbstractEncoder, given: _Given) -> _Features:
+def _features(encoder: AbstractEncoder, given: EvaluationData) -> _Features:
     def one(
         support: Float[Array, "support input"],
         labels: Int[Array, " support"],

@@ -6,20 +6,20 @@ from ..evaluation._contestants import LEARNED
 from ..options._names import choose
 from ..options._networks import ACTIVATIONS
 from ._plots import COLOURS, panels
-from ._request import Asked, Drawing, of_task
+from ._request import Drawing, FigureRequest, of_task
 
 
-def activation(asked: Asked) -> Drawing:
+def activation(request: FigureRequest) -> Drawing:
     """Accuracy with base models of other nonlinearities; --values are their names."""
-    names = asked.values or tuple(ACTIVATIONS)
+    names = request.values or tuple(ACTIVATIONS)
     chosen = {name: choose(name, ACTIVATIONS, "activation") for name in names}
     rows = []
     for name, function in chosen.items():
         print(f"activation: {name}", flush=True)
-        architecture = dataclasses.replace(asked.use.architecture, activation=function)
-        rows += [{"activation": name, **row} for row in asked.score(LEARNED, architecture)]
-    figure, panes = panels(len(asked.tasks), 5.6)
-    for axes, task in zip(panes, asked.tasks):
+        architecture = dataclasses.replace(request.trained.architecture, activation=function)
+        rows += [{"activation": name, **row} for row in request.score(LEARNED, architecture)]
+    figure, panes = panels(len(request.tasks), 5.6)
+    for axes, task in zip(panes, request.tasks):
         for index, encoder in enumerate(LEARNED):
             own = [row for row in of_task(rows, task) if row["encoder"] == encoder]
             accuracy, error = (100 * np.array([row[key] for row in own]) for key in ("accuracy", "stderr"))
@@ -29,7 +29,7 @@ def activation(asked: Asked) -> Drawing:
         axes.set(xlabel="nonlinearity of the base model", ylabel=f"accuracy on {task}, %", ylim=(0, 100))
     panes[-1].legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     caption = (
-        f"The rule on base models of other nonlinearities than its own, which is {asked.use.activation}. "
-        f"{asked.protocol}"
+        f"The rule on base models of other nonlinearities than its own, which is {request.trained.activation}. "
+        f"{request.protocol}"
     )
     return Drawing(figure, "Generalisation to nonlinearities", caption, rows)

@@ -6,7 +6,7 @@ from ...errors import BadInput
 from ...tasks import load
 from ..encoders._unsupervised_encoder import UnsupervisedEncoder
 from ._plots import panels
-from ._request import Asked, Drawing
+from ._request import Drawing, FigureRequest
 from ._snapshots import snapshots
 
 
@@ -14,15 +14,15 @@ _UNITS = 16
 _MOMENTS = 4
 
 
-def filters(asked: Asked) -> Drawing:
+def filters(request: FigureRequest) -> Drawing:
     """First-layer weights along meta-training, in the images' own order; --values are meta-steps."""
-    data_set = load(asked.tasks[0], asked.data_dir)
+    data_set = load(request.tasks[0], request.data_dir)
     if data_set.kind != "image":
         raise BadInput(f"{data_set.name} holds no images: filters are shown as images of its size.")
     shape = data_set.train_x.shape[1:]
     pixels = data_set.train_x.reshape(len(data_set.train_x), -1)
-    moments = [("start", asked.use.path, 0)]
-    moments += [(f"meta-step {step}", path, asked.steps) for step, path in snapshots(asked, _MOMENTS).items()]
+    moments = [("start", request.trained.path, 0)]
+    moments += [(f"meta-step {step}", path, request.steps) for step, path in snapshots(request, _MOMENTS).items()]
     rows, tiles = [], []
     for title, path, steps in moments:
         encoder = UnsupervisedEncoder(path, steps=steps, random_state=0).fit(pixels)
@@ -41,11 +41,11 @@ def filters(asked: Asked) -> Drawing:
         axes.spines[:].set_visible(False)
     if len(shape) == 2:
         figure.colorbar(panes[0].images[0], ax=panes, label="weight / largest of the unit", shrink=0.8)
-    units = min(_UNITS, asked.use.architecture.widths[0])
+    units = min(_UNITS, request.trained.architecture.widths[0])
     scale = "the colour of a pixel is that of its three weights, grey is 0" if len(shape) == 3 else "0 is white"
     caption = (
         f"Weights from the {shape[0]} x {shape[1]} pixels of {data_set.name} to the first {units} units of the first "
-        f"layer of one base model: at its random start, and after {asked.steps} inner steps of the rule as it was "
+        f"layer of one base model: at its random start, and after {request.steps} inner steps of the rule as it was "
         f"along its meta-training. Each unit's weights are divided by the largest of them; {scale}. The rule saw the "
         "pixels in a random order; here they are in their own."
     )

@@ -3,30 +3,30 @@ import numpy as np
 from ...errors import BadInput
 from ..evaluation._contestants import ENCODERS
 from ._plots import COLOURS, panels
-from ._request import Asked, Drawing, of_task
+from ._request import Drawing, FigureRequest, of_task
 
 
 _NAMES = ("meta-trained", "untrained", "random-init", "raw", "pca", "kmeans")
 
 
-def generalisation(asked: Asked) -> Drawing:
+def generalisation(request: FigureRequest) -> Drawing:
     """Accuracy on data sets that the rule never saw, beside baselines; --values are other encoders."""
-    names = asked.values or _NAMES
+    names = request.values or _NAMES
     unknown = [name for name in names if name not in ENCODERS]
     if unknown:
         raise BadInput(f"--values for this figure are encoders, {', '.join(ENCODERS)}; got {unknown[0]!r}.")
-    rows = asked.score(names, asked.use.architecture)
-    figure, (axes,) = panels(1, 2.5 + 0.4 * len(names) * len(asked.tasks), 3.8)
+    rows = request.score(names, request.trained.architecture)
+    figure, (axes,) = panels(1, 2.5 + 0.4 * len(names) * len(request.tasks), 3.8)
     thickness = 0.84 / len(names)
     for index, name in enumerate(names):
-        own = [next(row for row in of_task(rows, task) if row["encoder"] == name) for task in asked.tasks]
+        own = [next(row for row in of_task(rows, task) if row["encoder"] == name) for task in request.tasks]
         accuracy, error = (100 * np.array([row[key] for row in own]) for key in ("accuracy", "stderr"))
         place = np.arange(len(own)) + (index - (len(names) - 1) / 2) * thickness
         hatch = "//" if index >= len(COLOURS) else None  # There are more encoders than colours.
         colour = COLOURS[index % len(COLOURS)]
         axes.bar(place, accuracy, thickness, yerr=2 * error, capsize=2, color=colour, label=name, hatch=hatch)
-    axes.set_xticks(range(len(asked.tasks)), asked.tasks)
+    axes.set_xticks(range(len(request.tasks)), request.tasks)
     axes.set(xlabel="data set", ylabel="accuracy, %", ylim=(0, 100))
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, loc="outside right upper")
-    caption = f"Features of the meta-trained rule on data sets, beside those of other encoders. {asked.protocol}"
+    caption = f"Features of the meta-trained rule on data sets, beside those of other encoders. {request.protocol}"
     return Drawing(figure, "Generalisation to data sets", caption, rows)

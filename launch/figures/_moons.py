@@ -7,10 +7,10 @@ from matplotlib.colors import ListedColormap
 
 from ..encoders._unsupervised_encoder import UnsupervisedEncoder
 from ._plots import COLOURS, MARKERS, panels
-from ._request import Asked, Drawing
+from ._request import Drawing, FigureRequest
 
 
-def moons(asked: Asked) -> Drawing:
+def moons(request: FigureRequest) -> Drawing:
     """Scikit-learn's two moons: where a readout of few labels decides, and the features; --values are inner steps."""
     from sklearn.datasets import make_moons
     from sklearn.decomposition import PCA
@@ -18,12 +18,12 @@ def moons(asked: Asked) -> Drawing:
 
     points, labels = map(np.asarray, make_moons(1000, noise=0.1, random_state=0))
     fresh, answers = map(np.asarray, make_moons(1000, noise=0.1, random_state=1))
-    chosen = np.concatenate([np.flatnonzero(labels == label)[: asked.labels] for label in (0, 1)])
-    moments = asked.numbers((0, asked.steps), 0)
+    chosen = np.concatenate([np.flatnonzero(labels == label)[: request.labels] for label in (0, 1)])
+    moments = request.numbers((0, request.steps), 0)
     figure, panes = panels(2 * len(moments), 3.6, 3.4)
     rows = []
     for steps, left, right in zip(moments, panes[::2], panes[1::2]):
-        encoder = UnsupervisedEncoder(asked.use.path, steps=steps, random_state=0).fit(points)
+        encoder = UnsupervisedEncoder(request.trained.path, steps=steps, random_state=0).fit(points)
         features = encoder.transform(points)
         readout = RidgeClassifier().fit(features[chosen], labels[chosen])
         accuracy = float(readout.score(encoder.transform(fresh), answers))
@@ -42,7 +42,7 @@ def moons(asked: Asked) -> Drawing:
     panes[0].legend(frameon=False, fontsize=8, loc="lower left")
     caption = (
         f"Two moons, 1,000 unlabelled points. In the input space: where ridge regression on the features decides for "
-        f"either moon, given {asked.labels} labels of each (circled), and its accuracy on 1,000 fresh points. Beside "
+        f"either moon, given {request.labels} labels of each (circled), and its accuracy on 1,000 fresh points. Beside "
         "it: the features, along their first two principal components. One base model, one seed."
     )
     return Drawing(figure, "Two moons", caption, rows)

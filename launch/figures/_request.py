@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from ...errors import BadInput
 from ...models import MultiLayerPerceptron
 from ...rules import AbstractRule
-from ..encoders._trained_rule import Use
-from ..evaluation._contestants import Contest, encoders_of
+from ..encoders._trained_rule import TrainedRule
+from ..evaluation._contestants import Comparators, encoders_of
 from ..evaluation._data import load_all
 from ..evaluation._protocol import Protocol
 from ._plots import style
@@ -19,14 +19,14 @@ from ._plots import style
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class FigureRequest:
     """What a figure is to show: of which rule, on which data sets, and how carefully.
 
     `values` are the places on the figure's own axis, if a person named some; `share` is the part of their steps that
     baselines get.
     """
 
-    use: Use
+    trained: TrainedRule
     tasks: tuple[str, ...]
     values: tuple[str, ...]
     steps: int
@@ -52,9 +52,11 @@ class Asked:
             labels=self.labels,
             seeds=self.seeds,
             queries=self.queries,
-            batch_size=self.use.batch_size,
+            batch_size=self.trained.batch_size,
         )
-        contest = Contest(protocol, rule or self.use.rule, self.use.untrained(), (self.steps,), share=self.share)
+        contest = Comparators(
+            protocol, rule or self.trained.rule, self.trained.untrained(), (self.steps,), share=self.share
+        )
         encoders = encoders_of(names, contest)
         data_sets = load_all(self.tasks, self.data_dir, self.labels)
         return [{**row} for row in protocol.rows(encoders, data_sets)]

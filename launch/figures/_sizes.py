@@ -6,51 +6,51 @@ from matplotlib.figure import Figure
 
 from ..evaluation._contestants import LEARNED
 from ._plots import panels
-from ._request import Asked, curves, Drawing, of_task
+from ._request import curves, Drawing, FigureRequest, of_task
 
 
-def depth(asked: Asked) -> Drawing:
+def depth(request: FigureRequest) -> Drawing:
     """Accuracy with base models of 2 to 11 layers, all but the last as wide as the rule's own; --values are depths."""
-    wide, features = asked.use.architecture.widths[0], asked.use.architecture.widths[-1]
-    depths = asked.numbers((2, 3, 4, 6, 8, 11), 1)
-    rows = _along(asked, "layers", depths, lambda layers: (wide,) * (layers - 1) + (features,))
-    own = len(asked.use.architecture.widths)
+    wide, features = request.trained.architecture.widths[0], request.trained.architecture.widths[-1]
+    depths = request.numbers((2, 3, 4, 6, 8, 11), 1)
+    rows = _along(request, "layers", depths, lambda layers: (wide,) * (layers - 1) + (features,))
+    own = len(request.trained.architecture.widths)
     caption = (
         f"The rule on base models of other depths: hidden layers of {wide} units, {features} features. The one that "
-        f"the table is made with has {own} layers. {asked.protocol}"
+        f"the table is made with has {own} layers. {request.protocol}"
     )
-    return Drawing(_draw(asked, rows, "layers"), "Generalisation to depth", caption, rows)
+    return Drawing(_draw(request, rows, "layers"), "Generalisation to depth", caption, rows)
 
 
-def width(asked: Asked) -> Drawing:
+def width(request: FigureRequest) -> Drawing:
     """Accuracy with one hidden layer of 64 to 10,000 units; --values are widths."""
-    features = asked.use.architecture.widths[-1]
-    widths = asked.numbers((64, 200, 600, 2000, 10_000), 1)
-    rows = _along(asked, "units", widths, lambda units: (units, features))
+    features = request.trained.architecture.widths[-1]
+    widths = request.numbers((64, 200, 600, 2000, 10_000), 1)
+    rows = _along(request, "units", widths, lambda units: (units, features))
     caption = (
         f"The rule on base models of other widths: one hidden layer of so many units, and {features} features. "
-        f"{asked.protocol}"
+        f"{request.protocol}"
     )
-    figure = _draw(asked, rows, "units in the hidden layer", "units")
+    figure = _draw(request, rows, "units in the hidden layer", "units")
     for axes in figure.axes:
         axes.set_xscale("log")
     return Drawing(figure, "Generalisation to width", caption, rows)
 
 
 def _along(
-    asked: Asked, name: str, sizes: Sequence[int], widths: Callable[[int], tuple[int, ...]]
+    request: FigureRequest, name: str, sizes: Sequence[int], widths: Callable[[int], tuple[int, ...]]
 ) -> list[dict[str, Any]]:
     rows = []
     for size in sorted(sizes):
         print(f"{name}: {size}", flush=True)
-        architecture = dataclasses.replace(asked.use.architecture, widths=widths(size))
-        rows += [{name: size, **row} for row in asked.score(LEARNED, architecture)]
+        architecture = dataclasses.replace(request.trained.architecture, widths=widths(size))
+        rows += [{name: size, **row} for row in request.score(LEARNED, architecture)]
     return rows
 
 
-def _draw(asked: Asked, rows: list[dict[str, Any]], label: str, along: str | None = None) -> Figure:
-    figure, panes = panels(len(asked.tasks))
-    for axes, task in zip(panes, asked.tasks):
+def _draw(request: FigureRequest, rows: list[dict[str, Any]], label: str, along: str | None = None) -> Figure:
+    figure, panes = panels(len(request.tasks))
+    for axes, task in zip(panes, request.tasks):
         curves(axes, of_task(rows, task), along or label)
         axes.set_xlabel(label)
     return figure

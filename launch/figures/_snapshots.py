@@ -5,19 +5,19 @@ import numpy as np
 
 from ...errors import BadInput
 from ..records._run_folder import RunFolder
-from ._request import Asked
+from ._request import FigureRequest
 
 
-def snapshots(asked: Asked, at_most: int | None = None) -> dict[int, Path]:
+def snapshots(request: FigureRequest, at_most: int | None = None) -> dict[int, Path]:
     """The rules that a run kept along its meta-training: those of the steps asked for, or some spread evenly.
 
     Raises `BadInput` where there are none, or not of those steps.
     """
-    folder = RunFolder(asked.use.path.parent)
+    folder = RunFolder(request.trained.path.parent)
     there = folder.snapshots
     if not there:
         raise BadInput(f"{folder.path / 'snapshots'} holds no rules: give the folder of a run of `metarule train`.")
-    steps = asked.numbers(_spread(list(there), at_most), 0)
+    steps = request.numbers(_spread(list(there), at_most), 0)
     missing = sorted(set(steps) - set(there))
     if missing:
         raise BadInput(

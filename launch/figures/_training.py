@@ -4,12 +4,12 @@ from ...errors import BadInput
 from ..records._metrics import read_metrics
 from ..records._run_folder import RunFolder
 from ._plots import COLOURS, panels
-from ._request import Asked, Drawing
+from ._request import Drawing, FigureRequest
 
 
-def training(asked: Asked) -> Drawing:
+def training(request: FigureRequest) -> Drawing:
     """The meta-loss and the norm of the meta-gradient along meta-training, from the metrics of the run."""
-    path = RunFolder(asked.use.path.parent).metrics
+    path = RunFolder(request.trained.path.parent).metrics
     lines = read_metrics(path)
     if not lines:
         raise BadInput(f"{path} is empty: give the folder of a run that has begun.")

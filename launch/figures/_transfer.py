@@ -6,31 +6,31 @@ from ..evaluation._contestants import LEARNED
 from ..options._recipes import build
 from ..records._rule_file import describe, load_rule
 from ._plots import panels
-from ._request import Asked, curves, Drawing, of_task
+from ._request import curves, Drawing, FigureRequest, of_task
 from ._snapshots import snapshots
 
 
-def transfer(asked: Asked) -> Drawing:
+def transfer(request: FigureRequest) -> Drawing:
     """Accuracy of the rule along its meta-training, as the run kept it; --values are meta-steps."""
-    kept = snapshots(asked)
+    kept = snapshots(request)
     rules = {step: load_rule(path, build) for step, path in kept.items()}
     spent = {step: describe(path)[1]["seconds"] for step, path in kept.items()}
     *_, start = LEARNED
-    still = asked.score((start,), asked.use.architecture)
+    still = request.score((start,), request.trained.architecture)
     rows = []
     for step, rule in rules.items():
         print(f"meta-step {step}", flush=True)
         at = {"meta_step": step, "meta_seconds": spent[step]}
-        rows += [{**at, **row} for row in asked.score(("meta-trained",), asked.use.architecture, rule)]
+        rows += [{**at, **row} for row in request.score(("meta-trained",), request.trained.architecture, rule)]
         rows += [{**at, **row} for row in still]
-    figure, panes = panels(len(asked.tasks), height=4.0)
-    for axes, task in zip(panes, asked.tasks):
+    figure, panes = panels(len(request.tasks), height=4.0)
+    for axes, task in zip(panes, request.tasks):
         curves(axes, of_task(rows, task), "meta_step")
         axes.set_xlabel("meta-steps")
         _minutes(axes, spent)
     caption = (
         "The moving average of the meta-parameters along the run, the rule that it began with at step 0, on data that "
-        f"it was not meta-trained on. Above: minutes of meta-training, compilation included. {asked.protocol}"
+        f"it was not meta-trained on. Above: minutes of meta-training, compilation included. {request.protocol}"
     )
     return Drawing(figure, "Transfer along meta-training", caption, rows)
 

@@ -13,8 +13,8 @@ from jax.sharding import PartitionSpec
 
 from ...errors import BadInput
 from ...meta import mesh_of
-from ._devices import Crew
-from ._distributed import Machines
+from ._devices import Devices
+from ._distributed import DistributedOptions
 from ._processes import Processes
 from ._watchdog import Watchdog
 
@@ -22,27 +22,30 @@ from ._watchdog import Watchdog
 _REPEATS = 10
 
 
-def check(arguments: list[str], processes: Processes, watchdog: Watchdog | None, machines: Machines) -> int:
+def check(
+    arguments: list[str], processes: Processes, watchdog: Watchdog | None, distribution: DistributedOptions
+) -> int:
     """Tries what a run on these machines will need, and prints what was found; process 0 speaks."""
 
     def pod_check(
-        megabytes: float = 64.0, machines: Annotated[Machines, tyro.conf.arg(name="")] = Machines()
-    ) -> tuple[float, Machines]:
+        megabytes: float = 64.0,
+        distribution: Annotated[DistributedOptions, tyro.conf.arg(name="")] = DistributedOptions(),
+    ) -> tuple[float, DistributedOptions]:
         """Prints devices, hosts and links, and measures sums over all devices, before a long run is started.
 
         Args:
             megabytes: size of the largest sum, on every device.
         """
-        return megabytes, machines
+        return megabytes, distribution
 
     configured = tyro.conf.configure(tyro.conf.FlagCreatePairsOff)(pod_check)
     megabytes, _ = tyro.cli(configured, args=arguments, prog="metarule pod-check")
     if not megabytes > 0:
         raise BadInput(f"--megabytes must be above 0; got {megabytes:g}.")
-    crew = Crew(processes, watchdog, machines)
+    devices = Devices(processes, watchdog, distribution)
     host = {"host": platform.node(), "devices": [_name(device) for device in jax.local_devices()]}
     hosts = json.loads(processes.conclude(json.dumps(host), lambda heard: json.dumps(list(map(json.loads, heard)))))
-    with crew.awaited("A sum over all devices", 600.0):
+    with devices.awaited("A sum over all devices", 600.0):
         measured = [_measure(count) for count in (1, round(megabytes * 1e6 / 4))]
     if processes.first:
         _show(hosts, measured)

@@ -8,9 +8,9 @@ import jax
 import numpy as np
 
 from ...errors import BadInput
-from ...meta import meet, mesh_of
+from ...meta import connect, mesh_of
 from ...meta.estimators import AbstractEstimator
-from ._distributed import Machines
+from ._distributed import DistributedOptions
 from ._processes import Processes
 from ._watchdog import Watchdog
 
@@ -20,12 +20,12 @@ _Tree = TypeVar("_Tree")
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Crew:
+class Devices:
     """The processes and devices of a run. By default one process and one device."""
 
     processes: Processes = dataclasses.field(default_factory=Processes)
     watchdog: Watchdog | None = None
-    machines: Machines = Machines(devices=1)
+    distribution: DistributedOptions = DistributedOptions(devices=1)
 
     @contextlib.contextmanager
     def sharing(self, estimator: AbstractEstimator) -> Iterator[str | None]:
@@ -34,7 +34,7 @@ class Crew:
         Raises `BadInput` where the devices can't share the estimator's work evenly.
         """
         there = jax.devices()
-        asked = len(there) if self.processes.count > 1 else self.machines.devices
+        asked = len(there) if self.processes.count > 1 else self.distribution.devices
         if asked is not None and not 1 <= asked <= len(there):
             raise BadInput(
                 f"--devices {asked}: this host has {len(there)}. On a CPU, "
@@ -44,7 +44,7 @@ class Crew:
             asked = max(count for count in range(1, len(there) + 1) if _suits(estimator, count))
         estimator.check_devices(asked)
         said = None
-        if len(there) > 1 and self.machines.devices != 1:
+        if len(there) > 1 and self.distribution.devices != 1:
             hosts = f" of {self.processes.count} processes" if self.processes.count > 1 else f" of {len(there)}"
             said = f"The work is shared by {asked} devices{hosts}."
         if asked == 1:
@@ -53,7 +53,7 @@ class Crew:
             with jax.set_mesh(mesh_of(there[:asked])):
                 if self.processes.count > 1:
                     with self.awaited("The first connection"):
-                        meet()
+                        connect()
                 yield said
 
     @contextlib.contextmanager
@@ -62,7 +62,7 @@ class Crew:
         if self.watchdog is None:
             yield
             return
-        seconds = self.machines.hang + more
+        seconds = self.distribution.hang + more
         sentence = (
             f"{what} has not ended after {seconds:g} s: another process or the network between them hangs; "
             "start all processes again with --resume to go on from the last checkpoint."
@@ -76,13 +76,13 @@ class Crew:
                 self.watchdog.lose(str(error).splitlines()[0][:200])
 
 
-def at_home(tree: _Tree) -> _Tree:
+def to_local(tree: _Tree) -> _Tree:
     """Arrays that every device has whole, as ones of this process's first device alone."""
     arrays, rest = eqx.partition(tree, eqx.is_array)
-    return eqx.combine(jax.tree.map(_at_home, arrays), rest)
+    return eqx.combine(jax.tree.map(_to_local, arrays), rest)
 
 
-def _at_home(leaf: jax.Array) -> jax.Array:
+def _to_local(leaf: jax.Array) -> jax.Array:
     return leaf if len(leaf.sharding.device_set) == 1 else jax.device_put(np.asarray(leaf))
 
 

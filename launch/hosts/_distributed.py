@@ -14,7 +14,7 @@ _HEARTBEAT = 20  # seconds without a sign of life after which JAX's runtime take
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Machines:
+class DistributedOptions:
     """Which devices of which processes share the work."""
 
     distributed: bool = False
@@ -35,10 +35,10 @@ class Machines:
     """Seconds after which a meta-step, a validation or a checkpoint is taken to hang, and the run ends."""
 
     @staticmethod
-    def of(arguments: list[str]) -> "Machines":
+    def of(arguments: list[str]) -> "DistributedOptions":
         """What a command line says of machines; the rest of it is not looked at."""
         arguments = [argument for argument in arguments if argument not in ("-h", "--help")]
-        configured = tyro.conf.configure(tyro.conf.FlagCreatePairsOff)(Machines)
+        configured = tyro.conf.configure(tyro.conf.FlagCreatePairsOff)(DistributedOptions)
         return tyro.cli(configured, args=arguments, return_unknown_args=True)[0]
 
     def join(self) -> tuple[Processes, Watchdog | None]:

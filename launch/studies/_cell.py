@@ -2,14 +2,14 @@ import dataclasses
 import json
 
 from ...errors import BadInput
-from ..hosts._devices import Crew
+from ..hosts._devices import Devices
 from ..options._training import Run, Training
 from ..records._rule_file import describe as describe_rule
 from ..records._run_folder import RunFolder
 from ..training._meta_run import _configuration, meta_run, MetaRun
 
 
-def cell_run(preset: str, training: Training, run: Run, crew: Crew = Crew()) -> MetaRun:
+def cell_run(preset: str, training: Training, run: Run, devices: Devices = Devices()) -> MetaRun:
     """A run that is one cell of a grid: made if it is not there, gone on with if it was cut off, else read.
 
     Raises `BadInput` as `meta_run` does, or if the folder holds another run.
@@ -17,7 +17,7 @@ def cell_run(preset: str, training: Training, run: Run, crew: Crew = Crew()) -> 
     assert run.run is not None
     folder = RunFolder(run.run)
     if not folder.results.exists():
-        return meta_run(preset, training, dataclasses.replace(run, resume=folder.configuration.exists()), crew)
+        return meta_run(preset, training, dataclasses.replace(run, resume=folder.configuration.exists()), devices)
     folder = RunFolder.open(run.run, _configuration(preset, training))
     try:
         _, record = describe_rule(folder.rule)

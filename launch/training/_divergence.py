@@ -6,7 +6,7 @@ from ...errors import BadInput
 
 
 @final
-class Setbacks:
+class DivergenceGuard:
     """Counts meta-gradients that are not finite, and says when to go back and how small a step to take then.
 
     A single one is masked and counted in the metrics, as always. `PATIENCE` in a row mean that meta-training has run
@@ -21,7 +21,7 @@ class Setbacks:
         self.row = 0
 
     @property
-    def pace(self) -> float:
+    def step_scale(self) -> float:
         """What steps are multiplied by."""
         return 0.5**self.taken
 
@@ -29,7 +29,7 @@ class Setbacks:
         """What there is to say after going back."""
         return (
             f"{self.PATIENCE} meta-gradients in a row were not finite: back to step {step}, with steps of "
-            f"{self.pace:g} of their size ({self.taken} of {self.LIMIT} times)."
+            f"{self.step_scale:g} of their size ({self.taken} of {self.LIMIT} times)."
         )
 
     def see(self, measured: Mapping[str, float]) -> bool:
@@ -43,8 +43,8 @@ class Setbacks:
             return False
         if self.taken == self.LIMIT:
             raise BadInput(
-                f"{self.PATIENCE} meta-gradients in a row were not finite, even with steps of {self.pace:g} of their "
-                f"size: begin again with a lower --learning-rate, a shorter --horizon or another --estimator. "
+                f"{self.PATIENCE} meta-gradients in a row were not finite, even with steps of {self.step_scale:g} "
+                f"of their size: begin again with a lower --learning-rate, a shorter --horizon or another --estimator. "
                 "The last checkpoint is good."
             )
         self.taken, self.row = self.taken + 1, 0

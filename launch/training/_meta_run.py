@@ -7,11 +7,11 @@ from jaxtyping import PRNGKeyArray
 
 from ...errors import BadInput
 from ...rules import AbstractRule
-from ..evaluation._contestants import Contest, encoders_of, LEARNED
+from ..evaluation._contestants import Comparators, encoders_of, LEARNED
 from ..evaluation._data import load_all
 from ..evaluation._protocol import Protocol
 from ..evaluation._rows import Row
-from ..hosts._devices import at_home, Crew
+from ..hosts._devices import Devices, to_local
 from ..hosts._processes import Processes
 from ..options._networks import network
 from ..options._problems import problems_of
@@ -38,12 +38,12 @@ class MetaRun:
     rows: list[Row] | None
 
 
-def meta_run(preset: str, training: Training, run: Run, crew: Crew = Crew()) -> MetaRun:
+def meta_run(preset: str, training: Training, run: Run, devices: Devices = Devices()) -> MetaRun:
     """Meta-trains a rule and scores it, or goes on with that; all processes of the crew do this together.
 
     It stops early on SIGTERM, without a table. Raises `BadInput` before anything is computed or written.
     """
-    processes = crew.processes
+    processes = devices.processes
     if run.wandb is not None:
         weights_and_biases()
     processes.agree(of_program({**_configuration(preset, training), "resume": run.resume}, processes.count))
@@ -57,14 +57,14 @@ def meta_run(preset: str, training: Training, run: Run, crew: Crew = Crew()) -> 
     if processes.count > 1:
         data = first, problems, validation, [(each.train_x, each.train_y) for each in held_out]
         processes.agree(of_data(data))
-    with crew.sharing(training.estimator) as shared:
+    with devices.sharing(training.estimator) as shared:
         meta_training = MetaTraining(training, problems, validation, key)
         start = meta_training.init(first, key)
         folder = _common_folder(preset, training, run, processes)
         if shared and processes.first:
             print(shared, flush=True)
-        state, seconds, done = meta_training.run(start, folder, run, crew)
-    best = at_home(state.best)
+        state, seconds, done = meta_training.run(start, folder, run, devices)
+    best = to_local(state.best)
     seconds = round(seconds, 1)
     if not done:
         return MetaRun(folder, int(state.meta.step), seconds, None)
@@ -74,7 +74,7 @@ def meta_run(preset: str, training: Training, run: Run, crew: Crew = Crew()) -> 
         keep_rule(folder.rule, best, training, made)
         protocol = protocol_of(training)
         untrained = build(configuration_of(training.rule), jr.fold_in(key, 0))
-        encoders = encoders_of(LEARNED, Contest(protocol, best, untrained, (training.evaluation_steps,)))
+        encoders = encoders_of(LEARNED, Comparators(protocol, best, untrained, (training.evaluation_steps,)))
         rows = protocol.rows(encoders, held_out)
         write_rows(folder.results, rows)
         return rows

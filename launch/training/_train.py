@@ -5,8 +5,8 @@ import tyro
 
 from ..caches._compilations import cache_compilations
 from ..evaluation._rows import print_table
-from ..hosts._devices import Crew
-from ..hosts._distributed import Machines
+from ..hosts._devices import Devices
+from ..hosts._distributed import DistributedOptions
 from ..hosts._processes import Processes
 from ..hosts._watchdog import Watchdog
 from ..options._command_line import parse_training
@@ -20,15 +20,17 @@ from ._meta_run import meta_run
 @dataclasses.dataclass(frozen=True)
 class _Options:
     run: Annotated[Run, tyro.conf.arg(name="")] = Run()
-    machines: Annotated[Machines, tyro.conf.arg(name="")] = Machines()
+    distribution: Annotated[DistributedOptions, tyro.conf.arg(name="")] = DistributedOptions()
 
 
-def train(arguments: list[str], machines: Machines, processes: Processes, watchdog: Watchdog | None) -> int:
+def train(
+    arguments: list[str], distribution: DistributedOptions, processes: Processes, watchdog: Watchdog | None
+) -> int:
     """Meta-trains as the command line says, with the processes that were met; process 0 speaks."""
     preset, training, options = parse_training(arguments, PRESETS, with_estimator, _Options())
     run = options.run
     cache_compilations()
-    finished = meta_run(preset, training, run, Crew(processes, watchdog, machines))
+    finished = meta_run(preset, training, run, Devices(processes, watchdog, distribution))
     if not processes.first:
         return 0
     path = finished.folder.path

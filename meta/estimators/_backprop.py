@@ -13,10 +13,10 @@ from ..particles._flat import own_copy, ravel
 from ..particles._mean import plain_mean
 from ..particles._moments import Moments
 from ..particles._particles import AbstractParticles, Plan
-from ..particles._population import Luck, Population
-from ..particles._run import Outcome
+from ..particles._population import ParticleKeys, Population
+from ..particles._run import WindowResult
 from ..particles._shaping import Unshaped
-from ..particles._unroll import Stretch, unroll
+from ..particles._unroll import Truncation, unroll
 from ._differentiable import check_gradient
 
 
@@ -42,32 +42,32 @@ class AbstractBackprop(AbstractParticles):
     def plan(self) -> Plan:
         return Plan(self.population, self.window, Unshaped())
 
-    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch) -> None:
+    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
         def pulled(scale: Float[Array, ""]) -> Float[Array, " parameter"]:  # Jitted, as a meta-step will have it.
-            scaled = dataclasses.replace(stretch, scale=scale)
+            scaled = dataclasses.replace(truncation, scale=scale)
             return eqx.filter_jit(self.advance)(problem, theta, carried, scaled)[1].direction
 
-        check_gradient(pulled, stretch.scale)
+        check_gradient(pulled, truncation.scale)
 
-    def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> PyTree:
-        return problem.init(theta, luck.begin)
+    def start(self, problem: AbstractProblem, theta: PyTree, keys: ParticleKeys) -> PyTree:
+        return problem.init(theta, keys.begin)
 
     def advance(
-        self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch
-    ) -> tuple[PyTree, Outcome]:
+        self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation
+    ) -> tuple[PyTree, WindowResult]:
         shared, rebuild, _ = ravel(theta)
-        vector = own_copy(shared, stretch.scale)
+        vector = own_copy(shared, truncation.scale)
 
         def objective(flat):
-            unrolled = unroll(problem, rebuild(flat), carried, stretch, reverse=True)
-            return stretch.scale * unrolled.total, unrolled
+            unrolled = unroll(problem, rebuild(flat), carried, truncation, reverse=True)
+            return truncation.scale * unrolled.total, unrolled
 
         gradient, unrolled = jax.grad(objective, has_aux=True)(vector)
         gradient, clipped = clip_by_norm(gradient, self.clip)
-        return unrolled.state, Outcome(unrolled.total, jnp.ones(()), gradient, None, {"clipped": clipped})
+        return unrolled.state, WindowResult(unrolled.total, jnp.ones(()), gradient, None, {"clipped": clipped})
 
-    def contribution(self, theta: PyTree, outcome: Outcome) -> Float[Array, " parameter"]:
-        return outcome.direction
+    def contribution(self, theta: PyTree, result: WindowResult) -> Float[Array, " parameter"]:
+        return result.direction
 
     def combine(
         self, halves: tuple[Moments, Moments]

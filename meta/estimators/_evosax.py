@@ -13,8 +13,8 @@ from .._devices import device_count, replicate, shared
 from .._estimator import AbstractEstimator, Estimate
 from .._problem import AbstractProblem
 from ..particles._flat import ravel
-from ..particles._population import Luck, Population
-from ..particles._unroll import choose, Stretch, unroll
+from ..particles._population import ParticleKeys, Population
+from ..particles._unroll import tree_where, Truncation, unroll
 
 
 def snes(**settings: Any) -> Any:
@@ -81,7 +81,7 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         args = (jnp.zeros_like(vector),)
         if not _has_mean(algorithm):
             members = jr.normal(jr.fold_in(key, 3), (self.members, vector.size), vector.dtype).at[0].set(0)
-            fitness, _ = _mend(self._score(problem, theta, vector, members, self._luck(key, meta_step))[0])
+            fitness, _ = _mend(self._score(problem, theta, vector, members, self._keys(key, meta_step))[0])
             args = members, fitness
         state: Any = algorithm.init(jr.fold_in(key, 4), *args, params)
         state = jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), state)
@@ -97,11 +97,11 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         if by_mean:
             before = before.replace(mean=((vector - state.origin) / self.scale).astype(before.mean.dtype))
         members, after = algorithm.ask(jr.fold_in(key, 3), before, params)
-        raw, length = self._score(problem, theta, state.origin, members, self._luck(key, state.meta_step))
+        raw, length = self._score(problem, theta, state.origin, members, self._keys(key, state.meta_step))
         fitness, finite = _mend(raw)
         after, _ = algorithm.tell(jr.fold_in(key, 4), members, fitness, after, params)
         after = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), after, state.algorithm)
-        after = choose(finite.any(), after, jax.tree.map(lambda x, old: jnp.asarray(x, old.dtype), before, after))
+        after = tree_where(finite.any(), after, jax.tree.map(lambda x, old: jnp.asarray(x, old.dtype), before, after))
         new = after.mean if by_mean else after.population[jnp.argmin(after.fitness)]
         target = (state.origin + self.scale * new).astype(vector.dtype)
         grad = jnp.where(finite.any(), vector - target, 0)
@@ -123,8 +123,8 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
             algorithm = self.algorithm(population_size=self.members, solution=solution)
             return algorithm, algorithm.default_params
 
-    def _luck(self, key: PRNGKeyArray, meta_step: Int[Array, ""]) -> Luck:
-        return Population(self.tasks).luck(key, meta_step)
+    def _keys(self, key: PRNGKeyArray, meta_step: Int[Array, ""]) -> ParticleKeys:
+        return Population(self.tasks).keys(key, meta_step)
 
     def _score(
         self,
@@ -132,23 +132,23 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         theta: PyTree,
         origin: Float[Array, " parameter"],
         members: Float[Array, "member parameter"],
-        luck: Luck,
+        keys: ParticleKeys,
     ) -> tuple[Float[Array, " member"], Int[Array, " task"]]:
         """Every member's mean loss over whole episodes of the same tasks, and how long these are."""
-        length = jax.vmap(lambda l: problem.horizon.sample(l.length, l.meta_step))(luck)
-        common = self, problem, theta, origin, luck, length
+        length = jax.vmap(lambda l: problem.horizon.sample(l.length, l.meta_step))(keys)
+        common = self, problem, theta, origin, keys, length
         return shared(_scores, common, members), length
 
 
 def _scores(common: tuple, members: Float[Array, "member parameter"]) -> Float[Array, " member"]:
-    search, problem, theta, origin, luck, length = common
+    search, problem, theta, origin, keys, length = common
     _, rebuild, _ = ravel(theta)
     horizon, steps = problem.horizon, length.max()
 
-    def episode(theta: PyTree, luck: Luck, length: Int[Array, ""]) -> Float[Array, ""]:
-        stretch = Stretch(
-            luck=luck,
-            begins=jnp.ones((), bool),
+    def episode(theta: PyTree, keys: ParticleKeys, length: Int[Array, ""]) -> Float[Array, ""]:
+        truncation = Truncation(
+            keys=keys,
+            is_start=jnp.ones((), bool),
             steps=steps,
             remaining=length,
             scale=1 / length,
@@ -157,11 +157,11 @@ def _scores(common: tuple, members: Float[Array, "member parameter"]) -> Float[A
             skips=not horizon.fixed,
             masks=not horizon.fixed,
         )
-        return stretch.scale * unroll(problem, theta, problem.init(theta, luck.begin), stretch).total
+        return truncation.scale * unroll(problem, theta, problem.init(theta, keys.begin), truncation).total
 
     def score(member: Float[Array, " parameter"]) -> Float[Array, ""]:
         variant = rebuild((origin + search.scale * member).astype(origin.dtype))
-        return jax.vmap(lambda luck, length: episode(variant, luck, length))(luck, length).mean()
+        return jax.vmap(lambda keys, length: episode(variant, keys, length))(keys, length).mean()
 
     return jax.lax.map(score, members, batch_size=min(search.chunk or len(members), len(members)))
 

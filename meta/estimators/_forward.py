@@ -12,10 +12,10 @@ from ..particles._flat import ravel
 from ..particles._mean import plain_mean
 from ..particles._moments import Moments
 from ..particles._particles import AbstractParticles, Plan
-from ..particles._population import Luck, Population
-from ..particles._run import Outcome
+from ..particles._population import ParticleKeys, Population
+from ..particles._run import WindowResult
 from ..particles._shaping import Unshaped
-from ..particles._unroll import choose, Stretch, unroll
+from ..particles._unroll import tree_where, Truncation, unroll
 from ._differentiable import check_differentiable
 from ._noise import Noise
 
@@ -45,35 +45,35 @@ class ForwardMode(AbstractParticles):
     def plan(self) -> Plan:
         return Plan(self.population, self.window, Unshaped())
 
-    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch) -> None:
-        check_differentiable(problem, theta, stretch.luck.begin, reverse=False)
+    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
+        check_differentiable(problem, theta, truncation.keys.begin, reverse=False)
 
-    def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> Tangent:
-        state = problem.init(theta, luck.begin)
+    def start(self, problem: AbstractProblem, theta: PyTree, keys: ParticleKeys) -> Tangent:
+        state = problem.init(theta, keys.begin)
         credit = None if self.reuse else jnp.zeros_like(ravel(theta)[0])
-        return Tangent(state, eqx.filter(state, eqx.is_inexact_array), credit, luck.own)
+        return Tangent(state, eqx.filter(state, eqx.is_inexact_array), credit, keys.own)
 
     def advance(
-        self, problem: AbstractProblem, theta: PyTree, carried: Tangent, stretch: Stretch
-    ) -> tuple[Tangent, Outcome]:
+        self, problem: AbstractProblem, theta: PyTree, carried: Tangent, truncation: Truncation
+    ) -> tuple[Tangent, WindowResult]:
         vector, rebuild, _ = ravel(theta)
         moving, still = eqx.partition(carried.state, eqx.is_inexact_array)
-        key = choose(stretch.begins, stretch.luck.own, carried.key)
-        direction = Noise().draw(key if self.reuse else jr.fold_in(key, stretch.windows), theta)
+        key = tree_where(truncation.is_start, truncation.keys.own, carried.key)
+        direction = Noise().draw(key if self.reuse else jr.fold_in(key, truncation.windows), theta)
         credit = direction
         if carried.credit is not None:
-            credit += jnp.where(stretch.begins, 0, carried.credit)
+            credit += jnp.where(truncation.is_start, 0, carried.credit)
 
         def take(flat, moving):
-            unrolled = unroll(problem, rebuild(flat), eqx.combine(moving, still), stretch)
+            unrolled = unroll(problem, rebuild(flat), eqx.combine(moving, still), truncation)
             return (unrolled.total, eqx.filter(unrolled.state, eqx.is_inexact_array)), unrolled
 
         _, (slope, change), unrolled = jax.jvp(take, (vector, moving), (direction, carried.change), has_aux=True)
         after = Tangent(unrolled.state, change, None if self.reuse else credit, key)
-        return after, Outcome(unrolled.total, stretch.scale * slope, credit, None, {})
+        return after, WindowResult(unrolled.total, truncation.scale * slope, credit, None, {})
 
-    def contribution(self, theta: PyTree, outcome: Outcome) -> Float[Array, " parameter"]:
-        return outcome.signal.astype(outcome.direction.dtype) * outcome.direction
+    def contribution(self, theta: PyTree, result: WindowResult) -> Float[Array, " parameter"]:
+        return result.signal.astype(result.direction.dtype) * result.direction
 
     def combine(
         self, halves: tuple[Moments, Moments]

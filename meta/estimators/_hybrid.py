@@ -11,14 +11,14 @@ from .._problem import AbstractProblem
 from ..particles._flat import ravel
 from ..particles._moments import Moments
 from ..particles._particles import AbstractParticles, Plan
-from ..particles._population import Luck
-from ..particles._run import Outcome
+from ..particles._population import ParticleKeys
+from ..particles._run import WindowResult
 from ..particles._shaping import Unshaped
-from ..particles._unroll import Stretch, unroll
+from ..particles._unroll import Truncation, unroll
 from ._backprop import clip_by_norm
 from ._differentiable import check_differentiable
 from ._evolution import AntitheticES
-from ._persistent import AbstractPersistent, Twins
+from ._persistent import AbstractPersistent, AntitheticPair
 
 
 _FLOOR = 1e-8
@@ -57,37 +57,37 @@ class Hybrid(AbstractParticles):
     def plan(self) -> Plan:
         return self.evolution.plan
 
-    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch) -> None:
-        check_differentiable(problem, theta, stretch.luck.begin, reverse=True)
+    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
+        check_differentiable(problem, theta, truncation.keys.begin, reverse=True)
 
-    def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> Twins:
-        return self.evolution.start(problem, theta, luck)
+    def start(self, problem: AbstractProblem, theta: PyTree, keys: ParticleKeys) -> AntitheticPair:
+        return self.evolution.start(problem, theta, keys)
 
     def advance(
-        self, problem: AbstractProblem, theta: PyTree, carried: Twins, stretch: Stretch
-    ) -> tuple[Twins, Outcome]:
+        self, problem: AbstractProblem, theta: PyTree, carried: AntitheticPair, truncation: Truncation
+    ) -> tuple[AntitheticPair, WindowResult]:
         vector, rebuild, _ = ravel(theta)
-        perturbation = self.evolution.perturbation(theta, carried, stretch)
+        perturbation = self.evolution.perturbation(theta, carried, truncation)
 
-        def side(sign, luck, state):
+        def side(sign, keys, state):
             def objective(flat):
                 perturbed = rebuild(flat + sign.astype(vector.dtype) * perturbation.size)
-                unrolled = unroll(problem, perturbed, state, replace(stretch, luck=luck), reverse=True)
-                return stretch.scale * unrolled.total, unrolled
+                unrolled = unroll(problem, perturbed, state, replace(truncation, keys=keys), reverse=True)
+                return truncation.scale * unrolled.total, unrolled
 
             return jax.grad(objective, has_aux=True)(vector)
 
-        gradients, unrolled = self.evolution.both(side, stretch.luck, carried.states)
+        gradients, unrolled = self.evolution.on_both(side, truncation.keys, carried.states)
         gradient = gradients.mean(0)
         exploded = ~jnp.isfinite(gradient).all()
         gradient, clipped = clip_by_norm(jnp.where(exploded, 0, gradient), self.clip)
-        carried, outcome = self.evolution.outcome(perturbation, unrolled, stretch)
-        direction = outcome.direction, gradient, exploded.astype(gradient.dtype)[None]
-        return carried, replace(outcome, direction=direction, diagnostics={"clipped": clipped})
+        carried, result = self.evolution.result(perturbation, unrolled, truncation)
+        direction = result.direction, gradient, exploded.astype(gradient.dtype)[None]
+        return carried, replace(result, direction=direction, diagnostics={"clipped": clipped})
 
-    def contribution(self, theta: PyTree, outcome: Outcome) -> dict[str, Float[Array, " _"]]:
-        credited, gradient, exploded = outcome.direction
-        evolution = self.evolution.contribution(theta, replace(outcome, direction=credited))
+    def contribution(self, theta: PyTree, result: WindowResult) -> dict[str, Float[Array, " _"]]:
+        credited, gradient, exploded = result.direction
+        evolution = self.evolution.contribution(theta, replace(result, direction=credited))
         return {"backprop": gradient, "evolution": evolution, "both": gradient + evolution, "exploded": exploded}
 
     def combine(

@@ -30,7 +30,7 @@ class LowRank(eqx.Module):
 
 
 @final
-class Lifted(AbstractProblem):
+class LowRankProblem(AbstractProblem):
     """A problem whose theta may hold `LowRank` matrices in place of arrays. Its numbers are those of the problem."""
 
     problem: AbstractProblem

@@ -15,11 +15,11 @@ from ..particles._flat import ravel
 from ..particles._mean import plain_mean
 from ..particles._moments import Moments
 from ..particles._particles import AbstractParticles, Plan
-from ..particles._population import Luck, Population
-from ..particles._run import Outcome
+from ..particles._population import ParticleKeys, Population
+from ..particles._run import WindowResult
 from ..particles._shaping import AbstractShaping
-from ..particles._unroll import choose, Stretch, unroll, Unrolled
-from ._low_rank import Lifted
+from ..particles._unroll import tree_where, Truncation, unroll, Unrolled
+from ._low_rank import LowRankProblem
 from ._noise import Noise
 
 
@@ -35,7 +35,7 @@ class Memory(eqx.Module):
     factor: Float[Array, ""]  # the noise schedule's, when the episode began
 
 
-class Twins(eqx.Module):
+class AntitheticPair(eqx.Module):
     """An antithetic pair of runs and the noise between them."""
 
     states: PyTree  # stacked: plus, minus
@@ -87,78 +87,80 @@ class AbstractPersistent(AbstractParticles):
     def plan(self) -> Plan:
         return Plan(self.population, self.window, self.shaping, runs=2)
 
-    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch) -> None:
+    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
         """Any problem will do."""
 
-    def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> Twins:
-        states = self.both(lambda sign, luck, _: problem.init(theta, luck.begin), luck, None)
-        return Twins(states, self.remember(theta, luck))
+    def start(self, problem: AbstractProblem, theta: PyTree, keys: ParticleKeys) -> AntitheticPair:
+        states = self.on_both(lambda sign, keys, _: problem.init(theta, keys.begin), keys, None)
+        return AntitheticPair(states, self.remember(theta, keys))
 
     def advance(
-        self, problem: AbstractProblem, theta: PyTree, carried: Twins, stretch: Stretch
-    ) -> tuple[Twins, Outcome]:
-        perturbation = self.perturbation(theta, carried, stretch)
+        self, problem: AbstractProblem, theta: PyTree, carried: AntitheticPair, truncation: Truncation
+    ) -> tuple[AntitheticPair, WindowResult]:
+        perturbation = self.perturbation(theta, carried, truncation)
         vector, rebuild, _ = ravel(theta)
         memory = perturbation.memory
         thin = self.noise.rank is not None
         # Low-rank noise is drawn once more as factors: the compiler merges the draws, and no product is formed.
-        key = jr.fold_in(memory.key, self.applies(stretch.windows)) if thin else memory.key
+        key = jr.fold_in(memory.key, self.applies(truncation.windows)) if thin else memory.key
 
-        def side(sign, luck, state):
+        def side(sign, keys, state):
             if thin:
                 perturbed = self.noise.thin(key, theta, sign * memory.factor)
-                return unroll(Lifted(problem), perturbed, state, replace(stretch, luck=luck))
+                return unroll(LowRankProblem(problem), perturbed, state, replace(truncation, keys=keys))
             return unroll(
                 problem,
                 rebuild(vector + sign.astype(vector.dtype) * perturbation.size),
                 state,
-                replace(stretch, luck=luck),
+                replace(truncation, keys=keys),
             )
 
-        return self.outcome(perturbation, self.both(side, stretch.luck, carried.states), stretch)
+        return self.result(perturbation, self.on_both(side, truncation.keys, carried.states), truncation)
 
-    def contribution(self, theta: PyTree, outcome: Outcome) -> Float[Array, " parameter"]:
-        memory, window = outcome.recipe
-        credited = outcome.direction
+    def contribution(self, theta: PyTree, result: WindowResult) -> Float[Array, " parameter"]:
+        memory, window = result.recipe
+        credited = result.direction
         if credited is None:
             _, credited = self._noises(theta, memory, window)
         direction = credited / self.noise.deviation(theta, memory.factor)
-        return outcome.signal.astype(direction.dtype) * direction
+        return result.signal.astype(direction.dtype) * direction
 
     def combine(
         self, halves: tuple[Moments, Moments]
     ) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"], dict[str, Float[Array, ""]]]:
         return plain_mean(halves)
 
-    def remember(self, theta: PyTree, luck: Luck) -> Memory:
+    def remember(self, theta: PyTree, keys: ParticleKeys) -> Memory:
         """What is known when an episode begins."""
         credit = jnp.zeros_like(ravel(theta)[0]) if self.remembers else None
-        return Memory(credit, luck.own, self.noise.factor(luck.meta_step))
+        return Memory(credit, keys.own, self.noise.factor(keys.meta_step))
 
-    def perturbation(self, theta: PyTree, carried: Twins, stretch: Stretch) -> Perturbation:
+    def perturbation(self, theta: PyTree, carried: AntitheticPair, truncation: Truncation) -> Perturbation:
         """The noise of a window."""
-        memory = choose(stretch.begins, self.remember(theta, stretch.luck), carried.memory)
-        applied, credited = self._noises(theta, memory, stretch.windows)
+        memory = tree_where(truncation.is_start, self.remember(theta, truncation.keys), carried.memory)
+        applied, credited = self._noises(theta, memory, truncation.windows)
         return Perturbation(memory, applied * self.noise.deviation(theta, memory.factor), applied, credited)
 
-    def both(self, side: Callable, luck: Luck, states: PyTree) -> PyTree:
+    def on_both(self, side: Callable, keys: ParticleKeys, states: PyTree) -> PyTree:
         """Does the same to both twins: `side(sign, luck, state)`."""
         signs = jnp.array([1.0, -1.0])
         if self.noise.common:
-            return jax.vmap(side, in_axes=(0, None, 0))(signs, luck, states)
-        apart = replace(luck, begin=jr.fold_in(luck.begin, 1), steps=jr.fold_in(luck.steps, 1))
-        return jax.vmap(side)(signs, jax.tree.map(lambda *keys: jnp.stack(keys), luck, apart), states)
+            return jax.vmap(side, in_axes=(0, None, 0))(signs, keys, states)
+        apart = replace(keys, begin=jr.fold_in(keys.begin, 1), steps=jr.fold_in(keys.steps, 1))
+        return jax.vmap(side)(signs, jax.tree.map(lambda *keys: jnp.stack(keys), keys, apart), states)
 
-    def outcome(self, perturbation: Perturbation, unrolled: Unrolled, stretch: Stretch) -> tuple[Twins, Outcome]:
+    def result(
+        self, perturbation: Perturbation, unrolled: Unrolled, truncation: Truncation
+    ) -> tuple[AntitheticPair, WindowResult]:
         """What twins carry on after a window, and what it told them."""
         states = unrolled.state
         if self.joined:
             states = jax.tree.map(lambda x: jnp.stack([x[0], x[0]]), states)
         before, credited = perturbation.memory, perturbation.credited
         memory = replace(before, credit=credited if self.remembers else None)
-        difference = stretch.scale * (unrolled.total[0] - unrolled.total[1]) / 2
-        outcome = Outcome(unrolled.total.mean(), difference, credited, (before, stretch.windows), {})
-        return Twins(states, memory), outcome
+        difference = truncation.scale * (unrolled.total[0] - unrolled.total[1]) / 2
+        result = WindowResult(unrolled.total.mean(), difference, credited, (before, truncation.windows), {})
+        return AntitheticPair(states, memory), result
 
     def _noises(
         self, theta: PyTree, memory: Memory, window: Int[Array, ""]

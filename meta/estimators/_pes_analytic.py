@@ -10,13 +10,13 @@ from ..particles._flat import ravel
 from ..particles._mean import plain_mean
 from ..particles._moments import Moments
 from ..particles._particles import AbstractParticles, Plan
-from ..particles._population import Luck
-from ..particles._run import Outcome
+from ..particles._population import ParticleKeys
+from ..particles._run import WindowResult
 from ..particles._shaping import Unshaped
-from ..particles._unroll import Stretch, unroll
+from ..particles._unroll import Truncation, unroll
 from ._differentiable import check_differentiable
 from ._evolution import PES
-from ._persistent import Twins
+from ._persistent import AntitheticPair
 
 
 @final
@@ -34,45 +34,45 @@ class PESAnalytic(AbstractParticles):
     def plan(self) -> Plan:
         return Plan(self.pes.population, self.pes.window, Unshaped(), runs=3)
 
-    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch) -> None:
-        check_differentiable(problem, theta, stretch.luck.begin, reverse=True)
+    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
+        check_differentiable(problem, theta, truncation.keys.begin, reverse=True)
 
-    def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> tuple[Twins, PyTree]:
-        return self.pes.start(problem, theta, luck), problem.init(theta, luck.begin)
+    def start(self, problem: AbstractProblem, theta: PyTree, keys: ParticleKeys) -> tuple[AntitheticPair, PyTree]:
+        return self.pes.start(problem, theta, keys), problem.init(theta, keys.begin)
 
     def advance(
-        self, problem: AbstractProblem, theta: PyTree, carried: tuple[Twins, PyTree], stretch: Stretch
-    ) -> tuple[tuple[Twins, PyTree], Outcome]:
-        twins, state = carried
+        self, problem: AbstractProblem, theta: PyTree, carried: tuple[AntitheticPair, PyTree], truncation: Truncation
+    ) -> tuple[tuple[AntitheticPair, PyTree], WindowResult]:
+        pair, state = carried
         vector, rebuild, _ = ravel(theta)
-        perturbation = self.pes.perturbation(theta, twins, stretch)
+        perturbation = self.pes.perturbation(theta, pair, truncation)
 
         def objective(flat):
-            unrolled = unroll(problem, rebuild(flat), state, stretch, reverse=True)
-            return stretch.scale * unrolled.total, unrolled
+            unrolled = unroll(problem, rebuild(flat), state, truncation, reverse=True)
+            return truncation.scale * unrolled.total, unrolled
 
-        def side(sign, luck, state):
+        def side(sign, keys, state):
             return unroll(
                 problem,
                 rebuild(vector + sign.astype(vector.dtype) * perturbation.size),
                 state,
-                replace(stretch, luck=luck),
+                replace(truncation, keys=keys),
             )
 
         gradient, unrolled = jax.grad(objective, has_aux=True)(vector)
-        pair = self.pes.both(side, stretch.luck, twins.states)
-        twins, outcome = self.pes.outcome(perturbation, pair, stretch)
-        outcome = replace(
-            outcome,
+        pair = self.pes.on_both(side, truncation.keys, pair.states)
+        pair, result = self.pes.result(perturbation, pair, truncation)
+        result = replace(
+            result,
             loss=unrolled.total,
-            signal=outcome.signal - jnp.vdot(perturbation.size, gradient, precision="highest"),
+            signal=result.signal - jnp.vdot(perturbation.size, gradient, precision="highest"),
             direction=(perturbation.credited - perturbation.applied, gradient),
         )
-        return (twins, unrolled.state), outcome
+        return (pair, unrolled.state), result
 
-    def contribution(self, theta: PyTree, outcome: Outcome) -> Float[Array, " parameter"]:
-        earlier, gradient = outcome.direction
-        return gradient + self.pes.contribution(theta, replace(outcome, direction=earlier))
+    def contribution(self, theta: PyTree, result: WindowResult) -> Float[Array, " parameter"]:
+        earlier, gradient = result.direction
+        return gradient + self.pes.contribution(theta, replace(result, direction=earlier))
 
     def combine(
         self, halves: tuple[Moments, Moments]

@@ -14,12 +14,12 @@ from .._estimator import AbstractEstimator, Estimate
 from .._length import Length
 from .._problem import AbstractProblem
 from ._flat import ravel
+from ._map_particles import map_particles
 from ._moments import Moments
-from ._population import Luck, Population
-from ._run import Outcome, ParticlesState, Run
+from ._population import ParticleKeys, Population
+from ._run import ParticlesState, Run, WindowResult
 from ._shaping import AbstractShaping
-from ._sweep import sweep
-from ._unroll import Stretch
+from ._unroll import Truncation
 
 
 @final
@@ -47,21 +47,21 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
         """The particles and their windows."""
 
     @abc.abstractmethod
-    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch) -> None:
+    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
         """Raises `BadInput` if this estimator can't work on the problem. It may trace, and computes nothing."""
 
     @abc.abstractmethod
-    def start(self, problem: AbstractProblem, theta: PyTree, luck: Luck) -> PyTree:
+    def start(self, problem: AbstractProblem, theta: PyTree, keys: ParticleKeys) -> PyTree:
         """What a particle carries when its episode begins."""
 
     @abc.abstractmethod
     def advance(
-        self, problem: AbstractProblem, theta: PyTree, carried: PyTree, stretch: Stretch
-    ) -> tuple[PyTree, Outcome]:
-        """Takes one window, from an episode's start if `stretch` says so: what is carried on, and what it found."""
+        self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation
+    ) -> tuple[PyTree, WindowResult]:
+        """Takes one window, from an episode's start if `truncation` says so: what is carried on, and what it found."""
 
     @abc.abstractmethod
-    def contribution(self, theta: PyTree, outcome: Outcome) -> PyTree[Float[Array, " _"]]:
+    def contribution(self, theta: PyTree, result: WindowResult) -> PyTree[Float[Array, " _"]]:
         """A particle's estimates of the gradient, as vectors."""
 
     @abc.abstractmethod
@@ -84,8 +84,8 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
             )
         self.check_devices(device_count())
         meta_step = jnp.zeros((), jnp.int32)
-        luck = self.plan.population.luck(key, meta_step)
-        length = jax.vmap(lambda l: problem.horizon.sample(l.length, l.meta_step))(luck)
+        keys = self.plan.population.keys(key, meta_step)
+        length = jax.vmap(lambda l: problem.horizon.sample(l.length, l.meta_step))(keys)
         if self.plan.population.stagger and self.plan.window is not None:
             window = self.plan.window.sample(jr.fold_in(key, 0), meta_step)
             groups, members = self.plan.population.grid
@@ -93,7 +93,7 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
             windows = -(-length // window)
             length = jnp.minimum(length, window * -(-place * windows // groups))
         # Only the shapes: the first window begins with a new episode, as does every run of age 0.
-        carried = jax.eval_shape(jax.vmap(lambda l: self.start(problem, theta, l)), luck)
+        carried = jax.eval_shape(jax.vmap(lambda l: self.start(problem, theta, l)), keys)
         carried = jax.tree.map(lambda x: _blank(x, key), carried)
         zero = jnp.zeros(self.plan.population.count, jnp.int32)
         state = ParticlesState(spread(Run(carried, zero, length, zero)), replicate(meta_step))
@@ -106,79 +106,81 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
     ) -> tuple[Estimate, ParticlesState]:
         common, particles = self._begin(problem, theta, state, key)
 
-        def step(common: _Common, run: Run, luck: Luck, scale: Float[Array, ""]) -> tuple[Run, Outcome]:
-            stretch = common.stretch(run, luck, scale)
+        def step(common: _Common, run: Run, keys: ParticleKeys, scale: Float[Array, ""]) -> tuple[Run, WindowResult]:
+            truncation = common.truncation(run, keys, scale)
             # Jitted: what `check` has traced is not traced again.
             advance = eqx.filter_jit(common.estimator.advance)
-            carried, outcome = advance(common.problem, common.theta, run.carried, stretch)
+            carried, result = advance(common.problem, common.theta, run.carried, truncation)
             # A run that is no longer finite has nothing left to say.
-            age = jnp.where(jnp.isfinite(outcome.loss), run.age + stretch.live, run.length).astype(run.age.dtype)
-            return Run(carried, age, run.length, run.windows + 1), outcome
+            age = jnp.where(jnp.isfinite(result.loss), run.age + truncation.live_steps, run.length).astype(
+                run.age.dtype
+            )
+            return Run(carried, age, run.length, run.windows + 1), result
 
-        def shape(outcomes: Outcome) -> Outcome:
-            return replace(outcomes, signal=self.plan.shaping(outcomes.signal))
+        def shape(results: WindowResult) -> WindowResult:
+            return replace(results, signal=self.plan.shaping(results.signal))
 
-        def contribute(common: _Common, outcomes: Outcome) -> tuple[Bool[Array, " particle"], PyTree]:
-            vectors = jax.vmap(lambda outcome: common.estimator.contribution(common.theta, outcome))(outcomes)
-            finite = jnp.isfinite(outcomes.loss) & jnp.isfinite(outcomes.signal)
+        def contribute(common: _Common, results: WindowResult) -> tuple[Bool[Array, " particle"], PyTree]:
+            vectors = jax.vmap(lambda result: common.estimator.contribution(common.theta, result))(results)
+            finite = jnp.isfinite(results.loss) & jnp.isfinite(results.signal)
             for vector in jax.tree.leaves(vectors):
                 finite &= jnp.isfinite(vector).all(1)
             return finite, vectors
 
         def first(common, some):
-            runs, outcomes = jax.vmap(lambda *one: step(common, *one))(*some)
-            return (runs, replace(outcomes, direction=None)), None, jnp.ones(outcomes.loss.shape, bool)
+            runs, results = jax.vmap(lambda *one: step(common, *one))(*some)
+            return (runs, replace(results, direction=None)), None, jnp.ones(results.loss.shape, bool)
 
-        def second(common, outcomes):
-            finite, vectors = contribute(common, outcomes)
+        def second(common, results):
+            finite, vectors = contribute(common, results)
             return finite, vectors, finite
 
         def apart(common, some):
-            runs, outcomes = jax.vmap(lambda *one: step(common, *one))(*some)
-            finite, vectors = contribute(common, shape(outcomes))
-            return (runs, replace(outcomes, direction=None, recipe=None), finite), vectors, finite
+            runs, results = jax.vmap(lambda *one: step(common, *one))(*some)
+            finite, vectors = contribute(common, shape(results))
+            return (runs, replace(results, direction=None, recipe=None), finite), vectors, finite
 
         if self.plan.shaping.together:
-            (runs, outcomes), _ = sweep(first, common, particles, self.plan.population)
-            finite, halves = sweep(second, common, shape(outcomes), self.plan.population)
+            (runs, results), _ = map_particles(first, common, particles, self.plan.population)
+            finite, halves = map_particles(second, common, shape(results), self.plan.population)
         else:
-            (runs, outcomes, finite), halves = sweep(apart, common, particles, self.plan.population)
+            (runs, results, finite), halves = map_particles(apart, common, particles, self.plan.population)
         before, _, _ = particles
-        live = jnp.minimum(common.steps, before.length - before.age)
-        estimate = self._summary(theta, outcomes, finite, live, halves)
+        live_steps = jnp.minimum(common.steps, before.length - before.age)
+        estimate = self._summary(theta, results, finite, live_steps, halves)
         return estimate, ParticlesState(spread(runs), replicate(state.meta_step + 1))
 
     def _begin(
         self, problem: AbstractProblem, theta: PyTree, state: ParticlesState, key: PRNGKeyArray
-    ) -> tuple["_Common", tuple[Run, Luck, Float[Array, " particle"]]]:
+    ) -> tuple["_Common", tuple[Run, ParticleKeys, Float[Array, " particle"]]]:
         """What a meta-step begins with: what all particles use, and of each its run, its luck and its scale."""
-        luck = spread(self.plan.population.luck(key, state.meta_step))
-        runs = jax.vmap(lambda run, l: _renew(problem, run, l))(state.runs, luck)
+        keys = spread(self.plan.population.keys(key, state.meta_step))
+        runs = jax.vmap(lambda run, l: _renew(problem, run, l))(state.runs, keys)
         if self.plan.window is None:
             steps = (runs.length - runs.age).max()
             windows = jnp.ones_like(runs.length)
         else:
             steps = self.plan.window.sample(jr.fold_in(key, 0), state.meta_step)
             windows = -(-runs.length // steps)
-        return _Common(self, problem, theta, steps), (runs, luck, windows / runs.length)
+        return _Common(self, problem, theta, steps), (runs, keys, windows / runs.length)
 
-    def _summary(self, theta, outcomes, finite, live, halves) -> Estimate:
+    def _summary(self, theta, results, finite, live_steps, halves) -> Estimate:
         grad, variance, diagnostics = self.combine(halves)
         vector, _, unravel = ravel(theta)
         grad, variance = grad.astype(vector.dtype), variance.astype(vector.dtype)
         norm = jnp.linalg.norm(grad)
         noise = jnp.sqrt(variance.sum())
-        steps = jnp.where(finite, live, 0).sum()
-        loss = jnp.where(finite, outcomes.loss, 0).sum()
+        steps = jnp.where(finite, live_steps, 0).sum()
+        loss = jnp.where(finite, results.loss, 0).sum()
         means = {
             name: jnp.where(finite, values, 0).sum() / jnp.maximum(finite.sum(), 1)
-            for name, values in outcomes.diagnostics.items()
+            for name, values in results.diagnostics.items()
         }
         general = {
             "nonfinite": 1 - finite.mean(),
             "gradient_norm": norm,
             "signal_to_noise": jnp.where(noise > 0, norm / jnp.where(noise > 0, noise, 1), jnp.inf),
-            "inner_steps": (self.plan.runs * live).sum().astype(float),
+            "inner_steps": (self.plan.runs * live_steps).sum().astype(float),
         }
         return Estimate(
             unravel(grad),
@@ -196,14 +198,14 @@ class _Common(eqx.Module):
     theta: PyTree
     steps: Int[Array, ""]
 
-    def stretch(self, run: Run, luck: Luck, scale: Float[Array, ""]) -> Stretch:
+    def truncation(self, run: Run, keys: ParticleKeys, scale: Float[Array, ""]) -> Truncation:
         """What one particle has before it."""
         horizon = self.problem.horizon
         window = self.estimator.plan.window or horizon
         even = window.fixed and horizon.fixed and horizon.maximum % window.maximum == 0
-        return Stretch(
-            luck=luck,
-            begins=run.age == 0,
+        return Truncation(
+            keys=keys,
+            is_start=run.age == 0,
             steps=self.steps,
             remaining=run.length - run.age,
             scale=scale,
@@ -213,14 +215,14 @@ class _Common(eqx.Module):
             masks=not even,
         )
 
-    def check(self, run: Run, luck: Luck, scale: Float[Array, ""]) -> None:
-        self.estimator.check(self.problem, self.theta, run.carried, self.stretch(run, luck, scale))
+    def check(self, run: Run, keys: ParticleKeys, scale: Float[Array, ""]) -> None:
+        self.estimator.check(self.problem, self.theta, run.carried, self.truncation(run, keys, scale))
 
 
-def _renew(problem: AbstractProblem, run: Run, luck: Luck) -> Run:
+def _renew(problem: AbstractProblem, run: Run, keys: ParticleKeys) -> Run:
     """Sets the clock of a run whose episode is over to the beginning of another."""
     over = run.age >= run.length
-    length = problem.horizon.sample(luck.length, luck.meta_step)
+    length = problem.horizon.sample(keys.length, keys.meta_step)
     return Run(
         run.carried,
         age=jnp.where(over, 0, run.age),

@@ -9,7 +9,7 @@ from jaxtyping import Array, Int, PRNGKeyArray
 from ...errors import BadInput
 
 
-class Luck(eqx.Module):
+class ParticleKeys(eqx.Module):
     """The keys of one particle at one meta-step, derived from its global index alone.
 
     Those for data and starting points are the same for all particles of a task.
@@ -101,15 +101,15 @@ class Population(eqx.Module):
             )
         return Share(groups, members, (some_groups, some_members))
 
-    def luck(self, key: PRNGKeyArray, meta_step: Int[Array, ""]) -> Luck:
+    def keys(self, key: PRNGKeyArray, meta_step: Int[Array, ""]) -> ParticleKeys:
         """Every particle's keys at this meta-step, stacked along the first axis."""
 
-        def one(index: Int[Array, ""]) -> Luck:
+        def one(index: Int[Array, ""]) -> ParticleKeys:
             task = index // self.per_task
             # One vectorised call and not four: compiling them is a good part of compiling an estimator.
             kinds = 4 * jnp.stack([task, task, task, index]) + jnp.arange(1, 5)
             begin, length, steps, own = jax.vmap(lambda kind: jr.fold_in(key, kind))(kinds)
-            return Luck(begin, length, steps, own, meta_step)
+            return ParticleKeys(begin, length, steps, own, meta_step)
 
         return jax.vmap(one)(jnp.arange(self.count))
 

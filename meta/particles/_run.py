@@ -18,7 +18,7 @@ class ParticlesState(eqx.Module):
     meta_step: Int[Array, ""]
 
 
-class Outcome(eqx.Module):
+class WindowResult(eqx.Module):
     """What a window told one particle.
 
     `loss` is summed over its steps. `signal` multiplies the direction, kept

@@ -9,7 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from .._problem import AbstractProblem, recomputed
-from ._population import Luck
+from ._population import ParticleKeys
 
 
 _Tree = TypeVar("_Tree")
@@ -19,7 +19,7 @@ _HELD = 64
 
 
 @final
-class Stretch(eqx.Module):
+class Truncation(eqx.Module):
     """The steps that one particle takes in one window: the first of a new episode, or the next ones.
 
     Every particle scans over `maximum` steps. Those from `steps` on are skipped for all; those from `remaining` on lie
@@ -27,8 +27,8 @@ class Stretch(eqx.Module):
     episode: the mean over an episode's windows of `scale` x their summed losses is its mean step loss.
     """
 
-    luck: Luck
-    begins: Bool[Array, ""]
+    keys: ParticleKeys
+    is_start: Bool[Array, ""]
     steps: Int[Array, ""]
     remaining: Int[Array, ""]
     scale: Float[Array, ""]
@@ -38,7 +38,7 @@ class Stretch(eqx.Module):
     masks: bool = eqx.field(static=True)  # whether `remaining` can be below `steps`
 
     @property
-    def live(self) -> Int[Array, ""]:
+    def live_steps(self) -> Int[Array, ""]:
         """Steps that this particle really takes."""
         return jnp.minimum(self.steps, self.remaining)
 
@@ -50,13 +50,13 @@ class Unrolled(eqx.Module):
     total: Float[Array, ""]
 
 
-def choose(condition: Bool[Array, ""], yes: _Tree, no: _Tree) -> _Tree:
+def tree_where(condition: Bool[Array, ""], yes: _Tree, no: _Tree) -> _Tree:
     """One of two trees of arrays, by `where`."""
     return jax.tree.map(lambda y, n: jnp.where(condition, y, n), yes, no)
 
 
 def unroll(
-    problem: AbstractProblem, theta: PyTree, state: PyTree, stretch: Stretch, *, reverse: bool = False
+    problem: AbstractProblem, theta: PyTree, state: PyTree, truncation: Truncation, *, reverse: bool = False
 ) -> Unrolled:
     """Takes a stretch of steps, from the given state or from the start of an episode.
 
@@ -66,32 +66,32 @@ def unroll(
     """
 
     def step(unrolled: Unrolled, index: Int[Array, ""]) -> Unrolled:
-        key = jr.fold_in(stretch.luck.steps, index)
+        key = jr.fold_in(truncation.keys.steps, index)
         state, loss = eqx.filter_jit(problem.step)(theta, unrolled.state, key)  # Jitted: traced once for all its uses.
         after = Unrolled(state, unrolled.total + loss.astype(unrolled.total.dtype))
-        return choose(index < stretch.remaining, after, unrolled) if stretch.masks else after
+        return tree_where(index < truncation.remaining, after, unrolled) if truncation.masks else after
 
     def turn(unrolled: Unrolled, index: Int[Array, ""]) -> tuple[Unrolled, None]:
-        if not stretch.skips:
+        if not truncation.skips:
             return step(unrolled, index), None
-        return jax.lax.cond(index < stretch.steps, step, lambda u, _: u, unrolled, index), None
+        return jax.lax.cond(index < truncation.steps, step, lambda u, _: u, unrolled, index), None
 
-    state = choose(stretch.begins, problem.init(theta, stretch.luck.begin), state)
+    state = tree_where(truncation.is_start, problem.init(theta, truncation.keys.begin), state)
     start = Unrolled(state, jnp.zeros(()))
     if not reverse:
-        return _scan(turn, start, jnp.arange(stretch.maximum))
+        return _scan(turn, start, jnp.arange(truncation.maximum))
     inner = recomputed(turn)
-    if stretch.maximum <= _HELD:
-        return _scan(inner, start, jnp.arange(stretch.maximum))
-    width = math.isqrt(stretch.maximum)
-    whole = stretch.maximum - stretch.maximum % width
+    if truncation.maximum <= _HELD:
+        return _scan(inner, start, jnp.arange(truncation.maximum))
+    width = math.isqrt(truncation.maximum)
+    whole = truncation.maximum - truncation.maximum % width
 
     @jax.checkpoint
     def block(unrolled: Unrolled, first: Int[Array, ""]) -> tuple[Unrolled, None]:
         return _scan(inner, unrolled, first + jnp.arange(width)), None
 
     middle = _scan(block, start, jnp.arange(0, whole, width))
-    return _scan(inner, middle, jnp.arange(whole, stretch.maximum))
+    return _scan(inner, middle, jnp.arange(whole, truncation.maximum))
 
 
 def _scan(body: Callable, carry: Unrolled, xs: Array) -> Unrolled:

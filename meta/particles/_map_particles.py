@@ -10,7 +10,7 @@ from ._moments import Moments
 from ._population import Population, Share
 
 
-def sweep(
+def map_particles(
     advance: Callable[[Any, Any], Any], common: PyTree, particles: PyTree, population: Population
 ) -> tuple[PyTree, tuple[Moments, Moments]]:
     """Applies `advance` to all particles, a chunk at a time, and averages what they contribute.
@@ -24,17 +24,17 @@ def sweep(
     """
     share = population.share(device_count())
     if device_count() == 1:
-        return _sweep(lambda some: advance(common, some), particles, share, 0)
+        return _map_particles(lambda some: advance(common, some), particles, share, 0)
 
     def mine(common, particles):
         first = device_index() * share.groups
-        outputs, halves = _sweep(lambda some: advance(common, some), particles, share, first)
+        outputs, halves = _map_particles(lambda some: advance(common, some), particles, share, first)
         return outputs, Moments.together(halves)
 
     return on_each(mine, common, particles)
 
 
-def _sweep(
+def _map_particles(
     advance: Callable[[Any], Any], particles: PyTree, share: Share, first: Int[Array, ""] | int
 ) -> tuple[PyTree, tuple[Moments, Moments]]:
     """One device's share, whose groups are counted from `first`."""
