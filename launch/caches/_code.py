@@ -8,7 +8,7 @@ from .._start import BEGUN
 _PACKAGE = Path(__file__).parents[2]
 
 
-_ROOMS = ("models", "tasks", "rules", "meta", "launch")
+_ROOMS = ("models", "tasks", "rules", "meta", "testing", "launch")
 
 
 @functools.cache
