@@ -8,12 +8,21 @@ This file imports nothing by itself, so that `metarule --help` is instant and ev
 from importlib import import_module
 
 
-_PLACES = {"pretrained": "encoders._trained_rule", "UnsupervisedEncoder": "encoders._unsupervised_encoder"}
+_PLACES = {
+    "BadInput": "errors",
+    "Evaluation": "launch.evaluation._evaluate",
+    "evaluate": "launch.evaluation._evaluate",
+    "load_rule": "launch.encoders._trained_rule",
+    "meta_train": "launch.training._meta_train",
+    "pretrained": "launch.encoders._trained_rule",
+    "save_rule": "launch.training._meta_train",
+    "UnsupervisedEncoder": "launch.encoders._unsupervised_encoder",
+}
 
-__all__ = ["pretrained", "UnsupervisedEncoder"]
+__all__ = list(_PLACES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str):
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.launch.{_PLACES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

@@ -10,20 +10,18 @@ import tempfile
 import time
 from pathlib import Path
 
-import jax.random as jr
 from metarule.launch.caches._compilations import cache_compilations
 from metarule.launch.options._presets import PRESETS
-from metarule.launch.options._problems import problems_of
 from metarule.launch.records._checkpoints import Checkpoints
+from metarule.launch.training._experiment import Experiment
 from metarule.launch.training._meta_training import MetaTraining, Progressed
 
 
 cache_compilations()
 for name in sys.argv[1:] or ["quick", "small"]:
-    training, key = PRESETS[name], jr.key(0)
-    problems, validation = problems_of(training, None)
-    run = MetaTraining(training, problems, validation, key)
-    state = run.init(training.rule.build(key), key)
+    training = PRESETS[name]
+    run = MetaTraining(Experiment.of(training, None))
+    state = run.init()
     steps, held, spent = [], [], []
 
     def step(state, index):

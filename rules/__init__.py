@@ -18,6 +18,7 @@ from ._feedback import (
 from ._fit import fit as fit
 from ._lean import lean as lean
 from ._learned_rule import LearnedRule as LearnedRule, Signals as Signals
+from ._recipe import AbstractRecipe as AbstractRecipe
 from ._released import all_terms as all_terms, released as released
 from ._released_variables import released_from_variables as released_from_variables
 from ._rule import AbstractRule as AbstractRule

@@ -11,10 +11,11 @@ from metarule.meta import diagnose, Sampled
 
 SIZES = (
     "--rule.hidden 4 --rule.signal 2 --rule.readout 1 --networks 4 --ways 3 --shots 2 --batch-sizes 6 "
-    "--sources glyphs --augmentation none --estimator.population.tasks 2 --estimator.window.low 2 --horizon.low 4 "
+    "--sources glyphs --augmentation none --horizon.low 4 "
     "--evaluation-steps 3 --labels 2 --seeds 2"
 )
 OPTIONS = SIZES.replace("--", "--training.").split() + ["--samples", "2", "--seeds", "2"]
+OPTIONS += ["--tasks-per-step", "2", "--window", "2"]
 
 
 def compare(folder, *options):
@@ -79,7 +80,7 @@ def test_without_meta_training_against_the_smoothed_loss(tmp_path, capsys):
     [
         ("--samples 1", "--samples needs 2 or more"),
         ("--estimators gradient", "Unknown estimator 'gradient'; the known ones are tbptt, backprop, es"),
-        ("--estimator pes", "--estimators NAME NAME"),
+        ("--window 0", "1 <= low <= high"),
         ("--at nowhere", "no rule at nowhere"),
     ],
 )

@@ -12,10 +12,11 @@ import optax
 import pytest
 from metarule.launch.caches import _meta_steps as _traces, _store as _kept
 from metarule.launch.caches._meta_steps import CompiledStepCache
+from metarule.launch.options._objectives import OBJECTIVES
 from metarule.launch.options._presets import PRESETS
-from metarule.launch.options._problems import problems_of
 from metarule.launch.options._recipes import Lean
 from metarule.launch.records._description import describe
+from metarule.launch.training._experiment import Experiment
 from metarule.launch.training._meta_training import MetaTraining
 from metarule.meta import AbstractProblem, Drift, Length, meta_step, MetaLearner
 from metarule.meta.estimators import EvosaxSearch, PES, Population, TruncatedBackprop
@@ -227,8 +228,8 @@ TINY = dataclasses.replace(
 def test_a_run_knows_the_steps_of_its_like(compilations):
     def training(**changes):
         training = dataclasses.replace(TINY, **changes)
-        made = MetaTraining(training, *problems_of(training, None), jr.key(training.seed))
-        return made, training.rule.build(jr.key(training.seed))
+        made = MetaTraining(Experiment.of(training, None))
+        return made, made.experiment.rule
 
     def knows(**changes):
         made, rule = training(**changes)
@@ -236,11 +237,17 @@ def test_a_run_knows_the_steps_of_its_like(compilations):
 
     made, rule = training()
     assert not knows()
-    start = made.init(rule, jr.key(0))
+    start = made.init()
     state, metrics = made.learner.step(start.meta, made.key, made._step)
     assert math.isfinite(metrics["meta_loss"]) and len(written(compilations)) == 1
     assert knows() and knows(seed=5, labels=3, seeds=1, held_out=(), validate_every=7, checkpoint_every=7)
     others = {"learning_rate": 0.02, "steps": 77, "activation": "tanh", "optimiser": "sgd", "averaging": 0.5}
-    others |= {"networks": ("5",), "weight_scale": 0.2, "score": "hinge", "updates": 2, "augmentation": "light"}
+    others |= {
+        "networks": ("5",),
+        "weight_scale": 0.2,
+        "objective": OBJECTIVES["hinge"],
+        "updates": 2,
+        "augmentation": "light",
+    }
     assert not [name for name, value in others.items() if knows(**{name: value})]
     assert not set(others) - describe(TINY).keys()

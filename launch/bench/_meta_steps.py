@@ -8,14 +8,14 @@ import jax.random as jr
 from jaxtyping import Array, Float, Key, PRNGKeyArray, PyTree
 
 from ...meta import InnerLoop, Length, MetaLearner, MetaState, recomputed, replicate_to_mesh, shared
-from ...meta.estimators import own_copy, Population, TruncatedBackprop
+from ...meta.estimators import own_copy, TruncatedBackprop
 from ..hosts._devices import Devices
 from ..hosts._distributed import DistributedOptions
 from ..options._estimators import ESTIMATORS, with_estimator
 from ..options._presets import PRESETS
 from ..options._problems import problems_of
 from ..options._training import Training
-from ..training._meta_training import optimiser_of
+from ..training._experiment import optimiser_of
 from ._program import matrix_product, Program
 from ._row import measure, plain, Row, row, Workload
 from ._sample import Budget, sample
@@ -86,8 +86,9 @@ def quick(budget: Budget) -> Training:
     training = PRESETS["quick"]
     if not budget.small:
         return training
-    estimator = TruncatedBackprop(Population(2), Length(2))
-    return dataclasses.replace(training, estimator=estimator, horizon=Length(4), networks=("6-4",), batch_sizes=(6,))
+    sizes = {"tasks_per_step": 2, "window": Length(2)}
+    small = with_estimator(dataclasses.replace(training, **sizes), "tbptt")
+    return dataclasses.replace(small, horizon=Length(4), networks=("6-4",), batch_sizes=(6,))
 
 
 def _learning(training: Training) -> tuple[MetaLearner, MetaState, PRNGKeyArray]:

@@ -10,13 +10,20 @@ from ..hosts._cores import share_cores
 from ..hosts._devices import Devices
 from ..hosts._distributed import DistributedOptions
 from ..options._command_line import Command, parse_training
-from ..options._estimators import with_estimator
-from ..options._presets import PRESETS
-from ..options._training import Run
+from ..options._training import RunOptions
 from ..records._description import describe
 from ..records._run_folder import RunFolder
 from ..records._tables import write_rows
-from ..studies._ablation import _accuracy, _Cell, _plot, _print, _row, _switched_off, variants_of
+from ..studies._ablation import (
+    accuracy_of,
+    Cell,
+    plot_ablation,
+    print_ablation,
+    row_of,
+    switched_off,
+    variants_of,
+    without_of,
+)
 from ..studies._cell import cell_run
 
 
@@ -47,38 +54,40 @@ _COMMAND = Command(
 def main(arguments: list[str]) -> int:
     """Runs `metarule ablate`."""
     share_cores()
-    preset, training, ablation = parse_training(arguments, PRESETS, with_estimator, Ablation(), _COMMAND)
+    training, ablation = parse_training(arguments, Ablation(), _COMMAND)
     cache_compilations()
     if ablation.seeds < 1:
         raise BadInput(f"--seeds must be 1 or more; got {ablation.seeds}.")
     variants = variants_of(training, ablation.ingredients)
-    path = ablation.run or Path("runs") / f"ablation-{preset}"
-    RunFolder.keep(path, {"preset": preset, **describe(training)})
+    path = ablation.run or Path("runs") / f"ablation-{training.preset}"
+    RunFolder.keep(path, describe(training))
     devices = Devices(distribution=DistributedOptions())
-    cells: dict[str, list[_Cell]] = {}
+    cells: dict[str, list[Cell]] = {}
     rows: list[dict[str, Any]] = []
     for name, variant in {"whole rule": training, **variants}.items():
         cells[name] = []
         for seed in range(training.seed, training.seed + ablation.seeds):
             print(f"{name}, seed {seed}", flush=True)
             folder = path / name.replace(" ", "-") / f"seed{seed}"
-            finished = cell_run(
-                preset, dataclasses.replace(variant, seed=seed), Run(folder, data_dir=ablation.data_dir), devices
-            )
+            place = RunOptions(folder, data_dir=ablation.data_dir)
+            finished = cell_run(dataclasses.replace(variant, seed=seed), place, devices)
             if finished.rows is None:
                 print("Stopped and saved: the same command goes on.")
                 return 0
             off = None
-            if len(variant.rule.without) > len(training.rule.without):
+            if len(without_of(variant)) > len(without_of(training)):
                 whole = path / "whole-rule" / f"seed{seed}" / "rule.safetensors"
-                off = _switched_off(whole, variant, folder / "switched-off.json", ablation.data_dir)
-            cells[name].append(_Cell(_accuracy(finished.rows), off, finished.seconds))
+                off = switched_off(whole, variant, folder / "switched-off.json", ablation.data_dir)
+            cells[name].append(Cell(accuracy_of(finished.rows), off, finished.seconds))
         jax.clear_caches()  # Each variant has programs of its own: kept, they would fill the memory.
-        rows = [_row(name, own, cells["whole rule"]) for name, own in cells.items()]  # A table after every variant.
+        rows = [row_of(name, own, cells["whole rule"]) for name, own in cells.items()]  # A table after every variant.
         for suffix in ("json", "csv"):
             write_rows(path / f"ablation.{suffix}", rows)
-    _print(rows, f"What each ingredient is worth: {preset}, {ablation.seeds} seeds, {', '.join(training.held_out)}")
-    _plot(rows, path / "ablation.png")
+    print_ablation(
+        rows,
+        f"What each ingredient is worth: {training.preset}, {ablation.seeds} seeds, {', '.join(training.held_out)}",
+    )
+    plot_ablation(rows, path / "ablation.png")
     if ablation.json is not None:
         write_rows(ablation.json, rows)
     print(f"Table and picture: {path / 'ablation.csv'}, {path / 'ablation.png'}.")

@@ -5,22 +5,20 @@ from typing import Any, final, Literal
 import jax.random as jr
 
 from ...errors import BadInput
-from ...meta import diagnose
-from ...meta.estimators import TruncatedBackprop
+from ...meta import diagnose, Length
 from ..caches._compilations import cache_compilations
 from ..options._command_line import Command, parse_training
 from ..options._estimators import ESTIMATORS, with_estimator
-from ..options._presets import PRESETS
 from ..options._problems import problems_of
-from ..options._recipes import build
-from ..options._training import Run, Training
+from ..options._training import RunOptions, Training
 from ..records._description import describe
-from ..records._rule_file import load_rule, locate_rule
+from ..records._rule_file import load_rule_like, locate_rule
 from ..records._run_folder import RunFolder
 from ..records._tables import write_rows
 from ..studies._cell import cell_run
-from ..studies._comparison import _for_seconds, _learned, _plot, _print, _reference, _sampled
-from ..training._meta_run import first_rule, MetaRun
+from ..studies._comparison import for_seconds, learned, plot_comparison, print_comparison, reference_estimator, sampled
+from ..training._experiment import first_rule
+from ..training._meta_run import MetaRun
 
 
 @final
@@ -30,6 +28,10 @@ class Comparison:
 
     estimators: tuple[str, ...] = tuple(ESTIMATORS)
     """Names as for `metarule train --estimator`."""
+    tasks_per_step: int | None = None
+    """Tasks in a meta-step of each estimator; by default as many as the preset has."""
+    window: int | None = None
+    """Steps between two meta-steps of each estimator; by default as many as the preset has."""
     reference: Literal["backprop", "full-es"] = "backprop"
     """What the others are measured against: the exact gradient, or that of the smoothed loss."""
     samples: int = 8
@@ -52,60 +54,64 @@ _COMMAND = Command(
     "compare",
     "Measure estimators of the meta-gradient on one problem from one state: bias, variance, cost.",
     "training",
+    choices=("rule", "objective", "tasks"),
 )
 
 
 def main(arguments: list[str]) -> int:
     """Runs `metarule compare`."""
-    preset, training, comparison = parse_training(arguments, PRESETS, with_estimator, Comparison(), _COMMAND)
+    training, comparison = parse_training(arguments, Comparison(), _COMMAND)
     cache_compilations()
     if comparison.samples < 2 or comparison.seeds < 1 or comparison.seconds < 0 or not comparison.estimators:
         raise BadInput("--samples needs 2 or more, --seeds 1 or more, --seconds 0 or more, --estimators a name.")
-    if not isinstance(training.estimator, TruncatedBackprop):
-        raise BadInput("A comparison takes a list: --estimators NAME NAME, and no --estimator.")
+    training = dataclasses.replace(
+        training,
+        tasks_per_step=training.tasks_per_step if comparison.tasks_per_step is None else comparison.tasks_per_step,
+        window=training.window if comparison.window is None else Length(comparison.window),
+    )
     trainings = {name: with_estimator(training, name) for name in comparison.estimators}
     theta = first_rule(training, jr.fold_in(jr.key(training.seed), 0))
     if comparison.at is not None:
-        theta = load_rule(locate_rule(comparison.at), build)
+        theta = load_rule_like(locate_rule(comparison.at), theta)
     problem = problems_of(training, comparison.data_dir)[0][0]
     for each in trainings.values():  # Whether it suits the problem.
         each.estimator.init(problem, theta, jr.key(0))
-    path = comparison.run or Path("runs") / f"compare-{preset}"
-    asked = {"reference": comparison.reference, "samples": comparison.samples, "at": str(comparison.at)}
-    asked |= {"seconds": comparison.seconds}
-    RunFolder.keep(path, {"preset": preset, **describe(training), **asked})
+    path = comparison.run or Path("runs") / f"compare-{training.preset}"
+    settings = {"reference": comparison.reference, "samples": comparison.samples, "at": str(comparison.at)}
+    settings |= {"seconds": comparison.seconds}
+    RunFolder.keep(path, {**describe(training), **settings})
     key = jr.key(training.seed)
-    reference = _reference(training, comparison.reference)
-    apart, here = ((problem, theta, jr.fold_in(key, kind)) for kind in range(2))  # They must not share their luck.
-    right = _sampled(path / "reference.npz", reference, apart, 4 * comparison.samples)
+    reference = reference_estimator(training, comparison.reference)
+    apart, here = ((problem, theta, jr.fold_in(key, kind)) for kind in range(2))  # They must share no key.
+    right = sampled(path / "reference.npz", reference, apart, 4 * comparison.samples)
     rows: list[dict[str, Any]] = []
     for name, each in trainings.items():
         folder = path / name.replace(":", "-")
-        found = _sampled(folder / "samples.npz", each.estimator, here, comparison.samples)
+        found = sampled(folder / "samples.npz", each.estimator, here, comparison.samples)
         rows.append({"estimator": name, **dataclasses.asdict(diagnose(found, right))})
         if comparison.seconds:
-            runs = _meta_train(preset, _for_seconds(each, comparison.seconds, found.seconds), folder, comparison)
+            runs = _meta_train(for_seconds(each, comparison.seconds, found.seconds), folder, comparison)
             if runs is None:
                 print("Stopped and saved: the same command goes on.")
                 return 0
-            rows[-1] |= _learned(runs)
+            rows[-1] |= learned(runs)
         for suffix in ("json", "csv"):
             write_rows(path / f"comparison.{suffix}", rows)
     if comparison.json is not None:
         write_rows(comparison.json, rows)
-    _print(rows, f"Estimators beside {comparison.reference}: {preset}, {comparison.samples} samples")
-    _plot(rows, path)
+    print_comparison(rows, f"Estimators beside {comparison.reference}: {training.preset}, {comparison.samples} samples")
+    plot_comparison(rows, path)
     print(f"Table and picture: {path / 'comparison.csv'}, {path / 'comparison.png'}.")
     return 0
 
 
-def _meta_train(preset: str, training: Training, folder: Path, comparison: Comparison) -> list[MetaRun] | None:
+def _meta_train(training: Training, folder: Path, comparison: Comparison) -> list[MetaRun] | None:
     """A run of every seed, or None if they were stopped."""
     runs = []
     for seed in range(training.seed, training.seed + comparison.seeds):
         print(f"{folder.name}, seed {seed}", flush=True)
-        place = Run(folder / f"seed{seed}", data_dir=comparison.data_dir)
-        runs.append(cell_run(preset, dataclasses.replace(training, seed=seed), place))
+        place = RunOptions(folder / f"seed{seed}", data_dir=comparison.data_dir)
+        runs.append(cell_run(dataclasses.replace(training, seed=seed), place))
         if runs[-1].rows is None:
             return None
     return runs

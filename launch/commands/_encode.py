@@ -8,6 +8,8 @@ import tyro
 from ...errors import BadInput
 from ...tasks import load_inputs
 from ..caches._compilations import cache_compilations
+from ..encoders._trained_rule import TrainedRule
+from ..options._recipes import recipe
 from ..records._files import write_atomically
 from ..records._rule_file import locate_rule
 
@@ -26,6 +28,7 @@ def encode(
     activation: str | None = None,
     batch_size: int | None = None,
     seed: int = 0,
+    rule_class: str | None = None,
     data_dir: Path | None = None,
 ) -> int:
     """Lets a rule fit a base model to unlabelled examples, and writes their features to an .npz.
@@ -43,6 +46,7 @@ def encode(
         activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
         batch_size: examples in a batch; by default the rule's own.
         seed: decides the base model's start, the order of its inputs, and the batches.
+        rule_class: MODULE:CLASS of your own that the rule file holds a rule of; a file never has code imported.
         data_dir: folder of data sets; also METARULE_DATA.
     """
     cache_compilations()
@@ -55,14 +59,12 @@ def encode(
     if seed < 0:
         raise BadInput(f"--seed must be 0 or more; got {seed}.")
     parts = load_inputs(data, data_dir)
-    from ..encoders._unsupervised_encoder import (
-        UnsupervisedEncoder,  # After what may be refused: it imports for seconds.
-    )
+    # After what may be refused, because scikit-learn takes seconds to import.
+    from ..encoders._unsupervised_encoder import UnsupervisedEncoder
 
+    like = None if rule_class is None else recipe(rule_class)
     encoder = UnsupervisedEncoder(
-        path,
-        network=network,
-        activation=activation,
+        TrainedRule.of(path, network, activation, like),
         steps=steps,
         batch_size=batch_size,
         standardise=False,  # They are scaled already.

@@ -17,6 +17,7 @@ from ..figures._request import Drawing, FigureRequest
 from ..figures._sizes import depth, width
 from ..figures._training import training
 from ..figures._transfer import transfer
+from ..options._recipes import recipe
 from ..records._files import write_atomically
 from ..records._tables import write_rows
 
@@ -56,6 +57,7 @@ def figure(
     queries: int = 1000,
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     out: Path | None = None,
+    rule_class: str | None = None,
     data_dir: Path | None = None,
 ) -> int:
     """Draws a figure of a rule: NAME.png, the numbers in it as NAME.csv, and what it shows as NAME.json.
@@ -76,6 +78,7 @@ def figure(
         queries: test examples to score on, for each seed.
         quick: at most 3 seeds and 300 test examples, and a fifth of the baselines' steps.
         out: folder of the files; by default `figures` beside the rule, or in runs/NAME for a rule of Metarule's.
+        rule_class: MODULE:CLASS of your own that the rule file holds a rule of; a file never has code imported.
         data_dir: folder of data sets; also METARULE_DATA.
     """
     cache_compilations()
@@ -84,7 +87,7 @@ def figure(
     share = 1.0
     if quick:
         seeds, queries, share = min(seeds, _QUICK[0]), min(queries, _QUICK[1]), _QUICK[2]
-    trained = TrainedRule.of(rule)
+    trained = TrainedRule.of(rule, like=None if rule_class is None else recipe(rule_class))
     steps = trained.steps if steps is None else steps
     folder = trained.folder / "figures" if out is None else out
     request = FigureRequest(trained, tasks, values, steps, labels, seeds, queries, share, data_dir)

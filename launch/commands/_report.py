@@ -11,8 +11,9 @@ from ..encoders._trained_rule import TrainedRule
 from ..figures._html import page, picture, section, table
 from ..figures._request import FigureRequest
 from ..figures._training import training
+from ..options._recipes import recipe
 from ..records._files import write_atomically
-from ..records._rule_file import describe
+from ..records._rule_file import describe, locate_rule
 from ..records._run_folder import RunFolder
 from ._figure import FIGURES, write_drawing
 
@@ -22,7 +23,12 @@ def main(arguments: list[str]) -> int:
     return tyro.cli(report, args=arguments, prog="metarule report")
 
 
-def report(run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")], /, out: Path | None = None) -> int:
+def report(
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
+    /,
+    out: Path | None = None,
+    rule_class: str | None = None,
+) -> int:
     """Puts a run's results and figures on one HTML page that needs no network.
 
     It shows the final table, the curve of meta-training, and every figure that `metarule figure` has drawn of the run.
@@ -30,14 +36,15 @@ def report(run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN
     Args:
         run: the folder of a finished run, or the name of a rule that comes with Metarule.
         out: file to write; by default RUN/report.html, or runs/NAME/report.html.
+        rule_class: MODULE:CLASS of your own that the rule file holds a rule of; a file never has code imported.
     """
-    trained = TrainedRule.of(run)
+    trained = TrainedRule.of(run, like=None if rule_class is None else recipe(rule_class))
     folder = RunFolder(trained.folder)
     figures = folder.path / "figures"
     if folder.metrics.exists():
         nothing = FigureRequest(trained, (), (), trained.steps, 0, 0, 0, 1.0, None)
         write_drawing(training(nothing), figures, "training")
-    _, record = describe(trained.path)
+    _, record = describe(locate_rule(run))
     sections = [section("The rule", table([{"": name, "value": _plain(value)} for name, value in record.items()]))]
     if folder.results.exists():
         note = "± is the standard error over seeds; counts are of examples."

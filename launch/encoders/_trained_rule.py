@@ -4,54 +4,89 @@ from typing import final
 
 import jax.random as jr
 
+from ...errors import BadInput
 from ...models import MultiLayerPerceptron
-from ...rules import AbstractRule
+from ...rules import AbstractRecipe, AbstractRule
 from ..options._names import choose
 from ..options._networks import network as make_network
-from ..options._recipes import build
-from ..records._rule_file import describe, load_rule, locate_rule, shipped
+from ..options._recipes import as_recipe, build
+from ..records._rule_file import describe, load_rule as load, locate_rule, shipped
+
+
+_RECORD = {
+    "network": "128-128-128-128-32",
+    "activation": "relu",
+    "weight_scale": 0.01,
+    "evaluation_steps": 3000,
+    "batch_size": 128,
+}
+"""What the authors used their rule with: for a rule file without a record."""
+
+_OBJECT = {"network": "128-64", "activation": "relu", "weight_scale": 0.1, "evaluation_steps": 200, "batch_size": 32}
+"""For a rule that comes from no file: as the shipped rule."""
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class TrainedRule:
-    """A trained rule, and how it is used unless a person says otherwise: base model, inner steps, batch size."""
+    """A rule and what it is used with unless a person says otherwise: base model, inner steps, batch size."""
 
-    path: Path
     rule: AbstractRule
     architecture: MultiLayerPerceptron
     activation: str
     steps: int
     batch_size: int
+    path: Path | None = None
+    """The file that the rule comes from; None for a rule that was given as an object."""
+    like: AbstractRecipe | None = None
+    """How a rule of this structure is made, where its class is the user's own."""
 
     @staticmethod
-    def of(rule: str | Path, network: str | None = None, activation: str | None = None) -> "TrainedRule":
-        """Reads a rule file, a run folder or a shipped rule. The base model is the rule's own where none is named.
+    def of(
+        rule: "str | Path | AbstractRule | TrainedRule",
+        network: str | None = None,
+        activation: str | None = None,
+        like: AbstractRule | AbstractRecipe | None = None,
+    ) -> "TrainedRule":
+        """A rule from a rule file, a run folder or a shipped rule's name, or a rule that is there already.
 
-        Raises `BadInput` for a file that is none, and for a network or an activation that can't be.
+        The base model is the rule's own where none is named. `like` is a rule or a recipe of the user's own class, for
+        a file that holds such a rule. Raises `BadInput` for a file that is none, and for a network or an activation
+        that can't be.
         """
-        path = locate_rule(rule)
-        _, record = describe(path)
-        widths: str = network or record.get("network", "128-128-128-128-32")
-        nonlinearity: str = activation or record.get("activation", "relu")
+        if isinstance(rule, TrainedRule):
+            return rule
+        own = None if like is None else as_recipe(like)
+        path = None if isinstance(rule, AbstractRule) else locate_rule(rule)
+        record = _OBJECT if path is None else {**_RECORD, **describe(path)[1]}
+        widths, nonlinearity = network or str(record["network"]), activation or str(record["activation"])
         return TrainedRule(
-            path,
-            load_rule(path, build),
-            make_network(widths, nonlinearity, record.get("weight_scale", 0.01)),
+            rule if isinstance(rule, AbstractRule) else _read(locate_rule(rule), own),
+            make_network(widths, nonlinearity, float(record["weight_scale"])),
             nonlinearity,
-            record.get("evaluation_steps", 3000),
-            record.get("batch_size", 128),
+            int(record["evaluation_steps"]),
+            int(record["batch_size"]),
+            path,
+            own,
         )
 
     @property
     def folder(self) -> Path:
-        """Where what is drawn of the rule belongs: beside it; for one that comes with the package, `runs/NAME`."""
+        """Where drawings of the rule belong: beside its file; for a rule without a file of the user's, `runs/NAME`."""
+        if self.path is None:
+            return Path("runs") / "own"
         return Path("runs") / self.path.stem if self.path in shipped().values() else self.path.parent
 
     def untrained(self) -> AbstractRule:
-        """A rule of the same kind before any meta-training."""
+        """A rule of the same structure before any meta-training. Raises `BadInput` where no file tells which."""
+        if self.path is None:
+            raise BadInput("A rule given as an object has no untrained form: leave `untrained` out of the encoders.")
         configuration, record = describe(self.path)
-        return build(configuration, jr.fold_in(jr.key(record.get("seed", 0)), 0))
+        return build(configuration, jr.fold_in(jr.key(record.get("seed", 0)), 0), self.like)
+
+    def read(self, path: Path) -> AbstractRule:
+        """Another file that holds a rule of the same structure, such as a snapshot of the run."""
+        return _read(path, self.like)
 
 
 def pretrained(name: str = "default") -> AbstractRule:
@@ -59,4 +94,17 @@ def pretrained(name: str = "default") -> AbstractRule:
 
     Raises `BadInput` for an unknown name, with the known ones. `metarule info NAME` prints a rule's card.
     """
-    return load_rule(choose(name, shipped(), "rule"), build)
+    return load(choose(name, shipped(), "rule"), build)
+
+
+def load_rule(path: str | Path, like: AbstractRule | AbstractRecipe | None = None) -> AbstractRule:
+    """The rule in a rule file, in a run folder, or of a shipped rule's name. No code in the file is ever run.
+
+    `like` is a rule or a recipe of the user's own class, for a file that holds one of that class. Raises `BadInput` for
+    a damaged file, one that is no rule file, and one that holds a rule of another class or structure.
+    """
+    return _read(locate_rule(path), None if like is None else as_recipe(like))
+
+
+def _read(path: Path, own: AbstractRecipe | None) -> AbstractRule:
+    return load(path, lambda configuration: build(configuration, own_recipe=own))

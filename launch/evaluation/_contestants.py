@@ -24,15 +24,15 @@ class Comparators:
     """Who competes in a table: a rule before and after meta-training, and baselines that are scored likewise.
 
     `steps` are the learned rule's step counts. With `same_steps` the hand-made rules take the same, else their own.
-    `share` is the part of its usual steps that a baseline gets.
+    `budget` is the share of its usual steps that a baseline gets.
     """
 
     protocol: Protocol
     trained: AbstractRule
     untrained: AbstractRule
     steps: tuple[int, ...]
-    replicate_to_mesh: bool = False
-    share: float = 1.0
+    same_steps: bool = False
+    budget: float = 1.0
 
     def learned(self, rule: AbstractRule) -> tuple[AbstractEncoder, ...]:
         """A rule that was made for the base model's own start, after each of the step counts."""
@@ -41,12 +41,12 @@ class Comparators:
     def local(self, rule: AbstractRule, steps: int, gain: float = 1.0) -> tuple[AbstractEncoder, ...]:
         """A hand-made rule, after each of the step counts or after its own."""
         start, statistics = FanIn(self.protocol.architecture, gain), self.protocol.statistics
-        counts = [jnp.asarray(count) for count in self.steps] if self.replicate_to_mesh else [self.part(steps)]
+        counts = [jnp.asarray(count) for count in self.steps] if self.same_steps else [self.part(steps)]
         return tuple(Fitted(rule, start, count, 100, statistics) for count in counts)
 
     def part(self, steps: int) -> Int[Array, ""]:
         """So many of a baseline's usual steps."""
-        return jnp.asarray(max(1, round(self.share * steps)))
+        return jnp.asarray(max(1, round(self.budget * steps)))
 
     @property
     def features(self) -> int:

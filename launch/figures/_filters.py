@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -21,11 +22,13 @@ def filters(request: FigureRequest) -> Drawing:
         raise BadInput(f"{data_set.name} holds no images: filters are shown as images of its size.")
     shape = data_set.train_x.shape[1:]
     pixels = data_set.train_x.reshape(len(data_set.train_x), -1)
-    moments = [("start", request.trained.path, 0)]
-    moments += [(f"meta-step {step}", path, request.steps) for step, path in snapshots(request, _MOMENTS).items()]
+    moments = [("start", request.trained, 0)]
+    for step, path in snapshots(request, _MOMENTS).items():
+        kept = dataclasses.replace(request.trained, rule=request.trained.read(path))
+        moments.append((f"meta-step {step}", kept, request.steps))
     rows, tiles = [], []
-    for title, path, steps in moments:
-        encoder = UnsupervisedEncoder(path, steps=steps, random_state=0).fit(pixels)
+    for title, trained, steps in moments:
+        encoder = UnsupervisedEncoder(trained, steps=steps, random_state=0).fit(pixels)
         weights = encoder.coefs_[0][:, :_UNITS].T
         weights = weights / np.maximum(np.abs(weights).max(1, keepdims=True), 1e-12)
         rows += [

@@ -23,7 +23,7 @@ def moons(request: FigureRequest) -> Drawing:
     figure, panes = panels(2 * len(moments), 3.6, 3.4)
     rows = []
     for steps, left, right in zip(moments, panes[::2], panes[1::2]):
-        encoder = UnsupervisedEncoder(request.trained.path, steps=steps, random_state=0).fit(points)
+        encoder = UnsupervisedEncoder(request.trained, steps=steps, random_state=0).fit(points)
         features = encoder.transform(points)
         readout = RidgeClassifier().fit(features[chosen], labels[chosen])
         accuracy = float(readout.score(encoder.transform(fresh), answers))

@@ -22,8 +22,8 @@ from ._plots import style
 class FigureRequest:
     """What a figure is to show: of which rule, on which data sets, and how carefully.
 
-    `values` are the places on the figure's own axis, if a person named some; `share` is the part of their steps that
-    baselines get.
+    `values` are the places on the figure's own axis, if a person named some; `budget` is the share of their
+    usual steps that baselines get.
     """
 
     trained: TrainedRule
@@ -33,7 +33,7 @@ class FigureRequest:
     labels: int
     seeds: int
     queries: int
-    share: float
+    budget: float
     data_dir: Path | None
 
     def numbers(self, default: Sequence[int], low: int) -> list[int]:
@@ -55,7 +55,7 @@ class FigureRequest:
             batch_size=self.trained.batch_size,
         )
         contest = Comparators(
-            protocol, rule or self.trained.rule, self.trained.untrained(), (self.steps,), share=self.share
+            protocol, rule or self.trained.rule, self.trained.untrained(), (self.steps,), budget=self.budget
         )
         encoders = encoders_of(names, contest)
         data_sets = load_all(self.tasks, self.data_dir, self.labels)

@@ -13,7 +13,7 @@ def snapshots(request: FigureRequest, at_most: int | None = None) -> dict[int, P
 
     Raises `BadInput` where there are none, or not of those steps.
     """
-    folder = RunFolder(request.trained.path.parent)
+    folder = RunFolder(request.trained.folder)
     there = folder.snapshots
     if not there:
         raise BadInput(f"{folder.path / 'snapshots'} holds no rules: give the folder of a run of `metarule train`.")

@@ -9,7 +9,7 @@ from ._request import Drawing, FigureRequest
 
 def training(request: FigureRequest) -> Drawing:
     """The meta-loss and the norm of the meta-gradient along meta-training, from the metrics of the run."""
-    path = RunFolder(request.trained.path.parent).metrics
+    path = RunFolder(request.trained.folder).metrics
     lines = read_metrics(path)
     if not lines:
         raise BadInput(f"{path} is empty: give the folder of a run that has begun.")

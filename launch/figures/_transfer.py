@@ -3,8 +3,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from ..evaluation._contestants import LEARNED
-from ..options._recipes import build
-from ..records._rule_file import describe, load_rule
+from ..records._rule_file import describe
 from ._plots import panels
 from ._request import curves, Drawing, FigureRequest, of_task
 from ._snapshots import snapshots
@@ -13,7 +12,7 @@ from ._snapshots import snapshots
 def transfer(request: FigureRequest) -> Drawing:
     """Accuracy of the rule along its meta-training, as the run kept it; --values are meta-steps."""
     kept = snapshots(request)
-    rules = {step: load_rule(path, build) for step, path in kept.items()}
+    rules = {step: request.trained.read(path) for step, path in kept.items()}
     spent = {step: describe(path)[1]["seconds"] for step, path in kept.items()}
     *_, start = LEARNED
     still = request.score((start,), request.trained.architecture)

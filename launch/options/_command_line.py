@@ -1,12 +1,17 @@
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any, final, TypeVar
 
 import tyro
 
 from ...errors import BadInput
-from ._names import choose
-from ._recipes import ARCHITECTURES
+from ...tasks import AbstractTasks
+from ._estimators import ESTIMATORS, with_estimator
+from ._fields import fields_as_options, with_options
+from ._names import choose, own
+from ._objectives import objective, OBJECTIVES
+from ._presets import PRESETS
+from ._recipes import ARCHITECTURES, Given, recipe
 from ._training import Training
 
 
@@ -33,53 +38,76 @@ def take(arguments: list[str], option: str) -> tuple[str | None, list[str]]:
 @final
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A command that meta-trains: its name, its sentence, and what stands before the options of a training."""
+    """A command that meta-trains: its name, its sentence, what stands before the options of a training, and which of
+    its parts are chosen by name."""
 
     name: str
     sentence: str
     prefix: str = ""
+    choices: tuple[str, ...] = ("rule", "estimator", "objective", "tasks")
+
+
+_CHOICES: dict[str, Callable[[Training, str], Training]] = {
+    "rule": lambda training, name: dataclasses.replace(training, rule=recipe(name)),
+    "estimator": with_estimator,
+    "objective": lambda training, name: dataclasses.replace(training, objective=objective(name)),
+    "tasks": lambda training, name: dataclasses.replace(training, tasks=own(name, "tasks", AbstractTasks)),
+}
+"""How a training gets another part of this name."""
 
 
 def parse_training(
     arguments: list[str],
-    presets: Mapping[str, Training],
-    adapt: Callable[[Training, str], Training],
     options: _Options,
     command: Command = Command("train", "Meta-train an update rule."),
-) -> tuple[str, Training, _Options]:
-    """Reads a command line: the preset's name, what to meta-train, and the command's own options.
+) -> tuple[Training, _Options]:
+    """Reads a command line: what to meta-train, and the command's own options, whose defaults are `options`.
 
-    A preset, an estimator and a rule are chosen by name first; every field of what was chosen is then an option.
-    `adapt` puts an estimator of a name into a training.
+    A preset and its parts are chosen by name first; every plain field of what was chosen is then an option.
     """
     preset, rest = take(arguments, "--preset")
-    estimator, rest = take(rest, "--estimator")
-    rule, rest = take(rest, "--rule")
-    preset = preset or "quick"
-    training = choose(preset, presets, "preset")
-    if rule is not None:
-        training = dataclasses.replace(training, rule=choose(rule, ARCHITECTURES, "rule")())
-    if estimator is not None:
-        training = adapt(training, estimator)
-
-    def parsed(
-        options: Annotated[Any, tyro.conf.arg(name="")] = options,
-        training: Annotated[Training, tyro.conf.arg(name=command.prefix)] = training,
-    ) -> tuple[Any, Training]:
-        return options, training
-
-    parsed.__annotations__["options"] = Annotated[type(options), tyro.conf.arg(name="")]
-    description = (
-        f"{command.sentence} First choose: --preset "
-        + "|".join(presets)
-        + ", --estimator NAME, --rule "
-        + "|".join(ARCHITECTURES)
-        + f". The options below show what {preset} stands for; each can be set."
-    )
-    options, training = tyro.cli(
-        tyro.conf.configure(tyro.conf.AvoidSubcommands, tyro.conf.FlagCreatePairsOff)(parsed),
+    training = choose(preset or "quick", PRESETS, "preset")
+    for choice in command.choices:
+        name, rest = take(rest, f"--{choice}")
+        if name is not None:
+            training = _CHOICES[choice](training, name)
+    parts = {choice: _settable(getattr(training, choice)) for choice in command.choices}
+    parts = {choice: part for choice, part in parts.items() if part is not None}
+    groups = {"own": (options, ""), "training": (training, command.prefix)}
+    groups |= {choice: (fields_as_options(part), f"{command.prefix}.{choice}") for choice, part in parts.items()}
+    # The parser reads types and defaults from a class: this one is made of the objects that were chosen.
+    fields = [
+        (group, Annotated[type(value), tyro.conf.arg(name=name.strip("."))], dataclasses.field(default=value))
+        for group, (value, name) in groups.items()
+    ]
+    parsed = tyro.cli(
+        tyro.conf.configure(tyro.conf.AvoidSubcommands, tyro.conf.FlagCreatePairsOff)(
+            dataclasses.make_dataclass("Options", fields)
+        ),
         args=rest,
         prog=f"metarule {command.name}",
-        description=description,
+        description=_description(command, training.preset),
     )
-    return preset, training, options
+    changed = {choice: with_options(part, getattr(parsed, choice)) for choice, part in parts.items()}
+    if isinstance(training.rule, Given) and "rule" in changed:
+        changed["rule"] = Given(changed["rule"])
+    return dataclasses.replace(parsed.training, **changed), parsed.own
+
+
+def _settable(part: Any) -> Any:
+    """What has the fields that are options: of a given rule, the rule."""
+    return part.rule if isinstance(part, Given) else part
+
+
+def _description(command: Command, preset: str) -> str:
+    known = {
+        "rule": [*ARCHITECTURES, "MODULE:CLASS"],
+        "estimator": [*ESTIMATORS, "evosax:NAME", "MODULE:CLASS"],
+        "objective": [*OBJECTIVES, "MODULE:CLASS"],
+        "tasks": ["MODULE:CLASS"],
+    }
+    choices = ", ".join(f"--{choice} {'|'.join(known[choice])}" for choice in command.choices)
+    return (
+        f"{command.sentence} First choose: --preset {'|'.join(PRESETS)}, {choices}; MODULE:CLASS is a class of your "
+        f"own. The options below show what {preset} stands for; each can be set."
+    )

@@ -20,7 +20,7 @@ from ...meta.estimators import (
     Population,
     TruncatedBackprop,
 )
-from ._names import choose
+from ._names import choose, own
 from ._training import Training
 
 
@@ -46,27 +46,26 @@ def _pairs(tasks: int) -> Population:
     return Population(tasks, per_task=4)
 
 
-def tasks_and_window(training: Training) -> tuple[int, Length]:
-    """What a preset says of the estimator, which others are made for too."""
-    assert isinstance(training.estimator, TruncatedBackprop)
-    return training.estimator.population.tasks, training.estimator.window
-
-
 def with_estimator(training: Training, name: str) -> Training:
-    """The training with another estimator; `evosax:NAME` is any algorithm of evosax as the outer search.
+    """The training with another estimator, made for its number of tasks and its window.
 
-    Raises `BadInput` for an unknown name.
+    `name` is one of `ESTIMATORS`, `evosax:NAME` for any algorithm of evosax as the outer search, or `MODULE:CLASS` for
+    an estimator of the user's own class, with the defaults of its fields. Raises `BadInput` for another name.
     """
-    tasks, window = tasks_and_window(training)
-    if name.startswith("evosax:") and name != "evosax:NAME":
+    tasks, window = training.tasks_per_step, training.window
+    if name == "evosax:NAME":
+        raise BadInput(f"Write an algorithm of evosax for NAME, such as evosax:SNES; it has {', '.join(_evosax())}.")
+    if name.startswith("evosax:"):
         algorithm = choose(name.removeprefix("evosax:"), _evosax(), "evosax algorithm")
-        # Every member goes through whole episodes: with a gradient's number of tasks a meta-step would take minutes.
+        # Every member goes through whole unrolls: with a gradient's number of tasks a meta-step would take minutes.
         search = EvosaxSearch(algorithm, members=16, tasks=max(1, tasks // 4), scale=NOISE.scale)
         return dataclasses.replace(training, estimator=search, optimiser="sgd", learning_rate=1.0)
-    make = choose(name, {**ESTIMATORS, "evosax:NAME": None}, "estimator")
-    if make is None:
-        raise BadInput(f"Write an algorithm of evosax for NAME, such as evosax:SNES; it has {', '.join(_evosax())}.")
-    return dataclasses.replace(training, estimator=make(tasks, window))
+    if ":" in name:
+        return dataclasses.replace(training, estimator=own(name, "estimator", AbstractEstimator))
+    if name not in ESTIMATORS:
+        known = ", ".join(ESTIMATORS)
+        raise BadInput(f"Unknown estimator {name!r}; the known ones are {known}, evosax:NAME and MODULE:CLASS.")
+    return dataclasses.replace(training, estimator=ESTIMATORS[name](tasks, window))
 
 
 def _evosax() -> dict[str, Any]:

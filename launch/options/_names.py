@@ -1,5 +1,11 @@
+import importlib
+import importlib.util
+import inspect
+import sys
 from collections.abc import Mapping
-from typing import TypeVar
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
 
 from ...errors import BadInput
 
@@ -7,8 +13,82 @@ from ...errors import BadInput
 _Value = TypeVar("_Value")
 
 
-def choose(name: str, known: Mapping[str, _Value], what: str) -> _Value:
-    """The value of this name. Raises `BadInput` with the known names."""
+def choose(name: str, known: Mapping[str, _Value], kind: str) -> _Value:
+    """The value of this name. Raises `BadInput` that lists the known names."""
     if name not in known:
-        raise BadInput(f"Unknown {what} {name!r}; the known ones are {', '.join(known)}.")
+        raise BadInput(f"Unknown {kind} {name!r}; the known ones are {', '.join(known)}.")
     return known[name]
+
+
+def own_class(text: str, kind: str, *bases: type) -> type:
+    """The user's class that `MODULE:CLASS` names. The module is imported: its code runs.
+
+    MODULE is a module that Python finds, in the current folder or among what is installed, or the path of a file.
+    Raises `BadInput` if there is no such module or class, if the import fails, and if the class is abstract or none of
+    `bases` is among its bases; `kind` says in these sentences what the class is wanted for.
+    """
+    place, _, name = text.rpartition(":")
+    if not place or not name.isidentifier():
+        raise BadInput(f"A {kind} of your own is written as MODULE:CLASS, such as my_module:MyClass; got {text!r}.")
+    module = _module(place, kind)
+    found = vars(module).get(name)
+    wanted = " or ".join(base.__name__ for base in bases)
+    if not isinstance(found, type):
+        classes = [key for key, each in vars(module).items() if isinstance(each, type) and issubclass(each, bases)]
+        there = f"it has {', '.join(classes)}" if classes else f"define one there that inherits from {wanted}"
+        raise BadInput(f"{place} has no class {name!r} to be a {kind}; {there}.")
+    if not issubclass(found, bases):
+        raise BadInput(f"{text} can't be a {kind}: let the class inherit from {wanted}.")
+    if inspect.isabstract(found):
+        missing = ", ".join(sorted(found.__abstractmethods__))
+        raise BadInput(f"{text} can't be a {kind}: the class still has to define {missing}.")
+    return found
+
+
+def own(text: str, kind: str, *bases: type) -> Any:
+    """An object of the user's class that `MODULE:CLASS` names, with the defaults of all fields.
+
+    Raises `BadInput` as `own_class` does, and for a class with a field that has no default.
+    """
+    found = own_class(text, kind, *bases)
+    try:
+        return found()
+    except TypeError as error:
+        raise BadInput(f"{text} can't be made without arguments ({error}): give every field a default.") from error
+
+
+def _module(place: str, kind: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:  # A console script's own folder is on the path, the user's is not.
+        sys.path.insert(0, here)
+    path = Path(place)
+    try:
+        if path.suffix == ".py":
+            return _file(path, kind)
+        return importlib.import_module(place)
+    except ModuleNotFoundError as error:
+        if error.name is None or not place.startswith(error.name):
+            raise BadInput(f"{place} can't be imported: it needs {error.name}, which is not installed.") from error
+        raise BadInput(
+            f"There is no module {place!r} for the {kind}, neither in {here} nor among what is installed."
+        ) from error
+    except BadInput:
+        raise
+    except Exception as error:  # Whatever the user's module does as it is imported.
+        reason = str(error).splitlines()[0] if str(error) else "no reason given"
+        raise BadInput(f"{place} can't be imported ({type(error).__name__}: {reason}).") from error
+
+
+def _file(path: Path, kind: str) -> ModuleType:
+    """A module from a file, under the name of the file: once, so that its classes have one identity."""
+    if not path.is_file():
+        raise BadInput(f"There is no file {path} for the {kind}.")
+    loaded = sys.modules.get(path.stem)
+    if loaded is not None and Path(loaded.__file__ or "").resolve() == path.resolve():
+        return loaded
+    specification = importlib.util.spec_from_file_location(path.stem, path.resolve())
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[path.stem] = module
+    specification.loader.exec_module(module)
+    return module

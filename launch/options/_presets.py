@@ -1,13 +1,23 @@
+from typing import Any
+
 from ...meta import Length
 from ...meta.estimators import Population, TruncatedBackprop
 from ._recipes import Lean, Released
 from ._training import Training
 
 
+def _preset(name: str, tasks: int, window: Length, **settings: Any) -> Training:
+    """A training with truncated backpropagation, which other estimators by name inherit the two numbers from."""
+    estimator = TruncatedBackprop(Population(tasks), window)
+    return Training(estimator=estimator, preset=name, tasks_per_step=tasks, window=window, **settings)
+
+
 PRESETS: dict[str, Training] = {
-    "quick": Training(
+    "quick": _preset(
+        "quick",
+        8,
+        Length(20),
         rule=Lean(),
-        estimator=TruncatedBackprop(Population(8), Length(20)),
         sources=("glyphs",),
         augmentation="light",
         shots=10,
@@ -17,9 +27,11 @@ PRESETS: dict[str, Training] = {
         checkpoint_every=25,
         evaluation_steps=100,
     ),
-    "small": Training(
+    "small": _preset(
+        "small",
+        8,
+        Length(20),
         rule=Lean(),
-        estimator=TruncatedBackprop(Population(8), Length(20)),
         networks=("64-64-64-64-32",),
         side=14,
         shots=10,
@@ -30,9 +42,11 @@ PRESETS: dict[str, Training] = {
         checkpoint_every=20,
         evaluation_steps=200,
     ),
-    "paper": Training(
+    "paper": _preset(
+        "paper",
+        256,
+        Length(10, 50, grow_over=100_000, start=0.2),
         rule=Released(),
-        estimator=TruncatedBackprop(Population(256), Length(10, 50, grow_over=100_000, start=0.2)),
         networks=("128-128-32", "256-128-128-32", "64-64-64-64-32", "512-256-32"),
         side=14,
         shots=10,

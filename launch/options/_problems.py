@@ -1,10 +1,12 @@
 import math
 from pathlib import Path
+from typing import final
 
 from ...errors import BadInput
-from ...meta import AbstractScore, Cosine, Hinge, InnerLoop, RidgeObjective, Squared
+from ...meta import InnerLoop
 from ...tasks import (
     AbstractAugmentation,
+    AbstractTasks,
     Affine,
     Blur,
     Contrast,
@@ -39,54 +41,68 @@ AUGMENTATIONS: dict[str, tuple[AbstractAugmentation, ...]] = {
     "none": (),
 }
 
-SCORES: dict[str, AbstractScore] = {"cosine": Cosine(), "squared": Squared(), "hinge": Hinge()}
+
+Problems = tuple[InnerLoop, ...]
 
 
-def problems_of(training: Training, data_dir: Path | None) -> tuple[tuple[InnerLoop, ...], tuple[InnerLoop, ...]]:
+def problems_of(training: Training, data_dir: Path | None) -> tuple[Problems, Problems]:
     """The problems that meta-training takes turns on, and those to validate on.
 
     There is one for every network and every kind of input: images of all sources are drawn from together, texts and
     tables with those of as many columns. Validation uses embedded characters, shapes and made-up texts that no training
-    task has. Raises `BadInput` for what can't be.
+    task has; tasks of the user's own class are validated on with other keys. Raises `BadInput` for what can't be.
     """
     _check(training)
-    made = embedded(training.side)
-    images = dict(zip(EMBEDDED, made.training))
-    names = [each for name in training.sources for each in (EMBEDDED if name == "embedded" else (name,))]
-
-    def source(name: str) -> DataSet:
-        if name == TOPICS:
-            return topics(_WORDS, classes=160, seed=0)
-        return images[name] if name in images else load(name, data_dir)
-
-    sources = [source(name) for name in names]
-    augmentation = choose(training.augmentation, AUGMENTATIONS, "augmentation")
     networks = [network(widths, training.activation, training.weight_scale) for widths in training.networks]
-    objective = RidgeObjective(choose(training.score, SCORES, "score"))
 
-    def problem(pool: Pool, turn: int) -> InnerLoop:
-        ways, shots, size = training.ways, training.shots, training.batch_sizes[turn % len(training.batch_sizes)]
-        if pool.examples.ndim == 2:
-            tasks = VectorTasks(pool, ways=ways, shots=shots, batch_size=size)
-        else:
-            targets = training.regression_targets
-            tasks = ImageTasks(pool, augmentation, ways=ways, shots=shots, batch_size=size, regression=targets)
+    def problem(tasks: AbstractTasks, turn: int) -> InnerLoop:
         return InnerLoop(
             tasks=tasks,
             architecture=networks[turn % len(networks)],
-            objective=objective,
+            objective=training.objective,
             horizon=training.horizon,
             updates=training.updates,
         )
 
-    pools = _pools(sources)
-    turns = max(len(networks), len(training.batch_sizes))
-    validation = {4: lambda: join(made.validation), 2: lambda: join([topics(_WORDS, classes=40, seed=1)])}
-    kinds = sorted({pool.examples.ndim for pool in pools}, reverse=True)
+    if training.tasks is not None:
+        return tuple(problem(training.tasks, turn) for turn in range(len(networks))), (problem(training.tasks, 0),)
+    made, turns = _Sources(training, data_dir), max(len(networks), len(training.batch_sizes))
     return (
-        tuple(problem(pool, turn) for turn in range(turns) for pool in pools),
-        tuple(problem(validation[kind](), 0) for kind in kinds),
+        tuple(problem(made.tasks(pool, turn), turn) for turn in range(turns) for pool in made.training),
+        tuple(problem(made.tasks(pool, 0), 0) for pool in made.validation),
     )
+
+
+@final
+class _Sources:
+    """What a training's sources hold: pools to train on and to validate on, and the tasks that are drawn from one."""
+
+    def __init__(self, training: Training, data_dir: Path | None):
+        self._training = training
+        self._augmentation = choose(training.augmentation, AUGMENTATIONS, "augmentation")
+        drawn = embedded(training.side)
+        images = dict(zip(EMBEDDED, drawn.training))
+        names = [each for name in training.sources for each in (EMBEDDED if name == "embedded" else (name,))]
+
+        def source(name: str) -> DataSet:
+            if name == TOPICS:
+                return topics(_WORDS, classes=160, seed=0)
+            return images[name] if name in images else load(name, data_dir)
+
+        self.training = _pools([source(name) for name in names])
+        validation = {4: lambda: join(drawn.validation), 2: lambda: join([topics(_WORDS, classes=40, seed=1)])}
+        kinds = sorted({pool.examples.ndim for pool in self.training}, reverse=True)
+        self.validation = [validation[kind]() for kind in kinds]
+
+    def tasks(self, pool: Pool, turn: int) -> AbstractTasks:
+        """Tasks drawn from a pool, with the batch size whose turn it is."""
+        training = self._training
+        sizes = training.batch_sizes
+        ways, shots, size = training.ways, training.shots, sizes[turn % len(sizes)]
+        if pool.examples.ndim == 2:
+            return VectorTasks(pool, ways=ways, shots=shots, batch_size=size)
+        regression = training.regression_targets
+        return ImageTasks(pool, self._augmentation, ways=ways, shots=shots, batch_size=size, regression=regression)
 
 
 def _pools(sources: list[DataSet]) -> list[Pool]:
@@ -108,10 +124,3 @@ def _check(training: Training) -> None:
             raise BadInput(f"--{name.replace('_', '-')} must be above 0; got {getattr(training, name)}.")
     if not 0 <= training.averaging < 1:
         raise BadInput(f"--averaging is a share of at least 0 and below 1; got {training.averaging}.")
-    window = getattr(training.estimator, "window", None)
-    horizon = training.horizon
-    if window is not None and window.fixed and horizon.fixed and horizon.maximum % window.maximum:
-        raise BadInput(
-            f"A window of {window.maximum} does not divide an episode of {horizon.maximum}: "
-            f"take a horizon that is a multiple of it."
-        )

@@ -10,8 +10,11 @@ from jaxtyping import PRNGKeyArray
 
 from ... import rules
 from ...errors import BadInput
-from ...rules import LearnedRule
+from ...rules import AbstractRecipe, AbstractRule, LearnedRule
+from ..records._description import class_name, describe
+from ._fields import with_description
 from ._ingredients import leave_out
+from ._names import own
 
 
 _EXPENSIVE = ("large_decay", "lin_lower_symm", "lin_upper_psd", "rbf", "sqr_lower_symm", "sqr_upper_symm")
@@ -19,7 +22,7 @@ _EXPENSIVE = ("large_decay", "lin_lower_symm", "lin_upper_psd", "rbf", "sqr_lowe
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Lean:
+class Lean(AbstractRecipe):
     """The small rule, whose meta-parameters fit any base model."""
 
     hidden: int = 16
@@ -31,12 +34,11 @@ class Lean:
     width: int = 1
     """Examples of a batch that mix in a convolution; odd, 1 for none."""
     step_size: float = 0.03
-    """Of the inner loop, at the start: it is learned."""
+    """Initial step size of the inner loop; it is learned."""
     without: tuple[str, ...] = _EXPENSIVE
     """Ingredients to leave out; by default half of the terms, so that a step costs less."""
 
     def build(self, key: PRNGKeyArray) -> LearnedRule:
-        """A rule with fresh meta-parameters."""
         sizes = {name: getattr(self, name) for name in ("hidden", "signal", "readout", "width", "step_size")}
         _check(sizes)
         return _make(rules.lean, sizes, self.without, key)
@@ -44,7 +46,7 @@ class Lean:
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Released:
+class Released(AbstractRecipe):
     """The rule as released with arXiv 1804.00222, tied to base models of one number of features."""
 
     outputs: int = 32
@@ -60,43 +62,91 @@ class Released:
     separate_feedback_change: bool = False
     """Whether the feedback weights get a change of their own."""
     step_size: float = 1e-4
-    """Of the inner loop; a constant."""
+    """Step size of the inner loop; a constant."""
     without: tuple[str, ...] = ()
     """Ingredients to leave out."""
 
     def build(self, key: PRNGKeyArray) -> LearnedRule:
-        """A rule with fresh meta-parameters."""
         sizes = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         _check(sizes)
         outputs, without = sizes.pop("outputs"), sizes.pop("without")
         return _make(rules.released, {"outputs": outputs, **sizes}, without, key)
 
 
-ARCHITECTURES = {"lean": Lean, "released": Released}
+@final
+@dataclasses.dataclass(frozen=True)
+class Given(AbstractRecipe):
+    """A rule that is there already, such as one of the user's own class: it is meta-trained from the arrays it has."""
+
+    rule: AbstractRule
+
+    def build(self, key: PRNGKeyArray) -> AbstractRule:
+        return self.rule
 
 
-def configuration_of(rule: Lean | Released) -> dict[str, Any]:
-    """What a rule file keeps to build the rule anew."""
-    (name,) = (name for name, kind in ARCHITECTURES.items() if isinstance(rule, kind))
-    return {"architecture": name, **dataclasses.asdict(rule)}
+ARCHITECTURES: dict[str, type[AbstractRecipe]] = {"lean": Lean, "released": Released}
 
 
-def build(configuration: dict[str, Any], key: PRNGKeyArray | None = None) -> LearnedRule:
+def recipe(name: str) -> AbstractRecipe:
+    """The recipe of this name, or that of the user's own class `MODULE:CLASS`, a rule or a recipe.
+
+    Raises `BadInput` for an unknown name and for a class that is neither.
+    """
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]()
+    if ":" not in name:
+        raise BadInput(f"Unknown rule {name!r}; the known ones are {', '.join(ARCHITECTURES)}, and MODULE:CLASS.")
+    return as_recipe(own(name, "rule", AbstractRule, AbstractRecipe))
+
+
+def as_recipe(rule: AbstractRule | AbstractRecipe) -> AbstractRecipe:
+    """A rule or a recipe as a recipe."""
+    return Given(rule) if isinstance(rule, AbstractRule) else rule
+
+
+def configuration_of(recipe: AbstractRecipe) -> dict[str, Any]:
+    """What a rule file holds to make a rule of the same structure: the recipe's or rule's name and plain fields."""
+    made = recipe.rule if isinstance(recipe, Given) else recipe
+    names: dict[type, str] = {kind: name for name, kind in ARCHITECTURES.items()}
+    name = names.get(type(made)) or class_name(type(made))
+    described = describe(made)
+    return {"architecture": name, **{field: described[field] for field in described if field != "class"}}
+
+
+def build(
+    configuration: dict[str, Any], key: PRNGKeyArray | None = None, own_recipe: AbstractRecipe | None = None
+) -> AbstractRule:
     """A rule of the structure that a rule file asks for, with fresh meta-parameters.
 
-    Raises `BadInput` for a structure that this version can't make.
+    A file never has code imported: for a rule of the user's own class that class is to be given, as `own_recipe`.
+    Raises `BadInput` for a structure that this version can't make, and where the class is needed or is another one.
     """
-    fields = dict(configuration)
-    name = fields.pop("architecture", None)
-    if name not in ARCHITECTURES:
+    name = configuration.get("architecture")
+    if own_recipe is not None:
+        found = configuration_of(own_recipe)["architecture"]
+        if found != name:
+            raise BadInput(f"This rule file holds a rule {name!r}, not {found!r}: name its own class, or leave it out.")
+        made = own_recipe.rule if isinstance(own_recipe, Given) else own_recipe
+        fitting = as_recipe(with_description(made, configuration))
+        return fitting.build(jr.key(0) if key is None else key)
+    if isinstance(name, str) and ":" in name:
+        raise BadInput(
+            f"This rule file holds a rule of the class {name}, which a file can't have imported: name the class too, "
+            f"by --rule-class {name} or, in Python, as `like`."
+        )
+    if not isinstance(name, str) or name not in ARCHITECTURES:
         raise BadInput(f"This rule file asks for the architecture {name!r}; this version knows {list(ARCHITECTURES)}.")
-    known = {field.name for field in dataclasses.fields(ARCHITECTURES[name])}
+    fields = {field: value for field, value in configuration.items() if field != "architecture"}
+    known = {field.name for field in dataclasses.fields(ARCHITECTURES[name])}  # type: ignore[arg-type]
     if not set(fields) <= known:
         odd = sorted(set(fields) - known)[0]
         raise BadInput(f"This rule file's field {odd!r} is unknown to this version's {name} rule; it knows {known}.")
     fields["without"] = tuple(fields.get("without", ()))
-    rule = ARCHITECTURES[name](**fields).build(jr.key(0) if key is None else key)
-    # Without weak types, as a rule from a file: else both would be compiled.
+    return without_weak_types(ARCHITECTURES[name](**fields).build(jr.key(0) if key is None else key))
+
+
+def without_weak_types(rule: AbstractRule) -> AbstractRule:
+    """The same rule with arrays as a file gives them: a program for weakly typed ones would be compiled beside it."""
     return jax.tree.map(lambda leaf: jnp.array(leaf, leaf.dtype) if eqx.is_array(leaf) else leaf, rule)
 
 

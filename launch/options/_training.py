@@ -1,13 +1,18 @@
 import dataclasses
 from pathlib import Path
-from typing import final, Literal, TypeVar
+from typing import Annotated, final, Literal, TypeVar
 
-from ...meta import Length
+import tyro
+
+from ...meta import AbstractObjective, Cosine, Length, RidgeObjective
 from ...meta.estimators import AbstractEstimator
-from ._recipes import Lean, Released
+from ...rules import AbstractRecipe
+from ...tasks import AbstractTasks
 
 
 _Value = TypeVar("_Value")
+_ByName = Annotated[_Value, tyro.conf.Suppress, tyro.conf.Fixed]
+"""A field that a command line sets by a name, or not at all, and not as an option of its own."""
 
 
 @final
@@ -15,9 +20,20 @@ _Value = TypeVar("_Value")
 class Training:
     """All that decides what a meta-training run does. A preset is a value of this class."""
 
-    rule: Lean | Released
-    estimator: AbstractEstimator
+    rule: _ByName[AbstractRecipe]
+    """What is meta-trained. Choose another with --rule NAME."""
+    estimator: _ByName[AbstractEstimator]
     """How the meta-gradient is estimated. Choose another with --estimator NAME."""
+    objective: _ByName[AbstractObjective] = RidgeObjective(Cosine())
+    """What the features are to be good for. Choose another with --objective NAME."""
+    tasks: _ByName[AbstractTasks | None] = None
+    """Tasks of one's own in place of those that are made from the sources: --tasks MODULE:CLASS."""
+    preset: _ByName[str] = "quick"
+    """Name of the preset that this began as."""
+    tasks_per_step: _ByName[int] = 8
+    """Tasks in a meta-step, for estimators that are chosen by name."""
+    window: _ByName[Length] = Length(20)
+    """Steps between two meta-steps, for estimators that are chosen by name."""
     start: str | None = None
     """The rule to begin with, instead of a fresh one: a rule file, a run folder or a shipped rule's name."""
     networks: tuple[str, ...] = ("32-32-32",)
@@ -25,7 +41,7 @@ class Training:
     activation: str = "relu"
     """relu, leaky-relu, swish, tanh or step."""
     weight_scale: float = 0.1
-    """Deviation of a base model's initial weights."""
+    """Standard deviation of a base model's initial weights."""
     sources: tuple[str, ...] = ("embedded",)
     """What to meta-train on: glyphs, silhouettes, shapes, all three as `embedded`, made-up texts as `topics`, or names
     of data sets. Images and vectors take turns."""
@@ -40,22 +56,21 @@ class Training:
     batch_sizes: tuple[int, ...] = (32,)
     """Unlabelled examples in an inner step; several take turns, beside the networks."""
     horizon: Length = Length(60)
-    """Scored stretches in an episode."""
+    """Outer-loss evaluations per unroll."""
     updates: int = 1
-    """Inner steps in a scored stretch."""
-    score: str = "cosine"
-    """How the meta-objective measures predictions: cosine, squared or hinge."""
+    """Inner steps per outer-loss evaluation."""
     regression_targets: bool = False
     """Whether the augmentation's coefficients are to be predicted too."""
     optimiser: Literal["adam", "sgd"] = "adam"
-    """Of the meta-parameters: Adam under a warm-up, a cosine decay and a clipped norm, or plain steps."""
+    """Outer optimiser: Adam with warm-up, cosine decay and a clipped gradient norm, or plain steps."""
     learning_rate: float = 1e-2
-    """Of the optimiser, at its peak."""
+    """Peak step size of the outer optimiser."""
     averaging: float = 0.9
     """Share of the meta-parameters' moving average that a meta-step keeps."""
     steps: int = 300
     """Meta-steps."""
     seed: int = 0
+    """Decides everything that is drawn: the initial rule, tasks, batches, base models, noise."""
     validate_every: int = 50
     """Meta-steps between validations on characters and shapes of their own; the best average becomes the rule."""
     checkpoint_every: int = 50
@@ -72,8 +87,8 @@ class Training:
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Run:
-    """Where a run is kept, and where its data are."""
+class RunOptions:
+    """Where a run is stored, and where its data are."""
 
     run: Path | None = None
     """Folder of the run; by default runs/PRESET-seedN, with a number added if that is taken."""

@@ -9,16 +9,17 @@ import jax.random as jr
 import numpy as np
 
 from ...errors import BadInput
+from ...rules import LearnedRule
 from ..evaluation._data import load_all
 from ..evaluation._rows import Row
 from ..figures._plots import COLOURS, panels, save
 from ..options._ingredients import INGREDIENTS, leave_out
 from ..options._names import choose
-from ..options._recipes import build
+from ..options._recipes import build, Lean, Released
 from ..options._training import Training
 from ..records._rule_file import load_rule
 from ..records._tables import print_columns, write_rows
-from ..training._meta_run import protocol_of
+from ..training._experiment import protocol_of
 from ._intervals import Interval
 
 
@@ -28,14 +29,15 @@ def variants_of(training: Training, ingredients: Sequence[str]) -> dict[str, Tra
     Without names, for all ingredients that make a difference, and of a group whose other parts the rule lacks anyway
     only the part. Raises `BadInput` for unknown ones and for those that leave nothing of the rule.
     """
-    rule = eqx.filter_eval_shape(training.rule.build, jr.key(0))
+    recipe = _named(training)
+    rule = eqx.filter_eval_shape(recipe.build, jr.key(0))
     variants, made = {}, [rule]
     for name in ingredients or INGREDIENTS:
         choose(name, INGREDIENTS, "ingredient")
-        without = training.rule.without
+        without = recipe.without
         back = name in without
         rest = tuple(each for each in without if each != name) if back else (*without, name)
-        variant = dataclasses.replace(training, rule=dataclasses.replace(training.rule, without=rest))
+        variant = dataclasses.replace(training, rule=dataclasses.replace(recipe, without=rest))
         changed = eqx.filter_eval_shape(variant.rule.build, jr.key(0))
         if ingredients and eqx.tree_equal(rule, changed) is True:
             raise BadInput(f"This rule has no ingredient {name!r} that could be left out.")
@@ -45,9 +47,20 @@ def variants_of(training: Training, ingredients: Sequence[str]) -> dict[str, Tra
     return variants
 
 
+def without_of(training: Training) -> tuple[str, ...]:
+    """The ingredients that a training's rule is made without. Raises `BadInput` for a rule without named ones."""
+    return _named(training).without
+
+
+def _named(training: Training) -> Lean | Released:
+    if not isinstance(training.rule, Lean | Released):
+        raise BadInput("Only the rules lean and released have ingredients with names: --rule lean or --rule released.")
+    return training.rule
+
+
 @final
 @dataclasses.dataclass(frozen=True)
-class _Cell:
+class Cell:
     """Held-out accuracies of one seed: meta-trained as a variant, and switched off in the whole trained rule."""
 
     accuracy: float
@@ -55,23 +68,25 @@ class _Cell:
     seconds: float
 
 
-def _accuracy(rows: Sequence[Row]) -> float:
+def accuracy_of(rows: Sequence[Row]) -> float:
     return float(np.mean([row["accuracy"] for row in rows if row["encoder"] == "meta-trained"]))
 
 
-def _switched_off(whole: Path, variant: Training, kept: Path, data_dir: Path | None) -> float:
+def switched_off(whole: Path, variant: Training, kept: Path, data_dir: Path | None) -> float:
     """Accuracy of a trained rule without an ingredient that it was trained with."""
     if kept.exists():
-        return _accuracy(json.loads(kept.read_text()))
-    protocol, rule = protocol_of(variant), leave_out(load_rule(whole, build), variant.rule.without)
+        return accuracy_of(json.loads(kept.read_text()))
+    rule = load_rule(whole, build)
+    assert isinstance(rule, LearnedRule)
+    protocol, rule = protocol_of(variant), leave_out(rule, without_of(variant))
     encoders = [("meta-trained", protocol.fitted(rule, variant.evaluation_steps))]
     data_sets = load_all(variant.held_out, data_dir, variant.labels)
     rows = protocol.rows(encoders, data_sets)
     write_rows(kept, rows)
-    return _accuracy(rows)
+    return accuracy_of(rows)
 
 
-def _row(name: str, own: Sequence[_Cell], whole: Sequence[_Cell]) -> dict[str, Any]:
+def row_of(name: str, own: Sequence[Cell], whole: Sequence[Cell]) -> dict[str, Any]:
     change = Interval.of([mine.accuracy - theirs.accuracy for mine, theirs in zip(own, whole)])
     off = [mine.switched_off - theirs.accuracy for mine, theirs in zip(own, whole) if mine.switched_off is not None]
     switched = Interval.of(off) if off else Interval(float("nan"), float("nan"))
@@ -89,7 +104,7 @@ def _row(name: str, own: Sequence[_Cell], whole: Sequence[_Cell]) -> dict[str, A
     }
 
 
-def _print(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+def print_ablation(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     def column(mean: str, half: str, sign: bool) -> list[str]:
         texts = [Interval(row[mean], row[half]).text(sign=sign) for row in rows]
         return ["" if "nan" in text else text for text in texts]
@@ -105,7 +120,7 @@ def _print(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     print_columns(title, columns, caption)
 
 
-def _plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def plot_ablation(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     variants = [row for row in rows if row["variant"] != "whole rule"]
     figure, (axes,) = panels(1, 7.5, 1.4 + 0.34 * len(variants))
     place = np.arange(len(variants))

@@ -3,13 +3,14 @@ import json
 
 from ...errors import BadInput
 from ..hosts._devices import Devices
-from ..options._training import Run, Training
+from ..options._training import RunOptions, Training
+from ..records._description import describe
 from ..records._rule_file import describe as describe_rule
 from ..records._run_folder import RunFolder
-from ..training._meta_run import _configuration, meta_run, MetaRun
+from ..training._meta_run import meta_run, MetaRun
 
 
-def cell_run(preset: str, training: Training, run: Run, devices: Devices = Devices()) -> MetaRun:
+def cell_run(training: Training, run: RunOptions, devices: Devices = Devices()) -> MetaRun:
     """A run that is one cell of a grid: made if it is not there, gone on with if it was cut off, else read.
 
     Raises `BadInput` as `meta_run` does, or if the folder holds another run.
@@ -17,8 +18,8 @@ def cell_run(preset: str, training: Training, run: Run, devices: Devices = Devic
     assert run.run is not None
     folder = RunFolder(run.run)
     if not folder.results.exists():
-        return meta_run(preset, training, dataclasses.replace(run, resume=folder.configuration.exists()), devices)
-    folder = RunFolder.open(run.run, _configuration(preset, training))
+        return meta_run(training, dataclasses.replace(run, resume=folder.configuration.exists()), devices)
+    folder = RunFolder.open(run.run, describe(training))
     try:
         _, record = describe_rule(folder.rule)
         return MetaRun(folder, training.steps, record["seconds"], json.loads(folder.results.read_text()))

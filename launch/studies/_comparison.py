@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from ...meta import InnerLoop, sample, Sampled
 from ...meta.estimators import AbstractEstimator, FullBackprop, FullES, Population
 from ..figures._plots import panels, save, style
-from ..options._estimators import NOISE, tasks_and_window
+from ..options._estimators import NOISE
 from ..options._training import Training
 from ..records._files import write_atomically
 from ..records._metrics import read_metrics
@@ -20,15 +20,15 @@ from ..training._meta_run import MetaRun
 from ._intervals import Interval
 
 
-def _reference(training: Training, name: str) -> AbstractEstimator:
-    tasks = tasks_and_window(training)[0]
+def reference_estimator(training: Training, name: str) -> AbstractEstimator:
+    tasks = training.tasks_per_step
     return FullBackprop(Population(tasks), None) if name == "backprop" else FullES(Population(tasks, 16), NOISE)
 
 
 _SCALARS = ("variance", "nonfinite", "inner_steps", "seconds", "memory")
 
 
-def _sampled(
+def sampled(
     kept: Path, estimator: AbstractEstimator, where: tuple[InnerLoop, PyTree, PRNGKeyArray], samples: int
 ) -> Sampled:
     """Samples of an estimator, made or read from a file."""
@@ -43,13 +43,13 @@ def _sampled(
     return found
 
 
-def _for_seconds(training: Training, seconds: float, seconds_a_step: float) -> Training:
+def for_seconds(training: Training, seconds: float, seconds_a_step: float) -> Training:
     """The training with as many meta-steps as take so many seconds."""
     steps = max(1, round(seconds / seconds_a_step))
     return dataclasses.replace(training, steps=steps, validate_every=max(1, steps // 8), checkpoint_every=steps)
 
 
-def _learned(runs: Sequence[MetaRun]) -> dict[str, Any]:
+def learned(runs: Sequence[MetaRun]) -> dict[str, Any]:
     """What meta-training with an estimator led to."""
 
     def accuracy(encoder: str) -> list[float]:
@@ -68,7 +68,7 @@ def _learned(runs: Sequence[MetaRun]) -> dict[str, Any]:
     }
 
 
-def _print(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+def print_comparison(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     columns = {
         "estimator": [row["estimator"] for row in rows],
         "bias": [f"{row['bias']:.2f}" for row in rows],
@@ -93,20 +93,20 @@ def _print(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     print_columns(title, columns, caption)
 
 
-def _plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    learned = "accuracy" in rows[0]
-    figure, axes = panels(2 + learned)
+def plot_comparison(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    has_accuracy = "accuracy" in rows[0]
+    figure, axes = panels(2 + has_accuracy)
     for index, row in enumerate(rows):
         axes[0].scatter(row["seconds"], row["variance"], **style(index), label=row["estimator"])
         bias = row["bias"] if row["bias"] > row["resolution"] else row["resolution"]
         # A hollow mark is an upper limit: the bias, if there is one, is too small to be seen.
         axes[1].scatter(row["seconds"], bias, **(style(index) if row["bias"] > row["resolution"] else _hollow(index)))
-        if learned:
+        if has_accuracy:
             _curve(axes[2], index, path / row["estimator"].replace(":", "-"))
     axes[0].set(xscale="log", yscale="log", xlabel="seconds for one estimate", ylabel="variance of one estimate / |g|²")
     axes[1].set(xscale="log", yscale="log", xlabel="seconds for one estimate", ylabel="bias / |g|")
     axes[1].set_title("hollow: none was found that is larger", fontsize=9)
-    if learned:
+    if has_accuracy:
         axes[2].set(xlabel="seconds since the first meta-step", ylabel="best validation loss (mean of seeds)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
     save(figure, path / "comparison.png")

@@ -1,31 +1,15 @@
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from ...rules import AbstractRule
-from ..options._recipes import configuration_of
-from ..options._training import Training
-from ..records._description import describe
 from ..records._rule_file import save_rule
+from ._experiment import Provenance
 
 
-def keep_rule(path: Path, rule: AbstractRule, training: Training, made: dict[str, Any]) -> None:
-    """Writes a rule of a run as a file. `made` says by which preset, and after how many steps and seconds.
+def write_rule(path: Path, rule: AbstractRule, provenance: Provenance, spent: tuple[int, float]) -> None:
+    """Writes a rule of a run as a file, after so many meta-steps and seconds.
 
-    The record beside the rule says where it comes from, and the base model that it is evaluated with unless a person
-    says otherwise. Raises `BadInput` where it can't be written.
+    Raises `BadInput` where the file can't be written.
     """
-    record = {
-        "seed": training.seed,
-        "estimator": describe(training.estimator),
-        "start": training.start,
-        "sources": list(training.sources),
-        "side": training.side,
-        "network": training.networks[0],
-        "activation": training.activation,
-        "weight_scale": training.weight_scale,
-        "batch_size": training.batch_sizes[0],
-        "evaluation_steps": training.evaluation_steps,
-        "metarule": version("metarule"),
-    }
-    save_rule(path, rule, configuration_of(training.rule), made | record)
+    steps, seconds = spent
+    record = {"preset": provenance.record["preset"], "steps": steps, "seconds": round(seconds, 1)}
+    save_rule(path, rule, provenance.rule, record | provenance.record)

@@ -10,16 +10,14 @@ from ..hosts._distributed import DistributedOptions
 from ..hosts._processes import Processes
 from ..hosts._watchdog import Watchdog
 from ..options._command_line import parse_training
-from ..options._estimators import with_estimator
-from ..options._presets import PRESETS
-from ..options._training import Run
+from ..options._training import RunOptions
 from ._meta_run import meta_run
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class _Options:
-    run: Annotated[Run, tyro.conf.arg(name="")] = Run()
+    run: Annotated[RunOptions, tyro.conf.arg(name="")] = RunOptions()
     distribution: Annotated[DistributedOptions, tyro.conf.arg(name="")] = DistributedOptions()
 
 
@@ -27,10 +25,10 @@ def train(
     arguments: list[str], distribution: DistributedOptions, processes: Processes, watchdog: Watchdog | None
 ) -> int:
     """Meta-trains as the command line says, with the processes that were met; process 0 speaks."""
-    preset, training, options = parse_training(arguments, PRESETS, with_estimator, _Options())
+    training, options = parse_training(arguments, _Options())
     run = options.run
     cache_compilations()
-    finished = meta_run(preset, training, run, Devices(processes, watchdog, distribution))
+    finished = meta_run(training, run, Devices(processes, watchdog, distribution))
     if not processes.first:
         return 0
     path = finished.folder.path

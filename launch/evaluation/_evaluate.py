@@ -1,0 +1,191 @@
+import dataclasses
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, final, Literal, runtime_checkable
+
+import numpy as np
+import tyro
+from jaxtyping import Float
+
+from ...errors import BadInput
+from ...rules import AbstractRecipe, AbstractRule
+from ...tasks import as_inputs, DataSet
+from ..encoders._encoder import AbstractEncoder
+from ..encoders._precomputed import Precomputed
+from ..encoders._trained_rule import TrainedRule
+from ._contestants import Comparators, ENCODERS, encoders_of
+from ._data import load_each
+from ._protocol import Protocol
+from ._rows import Row
+
+
+_AT_MOST = (3, 300, 10_000)
+"""With `quick`: seeds, test and unlabelled examples at most."""
+
+_BUDGET = 0.2
+"""With `quick`: the share of their usual steps that baselines get."""
+
+Matrix = Float[np.ndarray, "example feature"]
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What to score encoders on, beside which others, and how carefully."""
+
+    tasks: tuple[str, ...] = ("digits",)
+    """Data sets, such as digits, mnist14, fashion_mnist28 or PATH.npz; `metarule data list` names them."""
+    encoders: tuple[str, ...] = tuple(ENCODERS)
+    """Encoders to score; by default the rule, the same rule untrained, and all baselines."""
+    labels: int = 10
+    """Labelled examples per class."""
+    seeds: int = 10
+    """Repetitions, each with its own start, order of inputs and examples."""
+    steps: tuple[int, ...] = ()
+    """Inner steps to score after, several for a curve; by default as many as the rule was meta-trained for, and for
+    hand-made rules their own number."""
+    statistics: Literal["batch", "frozen"] = "batch"
+    """Examples whose statistics batch normalisation uses when features are computed: the labelled and test examples
+    (batch), or up to 10,000 unlabelled train examples (frozen)."""
+    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """At most 3 seeds, 300 test and 10,000 unlabelled examples, and a fifth of the baselines' steps."""
+    network: str | None = None
+    """Layer widths of the base model, features last, such as 64-64-32; by default the rule's own."""
+    activation: str | None = None
+    """relu, leaky-relu, swish, tanh or step; by default the rule's own."""
+    batch_size: int | None = None
+    """Unlabelled examples in an inner step; by default the rule's own."""
+    queries: int = 1000
+    """Test examples to score on, for each seed."""
+    unlabelled: int | None = None
+    """Train examples to give without labels; by default all."""
+    data_dir: Path | None = None
+    """Folder of data sets; also METARULE_DATA."""
+
+    def __post_init__(self):
+        if min(self.labels, self.seeds, self.queries) < 1 or min(self.steps, default=0) < 0:
+            raise BadInput("--labels, --seeds and --queries need 1 or more, --steps 0 or more.")
+        if any(count is not None and count < 2 for count in (self.batch_size, self.unlabelled)):
+            raise BadInput("--batch-size and --unlabelled need 2 or more.")
+
+    @property
+    def title(self) -> str:
+        """The heading of a table of results."""
+        quickly = (
+            f", quickly: {self._at_most(0)} seeds, {self._at_most(1)} test and {self._at_most(2):,} unlabelled "
+            f"examples at most, {_BUDGET:.0%} of the baselines' steps"
+        )
+        return f"Accuracy with {self.labels} labels per class" + quickly * self.quick
+
+    def protocol(self, trained: TrainedRule) -> Protocol:
+        """How a rule's features are scored, with the rule's own base model unless another one is named."""
+        return Protocol(
+            trained.architecture,
+            labels=self.labels,
+            seeds=self._at_most(0),
+            queries=self._at_most(1),
+            unlabelled=self._at_most(2) if self.quick else self.unlabelled,
+            batch_size=self.batch_size or trained.batch_size,
+            statistics=self.statistics,
+        )
+
+    def rows(self, trained: TrainedRule, tell: Callable[[str], None] = lambda _: None) -> list[Row]:
+        """Scores the encoders, those that belong to the rule with this rule: a row for each data set, encoder and
+        readout. `tell` is called with the name of each data set and encoder when it begins."""
+        protocol = self.protocol(trained)
+        comparators = Comparators(
+            protocol,
+            trained=trained.rule,
+            untrained=trained.untrained() if "untrained" in self.encoders else trained.rule,
+            steps=self.steps or (trained.steps,),
+            same_steps=bool(self.steps),
+            budget=_BUDGET if self.quick else 1.0,
+        )
+        made = encoders_of(self.encoders, comparators)
+        return protocol.rows(made, load_each(self.tasks, self.data_dir, self.labels), tell)
+
+    def _at_most(self, place: int) -> int:
+        given = (self.seeds, self.queries, self.unlabelled or _AT_MOST[2])[place]
+        return min(given, _AT_MOST[place]) if self.quick else given
+
+
+@runtime_checkable
+class Transformer(typing.Protocol):
+    """What scikit-learn's transformers have."""
+
+    def fit(self, X: Any, y: Any = None) -> Any: ...
+
+    def transform(self, X: Any) -> Any: ...
+
+
+def evaluate(
+    subject: Any = "default",
+    *,
+    like: AbstractRule | AbstractRecipe | None = None,
+    name: str = "own",
+    **settings: Any,
+) -> list[Row]:
+    """Scores features with few labels as `metarule evaluate` does, and returns the rows of its table.
+
+    `subject` is one of these:
+    - a rule: an object, a rule file, a run folder or a shipped rule's name (`like` as for `load_rule`). It is scored
+      as the encoder `meta-trained`;
+    - an encoder, an `AbstractEncoder`;
+    - a transformer with scikit-learn's `fit` and `transform`: fitted once on the unlabelled train examples;
+    - a function from inputs [example, input] to features [example, feature];
+    - one's own features of a data set: a pair of arrays [example, feature], in the order of its train and test split.
+    All but a rule are scored under `name`. `settings` are the fields of `Evaluation`, such as `tasks`, `labels` and
+    `seeds`; `encoders` are the ones to score beside it, raw inputs, PCA and k-means if not given.
+
+    Raises `BadInput` for what can't be scored.
+    """
+    settings = {"encoders": ("raw", "pca", "kmeans"), **settings}
+    if isinstance(settings.get("tasks"), str):
+        settings["tasks"] = (settings["tasks"],)
+    if isinstance(subject, str | Path | AbstractRule | TrainedRule):
+        settings["encoders"] = tuple(dict.fromkeys(("meta-trained", *settings["encoders"])))
+        evaluation = Evaluation(**settings)
+        return evaluation.rows(TrainedRule.of(subject, evaluation.network, evaluation.activation, like))
+    evaluation = Evaluation(**settings)
+    trained = TrainedRule.of("default", evaluation.network, evaluation.activation)
+    protocol, rows = evaluation.protocol(trained), evaluation.rows(trained)
+    for data_set in load_each(evaluation.tasks, evaluation.data_dir, evaluation.labels):
+        if isinstance(subject, AbstractEncoder):
+            rows += protocol.rows([(name, subject)], [data_set])
+        else:
+            featured, unlabelled = _with_features(subject, data_set)
+            rows += protocol.rows([(name, Precomputed(unlabelled))], [featured])
+    return rows
+
+
+def _with_features(subject: Any, data_set: DataSet) -> tuple[DataSet, int]:
+    """The data set with features where its inputs are, and how many unlabelled examples they were fitted to."""
+    inputs = as_inputs(data_set.train_x), as_inputs(data_set.test_x)
+    unlabelled = 0
+    if isinstance(subject, tuple) and len(subject) == 2:
+        features = subject
+    elif isinstance(subject, Transformer):
+        fitted, unlabelled = subject.fit(inputs[0]), len(inputs[0])
+        features = fitted.transform(inputs[0]), fitted.transform(inputs[1])
+    elif callable(subject):
+        features = subject(inputs[0]), subject(inputs[1])
+    else:
+        raise BadInput(
+            f"{type(subject).__name__} can't be scored: give a rule, an encoder, a transformer with fit and transform, "
+            "a function of inputs, or a pair of feature arrays."
+        )
+    train, test = (_matrix(each, data_set, len(x)) for each, x in zip(features, inputs))
+    return dataclasses.replace(data_set, kind="table", train_x=train, test_x=test), unlabelled
+
+
+def _matrix(features: Any, data_set: DataSet, examples: int) -> Matrix:
+    made = np.asarray(features, np.float32)
+    if made.ndim != 2 or len(made) != examples:
+        raise BadInput(
+            f"{data_set.name}: features of shape {made.shape} where [{examples}, feature] is needed; give one row for "
+            "each example, in the data set's order."
+        )
+    if not np.isfinite(made).all():
+        raise BadInput(f"{data_set.name}: the features hold NaN or infinity.")
+    return made

@@ -1,0 +1,20 @@
+from ...errors import BadInput
+from ...meta import AbstractObjective, Cosine, Hinge, RidgeObjective, Squared
+from ._names import own
+
+
+OBJECTIVES: dict[str, AbstractObjective] = {
+    "cosine": RidgeObjective(Cosine()),
+    "squared": RidgeObjective(Squared()),
+    "hinge": RidgeObjective(Hinge()),
+}
+"""Ridge regression on the support set, whose predictions for the query set are scored in one of three ways."""
+
+
+def objective(name: str) -> AbstractObjective:
+    """The objective of this name, or that of the user's own class `MODULE:CLASS`. Raises `BadInput` for another."""
+    if name in OBJECTIVES:
+        return OBJECTIVES[name]
+    if ":" not in name:
+        raise BadInput(f"Unknown objective {name!r}; the known ones are {', '.join(OBJECTIVES)}, and MODULE:CLASS.")
+    return own(name, "objective", AbstractObjective)
