@@ -73,7 +73,7 @@ def parse_training(
             training = _CHOICES[choice](training, name)
     parts = {choice: _settable(getattr(training, choice)) for choice in command.choices}
     parts = {choice: part for choice, part in parts.items() if part is not None}
-    groups = {"own": (options, ""), "training": (training, command.prefix)}
+    groups = {"own": (options, ""), "training": (fields_as_options(training), command.prefix)}
     groups |= {choice: (fields_as_options(part), f"{command.prefix}.{choice}") for choice, part in parts.items()}
     # The parser reads types and defaults from a class: this one is made of the objects that were chosen.
     fields = [
@@ -91,7 +91,7 @@ def parse_training(
     changed = {choice: with_options(part, getattr(parsed, choice)) for choice, part in parts.items()}
     if isinstance(training.rule, Given) and "rule" in changed:
         changed["rule"] = Given(changed["rule"])
-    return dataclasses.replace(parsed.training, **changed), parsed.own
+    return dataclasses.replace(with_options(training, parsed.training), **changed), parsed.own
 
 
 def _settable(part: Any) -> Any:

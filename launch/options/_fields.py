@@ -6,6 +6,9 @@ from typing import Any, TypeVar
 
 _Object = TypeVar("_Object")
 
+NO_OPTION = {"option": False}
+"""Metadata of a dataclass's field that a command line is not to set."""
+
 _PLAIN = (bool, int, float, str)
 
 
@@ -13,13 +16,14 @@ def fields_as_options(value: Any) -> Any:
     """A dataclass that holds what a command line can set of an object: a value of a class made for that purpose.
 
     Numbers, words, truth values and tuples of them are fields of the same names; dataclasses and Equinox modules within
-    are such values again. Arrays, functions and fields without an initial value are left out.
+    are such values again. Arrays, functions and fields that are marked
+    by `NO_OPTION` or have no initial value are left out.
     """
     hints = typing.get_type_hints(type(value))
     fields = []
     for field in dataclasses.fields(value):
         held = getattr(value, field.name)
-        if not field.init:
+        if not field.init or field.metadata.get("option") is False:
             continue
         if _is_plain(hints[field.name]):
             fields.append((field.name, hints[field.name], dataclasses.field(default=held)))

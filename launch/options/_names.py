@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from ...errors import BadInput
 
@@ -34,7 +34,9 @@ def own_class(text: str, kind: str, *bases: type) -> type:
     found = vars(module).get(name)
     wanted = " or ".join(base.__name__ for base in bases)
     if not isinstance(found, type):
-        classes = [key for key, each in vars(module).items() if isinstance(each, type) and issubclass(each, bases)]
+        classes = [
+            key for key, each in vars(module).items() if _fits(each, bases) and each.__module__ == module.__name__
+        ]
         there = f"it has {', '.join(classes)}" if classes else f"define one there that inherits from {wanted}"
         raise BadInput(f"{place} has no class {name!r} to be a {kind}; {there}.")
     if not issubclass(found, bases):
@@ -55,6 +57,10 @@ def own(text: str, kind: str, *bases: type) -> Any:
         return found()
     except TypeError as error:
         raise BadInput(f"{text} can't be made without arguments ({error}): give every field a default.") from error
+
+
+def _fits(found: object, bases: tuple[type, ...]) -> TypeGuard[type]:
+    return isinstance(found, type) and issubclass(found, bases) and not inspect.isabstract(found)
 
 
 def _module(place: str, kind: str) -> ModuleType:

@@ -12,7 +12,7 @@ from ... import rules
 from ...errors import BadInput
 from ...rules import AbstractRecipe, AbstractRule, LearnedRule
 from ..records._description import class_name, describe
-from ._fields import with_description
+from ._fields import fields_as_options, with_description
 from ._ingredients import leave_out
 from ._names import own
 
@@ -78,7 +78,7 @@ class Released(AbstractRecipe):
 class Given(AbstractRecipe):
     """A rule that is there already, such as one of the user's own class: it is meta-trained from the arrays it has."""
 
-    rule: AbstractRule
+    rule: AbstractRule[Any]
 
     def build(self, key: PRNGKeyArray) -> AbstractRule:
         return self.rule
@@ -109,8 +109,8 @@ def configuration_of(recipe: AbstractRecipe) -> dict[str, Any]:
     made = recipe.rule if isinstance(recipe, Given) else recipe
     names: dict[type, str] = {kind: name for name, kind in ARCHITECTURES.items()}
     name = names.get(type(made)) or class_name(type(made))
-    described = describe(made)
-    return {"architecture": name, **{field: described[field] for field in described if field != "class"}}
+    plain = describe(fields_as_options(made))
+    return {"architecture": name, **{field: value for field, value in plain.items() if field != "class"}}
 
 
 def build(

@@ -1,18 +1,17 @@
 import dataclasses
 from pathlib import Path
-from typing import Annotated, final, Literal, TypeVar
-
-import tyro
+from typing import Any, final, Literal
 
 from ...meta import AbstractObjective, Cosine, Length, RidgeObjective
 from ...meta.estimators import AbstractEstimator
 from ...rules import AbstractRecipe
 from ...tasks import AbstractTasks
+from ._fields import NO_OPTION
 
 
-_Value = TypeVar("_Value")
-_ByName = Annotated[_Value, tyro.conf.Suppress, tyro.conf.Fixed]
-"""A field that a command line sets by a name, or not at all, and not as an option of its own."""
+def _by_name(default: Any = dataclasses.MISSING) -> Any:
+    """A field that a command line sets by a name, or not at all, and not as an option of its own."""
+    return dataclasses.field(default=default, metadata=NO_OPTION)
 
 
 @final
@@ -20,19 +19,19 @@ _ByName = Annotated[_Value, tyro.conf.Suppress, tyro.conf.Fixed]
 class Training:
     """All that decides what a meta-training run does. A preset is a value of this class."""
 
-    rule: _ByName[AbstractRecipe]
+    rule: AbstractRecipe = _by_name()
     """What is meta-trained. Choose another with --rule NAME."""
-    estimator: _ByName[AbstractEstimator]
+    estimator: AbstractEstimator = _by_name()
     """How the meta-gradient is estimated. Choose another with --estimator NAME."""
-    objective: _ByName[AbstractObjective] = RidgeObjective(Cosine())
+    objective: AbstractObjective = _by_name(RidgeObjective(Cosine()))
     """What the features are to be good for. Choose another with --objective NAME."""
-    tasks: _ByName[AbstractTasks | None] = None
+    tasks: AbstractTasks | None = _by_name(None)
     """Tasks of one's own in place of those that are made from the sources: --tasks MODULE:CLASS."""
-    preset: _ByName[str] = "quick"
+    preset: str = _by_name("quick")
     """Name of the preset that this began as."""
-    tasks_per_step: _ByName[int] = 8
+    tasks_per_step: int = _by_name(8)
     """Tasks in a meta-step, for estimators that are chosen by name."""
-    window: _ByName[Length] = Length(20)
+    window: Length = _by_name(Length(20))
     """Steps between two meta-steps, for estimators that are chosen by name."""
     start: str | None = None
     """The rule to begin with, instead of a fresh one: a rule file, a run folder or a shipped rule's name."""
