@@ -21,10 +21,11 @@ from ._protocol import Protocol
 @final
 @dataclasses.dataclass(frozen=True)
 class Comparators:
-    """Who competes in a table: a rule before and after meta-training, and baselines that are scored likewise.
+    """What the encoders of a table are made from: a rule before and after meta-training, and settings of baselines.
 
-    `steps` are the learned rule's step counts. With `same_steps` the hand-made rules take the same, else their own.
-    `budget` is the share of its usual steps that a baseline gets.
+    `steps` are the numbers of inner steps after which the rule is scored. With `same_steps` the hand-made rules are
+    scored after the same numbers, otherwise after their own. `budget` is the share of its usual steps that a baseline
+    gets.
     """
 
     protocol: Protocol
@@ -35,22 +36,22 @@ class Comparators:
     budget: float = 1.0
 
     def learned(self, rule: AbstractRule) -> tuple[AbstractEncoder, ...]:
-        """A rule that was made for the base model's own start, after each of the step counts."""
+        """The base model trained by a rule from the model's own initial weights, after each of the numbers of steps."""
         return tuple(self.protocol.fitted(rule, steps) for steps in self.steps)
 
     def local(self, rule: AbstractRule, steps: int, gain: float = 1.0) -> tuple[AbstractEncoder, ...]:
-        """A hand-made rule, after each of the step counts or after its own."""
+        """The base model trained by a hand-made rule, after each of the numbers of steps or after the rule's own."""
         start, statistics = FanIn(self.protocol.architecture, gain), self.protocol.statistics
         counts = [jnp.asarray(count) for count in self.steps] if self.same_steps else [self.part(steps)]
         return tuple(Fitted(rule, start, count, 100, statistics) for count in counts)
 
     def part(self, steps: int) -> Int[Array, ""]:
-        """So many of a baseline's usual steps."""
+        """The number of steps that a baseline gets of its usual number."""
         return jnp.asarray(max(1, round(self.budget * steps)))
 
     @property
     def features(self) -> int:
-        """Features of the base model, and so of every encoder but the raw inputs."""
+        """Number of features of the base model, and so of every encoder except raw inputs."""
         return self.protocol.architecture.widths[-1]
 
 
@@ -76,15 +77,15 @@ ENCODERS: dict[str, Callable[[Comparators], tuple[AbstractEncoder, ...]]] = {
     "soft-hebb": lambda comparators: comparators.local(SoftHebb(), 1000, gain=1.5),
     "krotov-hopfield": lambda comparators: comparators.local(KrotovHopfield(), 1000),
 }
-"""What a table can hold, by name.
+"""The encoders that a table can hold, by name.
 
-Step counts, step sizes and the constants of the hand-made rules were tuned on embedded data alone: by the mean accuracy
-of both readouts on validation characters and shapes of `tasks.embedded(14)`, 5 labels per class, 3 seeds, network
-64-64-64-64-32, 6 to 17 settings of each. No data set that is evaluated on had a say.
+Numbers of steps, step sizes and the constants of the hand-made rules were tuned on embedded data alone: by the mean
+accuracy of both readouts on validation characters and shapes of `tasks.embedded(14)`, 5 labels per class, 3 seeds,
+network 64-64-64-64-32, 6 to 17 settings of each. No data set of an evaluation was looked at.
 """
 
 LEARNED = ("meta-trained", "untrained", "random-init")
-"""The rule, and what it is no better than if it has learned nothing."""
+"""The rule, and the two encoders that it equals if it has learned nothing."""
 
 
 def encoders_of(names: Sequence[str], comparators: Comparators) -> list[tuple[str, AbstractEncoder]]:

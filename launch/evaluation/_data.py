@@ -5,7 +5,7 @@ from ...tasks import DataSet, few_shot_indices, load
 
 
 def load_each(names: Iterable[str], data_dir: Path | None, labels: int) -> Iterator[DataSet]:
-    """Loads data sets to score on, one after the other as they are asked for.
+    """Loads data sets to score on, each when the iterator reaches it.
 
     Raises `BadInput` as `load` does, and where a class has fewer train examples than `labels` or there is no test
     example.

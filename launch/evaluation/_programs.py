@@ -12,20 +12,20 @@ from jaxtyping import Array, PyTree
 
 
 _OPTIONS: dict[str, str | bool] = {"xla_backend_optimization_level": "1"}
-"""Compiles in five sixths of the time; what runs is as fast."""
+"""Compiles in five sixths of the time; the program is as fast."""
 _NO_EMITTERS: dict[str, str | bool] = {"xla_cpu_use_fusion_emitters": False}
-"""Compiles in two thirds of the time; what runs takes a sixth longer. Not every version of XLA knows it."""
+"""Compiles in two thirds of the time; the program takes a sixth longer. Not every version of XLA knows it."""
 
 _Result = TypeVar("_Result")
 
 
 @final
 class Programs:
-    """Compiles and runs functions of arrays side by side: each is compiled once, however often it is asked for.
+    """Compiles and runs functions of arrays side by side. Each is compiled once, however often it is run.
 
-    XLA keeps one core busy for a program that it compiles and hardly more for a small one that runs, and a table has
-    dozens: there is a worker for every core. An accelerator runs one program at a time, while others are compiled. Use
-    it as a context manager: what nobody waits for any more is not begun.
+    XLA keeps one core busy while it compiles a program, and hardly more while it runs a small one, and a table needs
+    dozens of programs: there is a worker for every core. An accelerator runs one program at a time, while others are
+    compiled. Use this as a context manager: work that has not begun is cancelled on exit.
     """
 
     def __init__(self):
@@ -42,11 +42,11 @@ class Programs:
         self._workers.shutdown(cancel_futures=True)
 
     def begin(self, work: Callable[..., _Result], *arguments: Any) -> Future[_Result]:
-        """Has a worker do this; what is asked for first is begun first."""
+        """Queues work for the next free worker. Returns its future."""
         return self._workers.submit(work, *arguments)
 
     def run(self, function: Callable[..., _Result], *arguments: PyTree) -> tuple[_Result, float]:
-        """What a function of these arguments returns, and the seconds that this took without its compilation."""
+        """The result of a function of these arguments, and the seconds that running it took, without compilation."""
         program = self._program(function, arguments)
         with self._turns:
             start = time.perf_counter()
@@ -62,7 +62,7 @@ class Programs:
         if first:
             try:
                 program.set_result(_compiled(function, arguments))
-            except BaseException as error:  # Whoever waits for it hears of it.
+            except BaseException as error:  # For every thread that waits for this program.
                 program.set_exception(error)
         return program.result()
 

@@ -28,10 +28,10 @@ READOUTS = {"ridge": ridge_scores, "logistic": logistic_scores}
 class Protocol:
     """How features are scored: the same seeds, examples and readouts for every encoder.
 
-    A seed decides the labelled examples, the test examples, and all that an encoder draws. `unlabelled` is how many
-    of the train examples are given without labels, the same ones for every seed; by default all. `statistics` says
-    where base models' batch normalisation has its own from when features are computed: the labelled and test examples
-    at hand (`batch`), or unlabelled ones (`frozen`).
+    A seed decides the labelled examples, the test examples, and everything that an encoder draws. `unlabelled` is how
+    many of the train examples are given without labels, the same ones for every seed; by default all. `statistics`
+    names the examples whose mean and variance batch normalisation uses when features are computed: the labelled and
+    test examples together (`batch`), or unlabelled train examples (`frozen`).
     """
 
     architecture: MultiLayerPerceptron
@@ -53,19 +53,20 @@ class Protocol:
         data_sets: Iterable[DataSet],
         tell: Callable[[str], None] = lambda _: None,
     ) -> list[Row]:
-        """Scores encoders on data sets: a row for each data set, encoder and readout.
+        """Scores encoders on data sets. Returns a row for each data set, encoder and readout.
 
-        A row's seconds are those of making the features, without compilation. `tell` hears what is being scored.
+        A row's seconds are those of computing the features, without compilation. `tell` is called with the names of
+        the data set and the encoder when their features begin to be computed.
         """
         encoders, cells = list(encoders), []
         with Programs() as programs:
-            for data_set in data_sets:  # While features are made of one, the next ones are loaded.
+            for data_set in data_sets:  # The next ones are loaded while features of this one are computed.
                 given = EvaluationData.of(data_set, self)
                 for name, encoder in encoders:
                     cell = _Cell(data_set.name, name, encoder, given)
                     cells.append((cell, programs.begin(cell.features, programs, tell)))
-            # Not in a worker: XLA's CPU threads can wait for each other where two programs factorise batches of
-            # matrices at once, as readouts do.
+            # Not in a worker: readouts factorise batches of matrices, and two programs that do so at once can make
+            # XLA's CPU threads wait for each other for ever.
             return [row for cell, made in cells for row in cell.rows(programs, *made.result())]
 
 
@@ -80,7 +81,7 @@ class _Cell:
     given: "EvaluationData"
 
     def features(self, programs: Programs, tell: Callable[[str], None]) -> tuple[_Features, float]:
-        """What the encoder makes, and in how many seconds."""
+        """The encoder's features, and the seconds that computing them took."""
         tell(f"{self.task}: {self.name}")
         return programs.run(_features, self.encoder, self.given)
 
@@ -88,7 +89,7 @@ class _Cell:
         """A row for each readout of these features."""
         given, account = self.given, self.encoder.account(len(self.given.train))
         seeds, labelled = given.labels.shape
-        # Two programs: that of a readout, which takes long to compile, is the same for any number of features.
+        # Two programs, because a readout takes long to compile and is then the same for any number of features.
         axes, _ = programs.run(_axes, *features)
         for readout, score in READOUTS.items():
             shares, _ = programs.run(_accuracies, score, axes, given.labels, given.answers, given.classes)
@@ -109,9 +110,9 @@ class _Cell:
 
 
 class EvaluationData(eqx.Module):
-    """The inputs of a data set on the device: unlabelled ones, and for every seed those of `Problem`.
+    """The inputs of a data set on the device: unlabelled ones, and those of a `Problem` for every seed.
 
-    `answers` are the classes of the queries, which no encoder sees.
+    `answers` are the classes of the query examples, which no encoder is given.
     """
 
     train: Float[Array, "train input"]

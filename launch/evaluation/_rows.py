@@ -12,7 +12,8 @@ from ..records._tables import _BOX, write_rows
 class Row(TypedDict):
     """One line of a table of results. `accuracy` and `stderr` lie between 0 and 1; counts are of examples.
 
-    `statistics` is where batch normalisation had its own from: `batch`, `frozen`, or `none` for an encoder without.
+    `statistics` names the examples whose mean and variance batch normalisation used: `batch`, `frozen`, or `none` for
+    an encoder without batch normalisation.
     """
 
     encoder: str
@@ -31,9 +32,9 @@ class Row(TypedDict):
 def print_table(
     rows: Sequence[Row], title: str, *, json_file: str | Path | None = None, console: rich.console.Console | None = None
 ) -> None:
-    """Prints results, and writes the same rows to `json_file` if one is given. Raises `BadInput` if that can't be."""
+    """Prints results, and writes the same rows to `json_file` if given. Raises `BadInput` if it can't be written."""
     console = console or rich.console.Console()
-    if not console.is_terminal:  # Then nothing sets a width, and the table takes the one that it needs.
+    if not console.is_terminal:  # A pipe or file has no width, so that the table may take the width it needs.
         console = rich.console.Console(file=console.file, width=200)
     gap = (0, int(console.width > 100), 0, 0)  # With the usual names it fits a terminal of 80 columns.
     seeds = " or ".join(str(count) for count in sorted({row["seeds"] for row in rows}))

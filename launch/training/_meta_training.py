@@ -28,7 +28,7 @@ _VALIDATION_UNROLLS = 16
 
 @final
 class Progressed(eqx.Module):
-    """What a checkpoint of `metarule train` holds: the outer loop's state, and the best rule so far."""
+    """The content of a checkpoint: the outer loop's state, and the average rule with the lowest validation loss."""
 
     meta: MetaState
     best: AbstractRule
@@ -37,7 +37,7 @@ class Progressed(eqx.Module):
 
 @final
 class MetaTraining:
-    """The run itself: steps, logs, validations, checkpoints, until it is done or told to stop."""
+    """One run of meta-training: steps, metrics, validations and checkpoints until the last step or a signal to stop."""
 
     def __init__(self, experiment: Experiment):
         self.experiment = experiment
@@ -57,11 +57,12 @@ class MetaTraining:
     def run(
         self, start: Progressed, folder: RunFolder, run: RunOptions, devices: Devices
     ) -> tuple[Progressed, float, bool]:
-        """Goes on to the last step: the state there, the seconds spent in all, and whether it got there.
+        """Meta-trains from the start, or from the last checkpoint on a resume, to the last step.
 
-        It stops early, with a checkpoint, on SIGTERM. After several meta-gradients in a row that are not finite it goes
-        back to the last checkpoint, with smaller steps; there is none of a step amid them. Process 0 keeps a snapshot
-        of the average rule at the start and at every validation.
+        Returns the state, the seconds spent in all, and whether the last step was reached: SIGTERM ends the run early,
+        with a checkpoint. After several meta-gradients in a row that are not finite, the run goes back to the last
+        checkpoint and takes smaller steps; no checkpoint is written within such a row, so that there is a good one to
+        go back to. Process 0 writes a snapshot of the average rule at the start and at every validation.
         """
         (total, validate_every, every), processes = self.experiment.schedule, devices.processes
         with (
@@ -98,7 +99,7 @@ class MetaTraining:
                             self._write_snapshot(state, folder, time.monotonic() - begun)
                         values["best_validation_loss"] = float(state.best_loss)
                 reports.write(step, {**values, "seconds": time.monotonic() - begun})
-                stopping = stop.is_set()  # Asked once a step: there is no stop without a checkpoint.
+                stopping = stop.is_set()  # Once a step, before its checkpoint: there is no stop without one.
                 if (step % every == 0 or step == total or stopping) and not guard.row:
                     extra = {"seconds": time.monotonic() - begun, "setbacks": guard.taken}
                     with devices.awaited("A checkpoint"):
@@ -108,7 +109,7 @@ class MetaTraining:
         return state, time.monotonic() - begun, step >= total
 
     def _at(self, step_scale: float) -> MetaLearner:
-        """The learner at this pace. At the full one it is the program that it has always been."""
+        """The learner with its steps scaled. Unscaled it is the same object, and so the same compiled program."""
         if step_scale == 1:
             return self.learner
         return dataclasses.replace(self.learner, step_scale=replicate_to_mesh(jnp.asarray(step_scale)))
@@ -116,7 +117,7 @@ class MetaTraining:
     def _latest(
         self, checkpoints: Checkpoints, start: Progressed, resume: bool
     ) -> tuple[int, Progressed, float, DivergenceGuard, tuple[str, ...]]:
-        """Where to go on from."""
+        """The step, state, seconds and divergence guard to go on from, and sentences to tell the user."""
         if resume and checkpoints.steps:
             restored = checkpoints.restore(start)
             extra = restored.extra
