@@ -1,5 +1,6 @@
 import importlib
 import sys
+from collections.abc import Callable
 
 
 _COMMANDS = {
@@ -34,13 +35,13 @@ def main(argv: list[str] | None = None) -> int:
     if name in ("-V", "--version"):
         print(f"metarule {_version()}")
         return 0
-    if name not in _COMMANDS:
-        return _refuse(f"There is no command {name!r}; the commands are {', '.join(_COMMANDS)}.")
+    if name not in _COMMANDS and ":" not in name:
+        return _refuse(f"There is no command {name!r}; the commands are {', '.join(_COMMANDS)}, and MODULE:FUNCTION.")
     start = importlib.import_module("._start", __package__)
     start.silence()
     start.collect_seldom()
     try:
-        return importlib.import_module(f".commands._{name.replace('-', '_')}", __package__).main(arguments)
+        return _function(name)(arguments)
     except KeyboardInterrupt:
         print("metarule: interrupted.", file=sys.stderr)
         return 130
@@ -50,6 +51,13 @@ def main(argv: list[str] | None = None) -> int:
         if not start.is_bad_input(error):
             raise
         return _refuse(str(error))
+
+
+def _function(name: str) -> Callable[[list[str]], int]:
+    """The function of a command, or the user's own that `MODULE:FUNCTION` names."""
+    if ":" in name:
+        return importlib.import_module(".options._names", __package__).own_function(name, "command")
+    return importlib.import_module(f".commands._{name.replace('-', '_')}", __package__).main
 
 
 def _overview() -> str:

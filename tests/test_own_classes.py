@@ -158,14 +158,14 @@ def test_the_help_shows_the_fields_of_ones_own_class(folder, capsys):
         ("--rule mine_for_tests:Spread", "let the class inherit from AbstractRule or AbstractRecipe"),
         ("--rule mine_for_tests:Half", "still has to define update"),
         ("--rule mine_for_tests:Needy", "give every field a default"),
-        ("--rule mine_for_tests:", "MODULE:CLASS"),
+        ("--rule mine_for_tests:", "MODULE:NAME"),
         ("--rule absent.py:Rule", "There is no file absent.py"),
         ("--rule broken_for_tests:Rule", "can't be imported (ZeroDivisionError: division by zero)"),
         ("--rule lacking_for_tests:Rule", "needs no_such_package, which is not installed"),
         ("--estimator mine_for_tests:Leak", "let the class inherit from AbstractEstimator"),
         ("--objective mine_for_tests:Leak", "let the class inherit from AbstractObjective"),
         ("--tasks mine_for_tests:Leak", "let the class inherit from AbstractTasks"),
-        ("--tasks glyphs", "MODULE:CLASS"),
+        ("--tasks glyphs", "MODULE:NAME"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_sentence(options, said, folder, capsys):

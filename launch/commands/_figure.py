@@ -1,7 +1,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
@@ -17,6 +17,7 @@ from ..figures._request import Drawing, FigureRequest
 from ..figures._sizes import depth, width
 from ..figures._training import training
 from ..figures._transfer import transfer
+from ..options._names import choose, own_function
 from ..options._recipes import recipe
 from ..records._files import write_atomically
 from ..records._tables import write_rows
@@ -37,8 +38,6 @@ FIGURES: dict[str, Callable[[FigureRequest], Drawing]] = {
 _QUICK = (3, 300, 0.2)
 """Of `--quick`: seeds and test examples at most, and the share of their steps that baselines get."""
 
-_Name = Literal["training", "generalisation", "transfer", "depth", "width", "activation", "filters", "moons"]
-
 
 def main(arguments: list[str]) -> int:
     """Runs `metarule figure`."""
@@ -46,7 +45,7 @@ def main(arguments: list[str]) -> int:
 
 
 def figure(
-    name: Annotated[_Name, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")],
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")],
     rule: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RULE")],
     /,
     tasks: tuple[str, ...] = ("digits",),
@@ -67,7 +66,8 @@ def figure(
     of the first layer along meta-training. moons: decisions on two moons. `metarule report` puts them on a page.
 
     Args:
-        name: training, generalisation, transfer, depth, width, activation, filters or moons.
+        name: training, generalisation, transfer, depth, width, activation, filters or moons, or MODULE:FUNCTION of
+            your own, which takes a FigureRequest and returns a Drawing.
         rule: a rule file, the folder of a run, or the name of a rule that comes with Metarule.
         tasks: data sets, as for `metarule evaluate`.
         values: places on the figure's own axis, such as 2 5 8 for depth; encoders for generalisation, meta-steps for
@@ -82,16 +82,17 @@ def figure(
         data_dir: folder of data sets; also METARULE_DATA.
     """
     cache_compilations()
+    draw = own_function(name, "figure") if ":" in name else choose(name, FIGURES, "figure", "MODULE:FUNCTION")
     if min(labels, seeds, queries) < 1 or (steps is not None and steps < 0) or not tasks:
         raise BadInput("--labels, --seeds and --queries need 1 or more, --steps 0 or more, --tasks a name.")
-    share = 1.0
+    budget = 1.0
     if quick:
-        seeds, queries, share = min(seeds, _QUICK[0]), min(queries, _QUICK[1]), _QUICK[2]
+        seeds, queries, budget = min(seeds, _QUICK[0]), min(queries, _QUICK[1]), _QUICK[2]
     trained = TrainedRule.of(rule, like=None if rule_class is None else recipe(rule_class))
     steps = trained.steps if steps is None else steps
     folder = trained.folder / "figures" if out is None else out
-    request = FigureRequest(trained, tasks, values, steps, labels, seeds, queries, share, data_dir)
-    written = write_drawing(FIGURES[name](request), folder, name)
+    request = FigureRequest(trained, tasks, values, steps, labels, seeds, queries, budget, data_dir)
+    written = write_drawing(draw(request), folder, name.rpartition(":")[2])
     print(f"Wrote {written} and its numbers; `metarule report {rule}` shows it.")
     return 0
 

@@ -49,7 +49,8 @@ def report(
     if folder.results.exists():
         note = "± is the standard error over seeds; counts are of examples."
         sections.append(section("Accuracy with few labels", table(_results(folder.results), note=note)))
-    sections += [_figure(figures, name) for name in FIGURES if (figures / f"{name}.png").exists()]
+    drawn = sorted(path.stem for path in figures.glob("*.png"))  # Figures of the user's own come last.
+    sections += [_figure(figures, name) for name in dict.fromkeys((*FIGURES, *drawn)) if name in drawn]
     path = folder.path / "report.html" if out is None else out
     foot = f"Written by metarule {version('metarule')}."
     write_atomically(path, page(f"Report on {folder.path.resolve().name}", sections, foot))

@@ -14,7 +14,7 @@ from ..encoders._pca import PCA
 from ..encoders._raw import Raw
 from ..encoders._supervised import Supervised
 from ..encoders._vae import VAE
-from ..options._names import choose
+from ..options._names import choose, own
 from ._protocol import Protocol
 
 
@@ -89,6 +89,14 @@ LEARNED = ("meta-trained", "untrained", "random-init")
 
 
 def encoders_of(names: Sequence[str], comparators: Comparators) -> list[tuple[str, AbstractEncoder]]:
-    """Encoders under their names, one for each step count. Raises `BadInput` for an unknown name."""
-    made = {name: choose(name, ENCODERS, "encoder") for name in names}
-    return [(name, encoder) for name, make in made.items() for encoder in make(comparators)]
+    """Encoders under their names, one for each number of steps; a name may be `MODULE:CLASS` of the user's own.
+
+    Raises `BadInput` for an unknown name.
+    """
+
+    def made(name: str) -> tuple[AbstractEncoder, ...]:
+        if ":" in name:
+            return (own(name, "encoder", AbstractEncoder),)
+        return choose(name, ENCODERS, "encoder", "MODULE:CLASS")(comparators)
+
+    return [(name, encoder) for name in names for encoder in made(name)]

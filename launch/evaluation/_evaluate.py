@@ -16,7 +16,7 @@ from ..encoders._precomputed import Precomputed
 from ..encoders._trained_rule import TrainedRule
 from ._contestants import Comparators, ENCODERS, encoders_of
 from ._data import load_each
-from ._protocol import Protocol
+from ._protocol import Protocol, READOUTS, readouts_of
 from ._rows import Row
 
 
@@ -37,7 +37,10 @@ class Evaluation:
     tasks: tuple[str, ...] = ("digits",)
     """Data sets, such as digits, mnist14, fashion_mnist28 or PATH.npz; `metarule data list` names them."""
     encoders: tuple[str, ...] = tuple(ENCODERS)
-    """Encoders to score; by default the rule, the same rule untrained, and all baselines."""
+    """Encoders to score, MODULE:CLASS of your own among them; by default the rule, the same rule untrained, and all
+    baselines."""
+    readouts: tuple[str, ...] = tuple(READOUTS)
+    """Classifiers of the features: ridge, logistic, or MODULE:FUNCTION of your own."""
     labels: int = 10
     """Labelled examples per class."""
     seeds: int = 10
@@ -88,6 +91,7 @@ class Evaluation:
             unlabelled=self._at_most(2) if self.quick else self.unlabelled,
             batch_size=self.batch_size or trained.batch_size,
             statistics=self.statistics,
+            readouts=readouts_of(self.readouts),
         )
 
     def rows(self, trained: TrainedRule, tell: Callable[[str], None] = lambda _: None) -> list[Row]:

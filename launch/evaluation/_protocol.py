@@ -14,13 +14,26 @@ from ...rules import AbstractRule
 from ...tasks import accuracy, as_inputs, DataSet, few_shot_indices, logistic_scores, PrincipalAxes, ridge_scores
 from ..encoders._encoder import AbstractEncoder, Features, Problem, Statistics
 from ..encoders._fitted import Fitted
+from ..options._names import choose, own_function
 from ._programs import Programs
 from ._rows import Row
 
 
 _Features = tuple[Float[Array, "seed support feature"], Float[Array, "seed query feature"]]
 
-READOUTS = {"ridge": ridge_scores, "logistic": logistic_scores}
+Readout = Callable[[PrincipalAxes, Float[Array, "support class"]], Float[Array, "query class"]]
+"""A classifier of a few examples: from features along principal axes and one-hot labels to scores of the classes."""
+
+READOUTS: dict[str, Readout] = {"ridge": ridge_scores, "logistic": logistic_scores}
+
+
+def readouts_of(names: Iterable[str]) -> tuple[tuple[str, Readout], ...]:
+    """Readouts under their names; a name may be `MODULE:FUNCTION` of the user's own. Raises `BadInput` for another."""
+
+    def readout(name: str) -> Readout:
+        return own_function(name, "readout") if ":" in name else choose(name, READOUTS, "readout", "MODULE:FUNCTION")
+
+    return tuple((name, readout(name)) for name in names)
 
 
 @final
@@ -42,6 +55,7 @@ class Protocol:
     batch_size: int = 32
     statistics: Statistics = "batch"
     unlabelled: int | None = None
+    readouts: tuple[tuple[str, Readout], ...] = tuple(READOUTS.items())
 
     def fitted(self, rule: AbstractRule, steps: int) -> Fitted:
         """The base model after so many steps of a rule."""
@@ -63,7 +77,7 @@ class Protocol:
             for data_set in data_sets:  # The next ones are loaded while features of this one are computed.
                 given = EvaluationData.of(data_set, self)
                 for name, encoder in encoders:
-                    cell = _Cell(data_set.name, name, encoder, given)
+                    cell = _Cell((data_set.name, name), encoder, given, self.readouts)
                     cells.append((cell, programs.begin(cell.features, programs, tell)))
             # Not in a worker: readouts factorise batches of matrices, and two programs that do so at once can make
             # XLA's CPU threads wait for each other for ever.
@@ -75,28 +89,29 @@ class Protocol:
 class _Cell:
     """One encoder on one data set."""
 
-    task: str
-    name: str
+    names: tuple[str, str]
+    """Of the data set and of the encoder."""
     encoder: AbstractEncoder
     given: "EvaluationData"
+    readouts: tuple[tuple[str, Readout], ...]
 
     def features(self, programs: Programs, tell: Callable[[str], None]) -> tuple[_Features, float]:
         """The encoder's features, and the seconds that computing them took."""
-        tell(f"{self.task}: {self.name}")
+        tell(": ".join(self.names))
         return programs.run(_features, self.encoder, self.given)
 
     def rows(self, programs: Programs, features: _Features, seconds: float) -> Iterator[Row]:
         """A row for each readout of these features."""
-        given, account = self.given, self.encoder.account(len(self.given.train))
+        given, account, (task, name) = self.given, self.encoder.account(len(self.given.train)), self.names
         seeds, labelled = given.labels.shape
         # Two programs, because a readout takes long to compile and is then the same for any number of features.
         axes, _ = programs.run(_axes, *features)
-        for readout, score in READOUTS.items():
+        for readout, score in self.readouts:
             shares, _ = programs.run(_accuracies, score, axes, given.labels, given.answers, given.classes)
             accuracies = np.asarray(shares)
             yield Row(
-                encoder=self.name,
-                task=self.task,
+                encoder=name,
+                task=task,
                 readout=readout,
                 accuracy=float(accuracies.mean()),
                 stderr=float(accuracies.std(ddof=1) / seeds**0.5) if seeds > 1 else 0.0,

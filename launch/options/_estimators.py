@@ -62,10 +62,8 @@ def with_estimator(training: Training, name: str) -> Training:
         return dataclasses.replace(training, estimator=search, optimiser="sgd", learning_rate=1.0)
     if ":" in name:
         return dataclasses.replace(training, estimator=own(name, "estimator", AbstractEstimator))
-    if name not in ESTIMATORS:
-        known = ", ".join(ESTIMATORS)
-        raise BadInput(f"Unknown estimator {name!r}; the known ones are {known}, evosax:NAME and MODULE:CLASS.")
-    return dataclasses.replace(training, estimator=ESTIMATORS[name](tasks, window))
+    make = choose(name, ESTIMATORS, "estimator", "evosax:NAME", "MODULE:CLASS")
+    return dataclasses.replace(training, estimator=make(tasks, window))
 
 
 def _evosax() -> dict[str, Any]:

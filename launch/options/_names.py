@@ -2,7 +2,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeGuard, TypeVar
@@ -13,24 +13,22 @@ from ...errors import BadInput
 _Value = TypeVar("_Value")
 
 
-def choose(name: str, known: Mapping[str, _Value], kind: str) -> _Value:
-    """The value of this name. Raises `BadInput` that lists the known names."""
+def choose(name: str, known: Mapping[str, _Value], kind: str, *forms: str) -> _Value:
+    """The value of this name. Raises `BadInput` that lists the known names, and other forms that a name can have."""
     if name not in known:
-        raise BadInput(f"Unknown {kind} {name!r}; the known ones are {', '.join(known)}.")
+        raise BadInput(f"Unknown {kind} {name!r}; the known ones are {', '.join([*known, *forms])}.")
     return known[name]
 
 
-def own_class(text: str, kind: str, *bases: type) -> type:
-    """The user's class that `MODULE:CLASS` names. The module is imported: its code runs.
+def own(text: str, kind: str, *bases: type) -> Any:
+    """An object of the user's own class that `MODULE:CLASS` names, with the defaults of all fields.
 
-    MODULE is a module that Python finds, in the current folder or among what is installed, or the path of a file.
-    Raises `BadInput` if there is no such module or class, if the import fails, and if the class is abstract or none of
-    `bases` is among its bases; `kind` says in these sentences what the class is wanted for.
+    MODULE is a module that Python finds, in the current folder or among what is installed, or the path of a file. It is
+    imported: its code runs. Raises `BadInput` if there is no such module or class, if the import fails, and if the
+    class is abstract, has a field without a default, or inherits from none of `bases`; `kind` says in these sentences
+    what the class is wanted for.
     """
-    place, _, name = text.rpartition(":")
-    if not place or not name.isidentifier():
-        raise BadInput(f"A {kind} of your own is written as MODULE:CLASS, such as my_module:MyClass; got {text!r}.")
-    module = _module(place, kind)
+    module, name = _named(text, kind)
     found = vars(module).get(name)
     wanted = " or ".join(base.__name__ for base in bases)
     if not isinstance(found, type):
@@ -38,25 +36,33 @@ def own_class(text: str, kind: str, *bases: type) -> type:
             key for key, each in vars(module).items() if _fits(each, bases) and each.__module__ == module.__name__
         ]
         there = f"it has {', '.join(classes)}" if classes else f"define one there that inherits from {wanted}"
-        raise BadInput(f"{place} has no class {name!r} to be a {kind}; {there}.")
+        raise BadInput(f"{module.__name__} has no class {name!r} to be a {kind}; {there}.")
     if not issubclass(found, bases):
         raise BadInput(f"{text} can't be a {kind}: let the class inherit from {wanted}.")
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))
         raise BadInput(f"{text} can't be a {kind}: the class still has to define {missing}.")
-    return found
-
-
-def own(text: str, kind: str, *bases: type) -> Any:
-    """An object of the user's class that `MODULE:CLASS` names, with the defaults of all fields.
-
-    Raises `BadInput` as `own_class` does, and for a class with a field that has no default.
-    """
-    found = own_class(text, kind, *bases)
     try:
         return found()
     except TypeError as error:
         raise BadInput(f"{text} can't be made without arguments ({error}): give every field a default.") from error
+
+
+def own_function(text: str, kind: str) -> Callable[..., Any]:
+    """The user's own function that `MODULE:FUNCTION` names. Raises `BadInput` if there is none."""
+    module, name = _named(text, kind)
+    found = vars(module).get(name)
+    if not callable(found):
+        raise BadInput(f"{module.__name__} has no function {name!r} to be a {kind}.")
+    return found
+
+
+def _named(text: str, kind: str) -> tuple[ModuleType, str]:
+    """The module, imported, and the name in it. Raises `BadInput` where that can't be."""
+    place, _, name = text.rpartition(":")
+    if not place or not name.isidentifier():
+        raise BadInput(f"A {kind} of your own is written as MODULE:NAME, such as my_module:my_name; got {text!r}.")
+    return _module(place, kind), name
 
 
 def _fits(found: object, bases: tuple[type, ...]) -> TypeGuard[type]:

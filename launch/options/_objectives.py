@@ -1,6 +1,5 @@
-from ...errors import BadInput
 from ...meta import AbstractObjective, Cosine, Hinge, RidgeObjective, Squared
-from ._names import own
+from ._names import choose, own
 
 
 OBJECTIVES: dict[str, AbstractObjective] = {
@@ -13,8 +12,6 @@ OBJECTIVES: dict[str, AbstractObjective] = {
 
 def objective(name: str) -> AbstractObjective:
     """The objective of this name, or that of the user's own class `MODULE:CLASS`. Raises `BadInput` for another."""
-    if name in OBJECTIVES:
-        return OBJECTIVES[name]
-    if ":" not in name:
-        raise BadInput(f"Unknown objective {name!r}; the known ones are {', '.join(OBJECTIVES)}, and MODULE:CLASS.")
-    return own(name, "objective", AbstractObjective)
+    if ":" in name:
+        return own(name, "objective", AbstractObjective)
+    return choose(name, OBJECTIVES, "objective", "MODULE:CLASS")

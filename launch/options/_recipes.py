@@ -14,7 +14,7 @@ from ...rules import AbstractRecipe, AbstractRule, LearnedRule
 from ..records._description import class_name, describe
 from ._fields import fields_as_options, with_description
 from ._ingredients import leave_out
-from ._names import own
+from ._names import choose, own
 
 
 _EXPENSIVE = ("large_decay", "lin_lower_symm", "lin_upper_psd", "rbf", "sqr_lower_symm", "sqr_upper_symm")
@@ -92,11 +92,9 @@ def recipe(name: str) -> AbstractRecipe:
 
     Raises `BadInput` for an unknown name and for a class that is neither.
     """
-    if name in ARCHITECTURES:
-        return ARCHITECTURES[name]()
-    if ":" not in name:
-        raise BadInput(f"Unknown rule {name!r}; the known ones are {', '.join(ARCHITECTURES)}, and MODULE:CLASS.")
-    return as_recipe(own(name, "rule", AbstractRule, AbstractRecipe))
+    if ":" in name:
+        return as_recipe(own(name, "rule", AbstractRule, AbstractRecipe))
+    return choose(name, ARCHITECTURES, "rule", "MODULE:CLASS")()
 
 
 def as_recipe(rule: AbstractRule | AbstractRecipe) -> AbstractRecipe:
