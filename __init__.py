@@ -9,9 +9,14 @@ from importlib import import_module
 
 
 _PLACES = {
+    "AbstractEncoder": "launch.encoders._encoder",
     "BadInput": "errors",
+    "Drawing": "launch.figures._request",
+    "EncoderCost": "launch.encoders._encoder",
+    "EncoderInputs": "launch.encoders._encoder",
     "Evaluation": "launch.evaluation._evaluate",
     "evaluate": "launch.evaluation._evaluate",
+    "FigureRequest": "launch.figures._request",
     "load_rule": "launch.encoders._trained_rule",
     "meta_train": "launch.training._meta_train",
     "pretrained": "launch.encoders._trained_rule",
