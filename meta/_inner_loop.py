@@ -5,7 +5,7 @@ import jax
 import jax.random as jr
 from jaxtyping import Array, Float, Key, PRNGKeyArray, PyTree
 
-from ..models import Model, MultiLayerPerceptron
+from ..models import AbstractArchitecture, Model
 from ..rules import AbstractRule, keep
 from ..tasks import AbstractTasks
 from ._devices import shared
@@ -31,14 +31,14 @@ class InnerLoop(AbstractProblem[InnerState]):
     """
 
     tasks: AbstractTasks
-    architecture: MultiLayerPerceptron
+    architecture: AbstractArchitecture
     objective: AbstractObjective
     horizon: Length
     updates: int = eqx.field(static=True, default=1)
 
     def init(self, theta: AbstractRule, key: PRNGKeyArray) -> InnerState:
         task_key, model_key = jr.split(key)
-        model = self.architecture(self.tasks.inputs, model_key)
+        model = self.architecture(self.tasks.shape, model_key)
         return InnerState(self.tasks.sample(task_key), model, theta.init(model))
 
     def step(self, theta: AbstractRule, state: InnerState, key: PRNGKeyArray) -> tuple[InnerState, Float[Array, ""]]:

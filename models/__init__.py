@@ -1,6 +1,8 @@
-"""What is being trained: synapses, the activities that a rule may see, layers and models."""
+"""What is being trained? Populations of units, joined by synapses behind wires."""
 
-from ._frozen import freeze as freeze, FrozenDense as FrozenDense
-from ._layer import AbstractLayer as AbstractLayer, Dense as Dense
-from ._model import Model as Model, MultiLayerPerceptron as MultiLayerPerceptron
+from ._architecture import AbstractArchitecture as AbstractArchitecture, MultiLayerPerceptron as MultiLayerPerceptron
+from ._frozen import freeze as freeze
+from ._layer import Connection as Connection, Layer as Layer
+from ._model import Model as Model, Trace as Trace
 from ._synapse import Activity as Activity, Synapse as Synapse
+from ._wire import AbstractWire as AbstractWire, Flatten as Flatten, Straight as Straight

@@ -1,43 +1,32 @@
-from collections.abc import Callable
-from typing import final
-
 import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
-from ._layer import AbstractLayer, Dense
+from ._layer import Layer
 from ._model import Model
-from ._synapse import Activity, Synapse
 
 
-@final
-class FrozenDense(AbstractLayer):
-    """A fully connected layer without batch normalisation: product, bias, nonlinearity."""
+def freeze(model: Model, x: Float[Array, " example *shape"]) -> Model:
+    """A model that normalises by the statistics of these inputs, whatever the batch at hand.
 
-    synapses: tuple[Synapse]
-    activation: Callable[[Array], Array] = eqx.field(static=True)
-
-    def __call__(self, x: Float[Array, "batch pre"]) -> tuple[Float[Array, "batch post"], tuple[Activity]]:
-        (synapse,) = self.synapses
-        z = x @ synapse.w + synapse.b
-        y = self.activation(z)
-        return y, (Activity(x, z, y),)
-
-    def descend(self, signal: Float[Array, "_ _ _"], axis: int = -1) -> Float[Array, "_ _ _"]:
-        (synapse,) = self.synapses
-        return synapse.descend(signal, axis)
-
-
-def freeze(model: Model, x: Float[Array, "batch input"]) -> Model:
-    """A model that normalises by the statistics of these inputs, whatever the batch at hand: for features of one
-    example that don't depend on others. Its layers must be `Dense`; each one's statistics go into its weights."""
-    layers = []
+    Features of an example then don't depend on other examples. The statistics go into the weights and biases.
+    """
+    values, layers = [x], []
     for layer in model.layers:
-        assert isinstance(layer, Dense)
-        (synapse,) = layer.synapses
-        sums = x @ synapse.w
-        gain = jax.lax.rsqrt(sums.var(0) + layer.epsilon)
-        folded = Synapse(synapse.w * gain, synapse.b - sums.mean(0) * gain, synapse.v)
-        layers.append(FrozenDense((folded,), layer.activation))
-        x, _ = layers[-1](x)
+        if layer.epsilon is not None:
+            sums = layer.sums(layer.receive(values)[0])
+            gain = jax.lax.rsqrt(sums.var(0) + layer.epsilon)
+            layer = _folded(layer, gain, sums.mean(0) * gain)
+        layers.append(layer)
+        values.append(layer(values)[0])
     return Model(tuple(layers))
+
+
+def _folded(layer: Layer, gain: Float[Array, " unit"], offset: Float[Array, " unit"]) -> Layer:
+    """A layer without normalisation whose weights have a gain, and whose bias an offset less."""
+    weights = [each.synapse.w * gain for each in layer.connections]
+    biases = [each.synapse.b for each in layer.connections]
+    biases[0] = biases[0] - offset  # Biases are summed: one of them takes the whole offset.
+    layer = eqx.tree_at(lambda it: [each.synapse.w for each in it.connections], layer, weights)
+    layer = eqx.tree_at(lambda it: [each.synapse.b for each in it.connections], layer, biases)
+    return Layer(layer.connections, layer.activation, None, layer.skip)

@@ -1,48 +1,89 @@
-import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import final
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
 
 from ._synapse import Activity, Synapse
-
-
-class AbstractLayer(eqx.Module):
-    """A stage of a base model: it maps activations up and learned error signals down."""
-
-    synapses: eqx.AbstractVar[tuple[Synapse, ...]]
-
-    @abc.abstractmethod
-    def __call__(self, x: Float[Array, "batch pre"]) -> tuple[Float[Array, "batch post"], tuple[Activity, ...]]:
-        """Returns the layer's activations and, for each synapse, what its units did."""
-
-    @abc.abstractmethod
-    def descend(self, signal: Float[Array, "_ _ _"], axis: int = -1) -> Float[Array, "_ _ _"]:
-        """Carries an error signal, some numbers for each unit and example, from the layer's outputs down the feedback
-        weights to its inputs. The units lie along the last axis, or the first (0)."""
+from ._wire import AbstractWire, Straight
 
 
 @final
-class Dense(AbstractLayer):
-    """A fully connected layer: product, batch normalisation without gain, bias, nonlinearity.
+class Connection(eqx.Module):
+    """A synapse, the wire in front of it, and the number of the population that the wire comes from (0: the inputs)."""
 
-    Batch normalisation always uses the statistics of the batch at hand (arXiv 1804.00222, released code).
+    synapse: Synapse
+    wire: AbstractWire = Straight()
+    source: int = eqx.field(static=True, default=0)
+
+
+@final
+class Layer(eqx.Module):
+    """A population of units and the connections that arrive at it: products, batch normalisation, bias, nonlinearity.
+
+    The products of all connections are summed, and so are their biases. Batch normalisation has no gain and always uses
+    the statistics of the batch at hand, over examples and places (arXiv 1804.00222, released code); with `epsilon` None
+    there is none. `skip` is the number of a population of the same shape whose values are added to the activations.
     """
 
-    synapses: tuple[Synapse]
+    connections: tuple[Connection, ...]
     activation: Callable[[Array], Array] = eqx.field(static=True)
-    epsilon: float = eqx.field(static=True, default=1e-6)
+    epsilon: float | None = eqx.field(static=True, default=1e-6)
+    skip: int | None = eqx.field(static=True, default=None)
 
-    def __call__(self, x: Float[Array, "batch pre"]) -> tuple[Float[Array, "batch post"], tuple[Activity]]:
-        (synapse,) = self.synapses
-        sums = x @ synapse.w
-        centred = sums - sums.mean(0)
-        z = centred * jax.lax.rsqrt((centred**2).mean(0) + self.epsilon) + synapse.b
+    def __call__(
+        self, values: Sequence[Float[Array, "example *place unit"]]
+    ) -> tuple[Float[Array, "example *place unit"], tuple[Activity, ...], tuple[PyTree, ...]]:
+        """Returns the population's values and, for each connection, what its units did and its wire's context.
+
+        `values` are those of all populations below, inputs first.
+        """
+        received, contexts = self.receive(values)
+        sums, places = self.sums(received), received[0].shape[:-1]
+        z = self._normalised(sums) + self.bias
         y = self.activation(z)
-        return y, (Activity(x, z, y),)
+        activities = tuple(Activity(_rows(x), z, y) for x in received)
+        y = y.reshape(*places, -1)
+        return y if self.skip is None else y + values[self.skip], activities, contexts
 
-    def descend(self, signal: Float[Array, "_ _ _"], axis: int = -1) -> Float[Array, "_ _ _"]:
-        (synapse,) = self.synapses
-        return synapse.descend(signal, axis)
+    def receive(
+        self, values: Sequence[Float[Array, "example *place unit"]]
+    ) -> tuple[list[Float[Array, "example *place pre"]], tuple[PyTree, ...]]:
+        """What arrives at each synapse, and each wire's context."""
+        contexts = tuple(connection.wire.context(values) for connection in self.connections)
+        pairs = zip(self.connections, contexts)
+        return [each.wire.up(values[each.source], context) for each, context in pairs], contexts
+
+    def sums(self, received: Sequence[Float[Array, "example *place pre"]]) -> Float[Array, "row unit"]:
+        """The sum of all connections' products, before normalisation and bias."""
+        return total([_rows(x) @ each.synapse.w for each, x in zip(self.connections, received)])
+
+    @property
+    def synapses(self) -> tuple[Synapse, ...]:
+        """The synapse of each connection."""
+        return tuple(each.synapse for each in self.connections)
+
+    @property
+    def bias(self) -> Float[Array, " unit"]:
+        """The sum of all connections' biases."""
+        return total([each.synapse.b for each in self.connections])
+
+    def _normalised(self, sums: Float[Array, "row unit"]) -> Float[Array, "row unit"]:
+        if self.epsilon is None:
+            return sums
+        centred = sums - sums.mean(0)
+        return centred * jax.lax.rsqrt((centred**2).mean(0) + self.epsilon)
+
+
+def total(parts: Sequence[Array]) -> Array:
+    """The sum of arrays; a single one as it is."""
+    first, *others = parts
+    for other in others:
+        first = jnp.add(first, other)
+    return first
+
+
+def _rows(values: Float[Array, "example *place unit"]) -> Float[Array, "row unit"]:
+    return values.reshape(-1, values.shape[-1])

@@ -13,17 +13,16 @@ class Synapse(eqx.Module):
     b: Float[Array, " post"]
     v: Float[Array, "pre post"]
 
-    def descend(self, signal: Float[Array, "_ _ _"], axis: int = -1) -> Float[Array, "_ _ _"]:
-        """Carries an error signal from `post` to `pre`, units along the last axis or the first (0): as a product of
-        two matrices, because XLA's CPU compiler takes up to twice as long for the gradient of one over three axes."""
-        if axis == 0:
-            return (self.v @ signal.reshape(len(signal), -1)).reshape(-1, *signal.shape[1:])
-        return (signal.reshape(-1, signal.shape[-1]) @ self.v.T).reshape(*signal.shape[:-1], -1)
-
 
 class Activity(eqx.Module):
-    """What one synapse's units did on one batch: all that a local rule may see of the data."""
+    """What one synapse's units did on one batch: all that a local rule may see of the data.
 
-    x: Float[Array, "batch pre"]
-    z: Float[Array, "batch post"]
-    y: Float[Array, "batch post"]
+    A row is an example or, where a wire cuts an example into places, one place of one example.
+    """
+
+    x: Float[Array, "row pre"]
+    """What the synapse received."""
+    z: Float[Array, "row post"]
+    """The normalised sums plus biases of the units above."""
+    y: Float[Array, "row post"]
+    """The activations of the units above."""

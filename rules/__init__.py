@@ -18,16 +18,24 @@ from ._feedback import (
 from ._fit import fit as fit
 from ._lean import lean as lean
 from ._learned_rule import LearnedRule as LearnedRule, Signals as Signals
+from ._momentum import Momentum as Momentum, without_momentum as without_momentum
 from ._recipe import AbstractRecipe as AbstractRecipe
 from ._released import all_terms as all_terms, released as released
 from ._released_variables import released_from_variables as released_from_variables
 from ._rule import AbstractRule as AbstractRule
+from ._synaptic_rule import AbstractSynapticRule as AbstractSynapticRule
+from ._top import AbstractTop as AbstractTop, TopErrorNetwork as TopErrorNetwork
 from .hand_made._krotov_hopfield import KrotovHopfield as KrotovHopfield
-from .hand_made._local import AbstractLocalRule as AbstractLocalRule
 from .hand_made._oja import Oja as Oja, Sanger as Sanger
 from .hand_made._soft_hebb import SoftHebb as SoftHebb
+from .hand_made._unit_power import unit_power as unit_power
 from .kernels._keep import keep as keep, recomputed as recomputed
-from .kernels._linear import Linear as Linear
+from .kernels._linear import (
+    couple as couple,
+    couple_laterally as couple_laterally,
+    Linear as Linear,
+    outer_mean as outer_mean,
+)
 from .kernels._states import States as States
 from .networks._blocks import (
     AbstractBlock as AbstractBlock,
@@ -42,12 +50,12 @@ from .networks._features import (
     Activation as Activation,
     Bias as Bias,
     ErrorSignal as ErrorSignal,
-    Population as Population,
+    NeuronInputs as NeuronInputs,
     PreActivation as PreActivation,
     UnitIdentity as UnitIdentity,
     WeightStatistics as WeightStatistics,
 )
-from .networks._networks import TopErrorNetwork as TopErrorNetwork, UpdateNetwork as UpdateNetwork
+from .networks._networks import UpdateNetwork as UpdateNetwork
 from .terms._change import BiasChange as BiasChange, WeightChange as WeightChange
 from .terms._lateral_terms import (
     LowerLateral as LowerLateral,

@@ -1,41 +1,47 @@
-from typing import final
+from collections.abc import Sequence
+from typing import Any, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..models import Activity, Model, Synapse
+from ..models import Activity, Connection, Layer, Model, Synapse, Trace
 from ._feedback import AbstractFeedback
 from ._rule import AbstractRule
+from ._top import AbstractTop
 from .kernels._linear import Linear
 from .kernels._signal_length import unit_length
 from .kernels._states import States
-from .networks._features import Population
-from .networks._networks import TopErrorNetwork, UpdateNetwork
+from .networks._features import NeuronInputs
+from .networks._networks import UpdateNetwork
 from .terms._change import BiasChange, WeightChange
 from .terms._site import Site, unit_rms
+from .terms._terms import AbstractTerm
 
 
 class Signals(eqx.Module):
-    """What the rule computed for one population on its way down."""
+    """What the rule computed for one population on the way down: channels for every row and unit."""
 
     incoming: States
+    """The error signal that arrived."""
     hidden: States
+    """What the network in every neuron made of it."""
     outgoing: States
+    """The error signal that goes on down."""
 
 
 @final
-class LearnedRule(AbstractRule[None]):
+class LearnedRule(AbstractRule[Any]):
     """The neuron-local update rule of Metz et al. (arXiv 1804.00222).
 
     Activity goes up, a learned error signal comes down, a small network in every neuron turns what the unit sees
     into a hidden state, and pairs of hidden states make the change of the weight between them. With
     `feedback_change` left out the feedback weights receive the change of the forward ones, as released. A step is
-    `p - step_size * (decay * p + change)`.
+    `p - step_size * (decay * p + change)`. The rule's state is the memory of its top.
     """
 
-    top: TopErrorNetwork
+    top: AbstractTop
     network: UpdateNetwork
     outgoing: Linear
     weight_change: WeightChange
@@ -45,35 +51,52 @@ class LearnedRule(AbstractRule[None]):
     feedback: AbstractFeedback
     decay: float = eqx.field(static=True, default=1.0)
 
-    def init(self, model: Model) -> None:
-        return None
+    def init(self, model: Model) -> Any:
+        return self.top.init(model)
 
-    def update(self, model: Model, x: Float[Array, "batch input"], state: None) -> tuple[Model, None]:
-        _, activities = model(x)
-        signals = self.signals(model, activities)
+    def update(self, model: Model, x: Float[Array, " example *shape"], state: Any) -> tuple[Model, Any]:
+        trace = model.trace(x)
+        top, state = self.top(trace, state)
+        signals = self.signals(model, trace, top)
         step_size = jnp.exp(self.log_step_size)
-        layers = []
-        for index, (layer, (activity,)) in enumerate(zip(model.layers, activities)):
-            (synapse,) = layer.synapses
-            change = self.change(synapse, activity, (signals[index].hidden, signals[index + 1].hidden))
-            step = jax.tree.map(lambda p, c: -step_size * (self.decay * p + c), synapse, change)
-            layers.append(eqx.tree_at(lambda it: it.synapses, layer, (step,)))
-        return Model(tuple(layers)), None
 
-    def signals(self, model: Model, activities: tuple[tuple[Activity, ...], ...]) -> tuple[Signals, ...]:
-        """Error signals and hidden states of every population, inputs first."""
-        incoming = self.top(activities[-1][-1].y)
-        populations = []
-        for index in reversed(range(len(model.layers) + 1)):
-            population = _population(model, activities, index, incoming)
-            hidden = self.network(population)
-            outgoing = self._outgoing(incoming, hidden, population.z)
-            populations.append(Signals(incoming, hidden, outgoing))
-            if index > 0:
-                incoming = unit_length(self.feedback(model.layers[index - 1], outgoing))
-        return tuple(reversed(populations))
+        def step(layer: Layer, index: int, place: int) -> Synapse:
+            connection, above = layer.connections[place], signals[index + 1]
+            below = signals[connection.source]
+            if above is None or below is None:  # A population that no signal reaches stays as it is.
+                return jax.tree.map(jnp.zeros_like, connection.synapse)
+            context, values = trace.contexts[index][place], trace.values[connection.source]
+            lower = _raised(connection, below.hidden, (values, context))
+            change = self.change(connection.synapse, trace.activities[index][place], (lower, above.hidden))
+            return jax.tree.map(lambda p, c: -step_size * (self.decay * p + c), connection.synapse, change)
 
-    def _outgoing(self, incoming: States, hidden: States, z: Float[Array, "batch unit"]) -> States:
+        steps = [step(layer, i, j) for i, layer in enumerate(model.layers) for j in range(len(layer.connections))]
+        return eqx.tree_at(lambda it: list(it.synapses), model, steps), state
+
+    def signals(self, model: Model, trace: Trace, top: States) -> tuple[Signals | None, ...]:
+        """Error signals and hidden states of every population, inputs first; None where no signal arrives."""
+        count = len(model.layers)
+        coming: list[list[States]] = [[] for _ in range(count + 1)]
+        found: list[Signals | None] = [None] * (count + 1)
+        for index in reversed(range(count + 1)):
+            if index < count and not coming[index]:
+                continue
+            incoming = top if index == count else unit_length(_total(coming[index]))
+            inputs = _neuron_inputs(model, trace, index, incoming)
+            hidden = self.network(inputs)
+            outgoing = self._outgoing(incoming, hidden, inputs.z)
+            found[index] = Signals(incoming, hidden, outgoing)
+            if index == 0:
+                break
+            layer = model.layers[index - 1]
+            for connection, context in zip(layer.connections, trace.contexts[index - 1]):
+                signal, values = self.feedback(connection.synapse, outgoing), trace.values[connection.source]
+                coming[connection.source].append(_lowered(connection, signal, (values, context)))
+            if layer.skip is not None:
+                coming[layer.skip].append(outgoing)
+        return tuple(found)
+
+    def _outgoing(self, incoming: States, hidden: States, z: Float[Array, "row unit"]) -> States:
         read, gate = self.outgoing.of(hidden), States(jax.nn.sigmoid(z)[None])
         return read.replace(incoming.along(read.axis) * gate.along(read.axis) + read.array)
 
@@ -83,7 +106,7 @@ class LearnedRule(AbstractRule[None]):
         activity: Activity,
         hidden: tuple[States, States],
     ) -> Synapse:
-        """The merged change of one synapse, before step size and decay."""
+        """The merged change of one synapse, before step size and decay, from the hidden states below and above."""
         forward = self.weight_change(Site(unit_rms(synapse.w), activity, *hidden))
         if self.feedback_change is None:
             backward = forward
@@ -91,16 +114,59 @@ class LearnedRule(AbstractRule[None]):
             backward = self.feedback_change(Site(unit_rms(synapse.v), activity, *hidden))
         return Synapse(forward, self.bias_change(hidden[1]), backward)
 
+    def with_term(self, term: AbstractTerm, coefficient: float = 0.1) -> "LearnedRule":
+        """The rule with one more term, in the change of the forward weights and, where it is apart, of the feedback."""
+        changes = [self.weight_change.with_term(term, coefficient)]
+        if self.feedback_change is not None:
+            changes.append(self.feedback_change.with_term(term, coefficient))
+        where = lambda it: [it.weight_change, it.feedback_change][: len(changes)]
+        return eqx.tree_at(where, self, changes)
 
-def _population(
-    model: Model,
-    activities: tuple[tuple[Activity, ...], ...],
-    index: int,
-    signal: States,
-) -> Population:
-    above = model.layers[index].synapses[0].w if index < len(model.layers) else None
+
+def _neuron_inputs(model: Model, trace: Trace, index: int, signal: States) -> NeuronInputs:
+    """What the networks of one population see: its activity, its signal, and the weights below and above it."""
+    units = trace.values[index].shape[-1]
+    leaving = [each for layer in model.layers for each in layer.connections if each.source == index]
+    above = _joined([each.wire.fold(each.synapse.w, units) for each in leaving], 1) if leaving else None
     if index == 0:
-        x = activities[0][0].x
-        return Population(x, x, jnp.zeros(x.shape[1], x.dtype), signal, None, above)
-    (below,), (activity,) = model.layers[index - 1].synapses, activities[index - 1]
-    return Population(activity.y, activity.z, below.b, signal, below.w, above)
+        x = trace.values[0].reshape(-1, units)
+        return NeuronInputs(x, x, jnp.zeros(units, x.dtype), signal, None, above)
+    layer, activity = model.layers[index - 1], trace.activities[index - 1][0]
+    below = _joined([synapse.w for synapse in layer.synapses], 0)
+    return NeuronInputs(activity.y, activity.z, layer.bias, signal, below, above)
+
+
+def _joined(parts: Sequence[Array], axis: int) -> Array:
+    return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis)
+
+
+def _total(parts: Sequence[States]) -> States:
+    first, *others = parts
+    for other in others:
+        first = first.replace(first.array + other.along(first.axis))
+    return first
+
+
+_Carried = tuple[Float[Array, "example *place unit"], Any]
+"""The values of the population that a wire comes from, and the wire's context."""
+
+
+def _raised(connection: Connection, states: States, carried: _Carried) -> States:
+    """States of the population below as the synapse receives them."""
+    values, context = carried
+    first = states.first.reshape(-1, *values.shape)
+    raised = connection.wire.up(first, context)
+    return _in_order(raised.reshape(len(raised), -1, raised.shape[-1]), states.axis)
+
+
+def _lowered(connection: Connection, signal: States, carried: _Carried) -> States:
+    """A signal at the synapse as the population below receives it."""
+    values, context = carried
+    like = jax.ShapeDtypeStruct((len(signal.first), *values.shape), signal.array.dtype)
+    places = jax.eval_shape(lambda x: connection.wire.up(x, context), like).shape
+    lowered = connection.wire.down(signal.first.reshape(places), like, context)
+    return _in_order(lowered.reshape(len(lowered), -1, lowered.shape[-1]), signal.axis)
+
+
+def _in_order(first: Float[Array, "channel row unit"], axis: int) -> States:
+    return States(first) if axis == 0 else States(first.T, axis)

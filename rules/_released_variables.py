@@ -6,10 +6,11 @@ from jaxtyping import Array
 
 from ._feedback import SeparateWeights
 from ._learned_rule import LearnedRule
+from ._top import TopErrorNetwork
 from .kernels._linear import Linear
 from .networks._blocks import BatchMixing, Convolution, DenseUnitMixing, NeighbourMixing
 from .networks._features import Activation, Bias, ErrorSignal, PreActivation, UnitIdentity, WeightStatistics
-from .networks._networks import TopErrorNetwork, UpdateNetwork
+from .networks._networks import UpdateNetwork
 from .terms._change import BiasChange, WeightChange
 from .terms._lateral_terms import LowerLateral, SquaredLowerLateral, SquaredUpperLateral, UpperLateral, UpperPositive
 from .terms._terms import Decorrelation, FirstOrder, Hebbian, LargeWeightDecay, RadialBasis, WeightDecay, ZerothOrder

@@ -19,8 +19,8 @@ class AbstractRule(eqx.Module, Generic[_State]):
 
     @abc.abstractmethod
     def init(self, model: Model) -> _State:
-        """The rule's memory before the first step; None for a rule without one."""
+        """The rule's state before the first step: what it remembers between steps; None for nothing."""
 
     @abc.abstractmethod
-    def update(self, model: Model, x: Float[Array, "batch input"], state: _State) -> tuple[Model, _State]:
-        """One application to a batch: the change of every weight, and the memory after it."""
+    def update(self, model: Model, x: Float[Array, " example *shape"], state: _State) -> tuple[Model, _State]:
+        """One application to a batch. Returns the change of every weight, and the new state."""

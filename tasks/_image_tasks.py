@@ -1,9 +1,9 @@
+import math
 from typing import final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from ..errors import BadInput
@@ -49,8 +49,9 @@ class ImageTasks(AbstractTasks[ImageTask]):
             raise BadInput("These data are vectors, not images: draw them by VectorTasks.")
 
     @property
-    def inputs(self) -> int:
-        return int(np.prod(self.pool.examples.shape[1:]))
+    def shape(self) -> tuple[int, ...]:
+        channels, side, _ = self.pool.examples.shape[1:]
+        return (channels * side * side,) if self.permuted else (side, side, channels)
 
     @property
     def targets(self) -> int:
@@ -59,7 +60,7 @@ class ImageTasks(AbstractTasks[ImageTask]):
 
     def sample(self, key: PRNGKeyArray) -> ImageTask:
         class_key, permutation_key, style_key = jax.random.split(key, 3)
-        side, order = self.pool.examples.shape[-1], jnp.arange(self.inputs)
+        side, order = self.pool.examples.shape[-1], jnp.arange(math.prod(self.shape))
         style_keys = jax.random.split(style_key, max(len(self.augmentation), 1))
         return ImageTask(
             classes=self.pool.index.draw_classes(self.ways, class_key),
@@ -67,7 +68,7 @@ class ImageTasks(AbstractTasks[ImageTask]):
             styles=tuple(part.draw(side, own) for part, own in zip(self.augmentation, style_keys)),
         )
 
-    def batch(self, task: ImageTask, key: PRNGKeyArray) -> Float[Array, "batch input"]:
+    def batch(self, task: ImageTask, key: PRNGKeyArray) -> Float[Array, " batch *shape"]:
         image_key, look_key = jax.random.split(key)
         return self._look(task, self.pool.index.draw_examples(task.classes, self.batch_size, image_key), look_key)[0]
 
@@ -82,13 +83,15 @@ class ImageTasks(AbstractTasks[ImageTask]):
 
     def _look(
         self, task: ImageTask, indices: Int[Array, " example"], key: PRNGKeyArray
-    ) -> tuple[Float[Array, "example input"], Float[Array, "example coefficient"]]:
+    ) -> tuple[Float[Array, " example *shape"], Float[Array, "example coefficient"]]:
         images = self.pool.examples[indices].astype(jnp.float32) / 255
         coefficients = [jnp.zeros((len(indices), 0), images.dtype)]
         keys = jax.random.split(key, max(len(self.augmentation), 1))
         for part, style, own_key in zip(self.augmentation, task.styles, keys):
             images, own = part(images, style, own_key)
             coefficients.append(own)
-        x = jnp.moveaxis(images, 1, 3).reshape(len(indices), -1)
-        x = x.at[:, task.permutation].get(mode="promise_in_bounds", unique_indices=True) if self.permuted else x
+        x = jnp.moveaxis(images, 1, 3)
+        if self.permuted:
+            x = x.reshape(len(indices), -1)
+            x = x.at[:, task.permutation].get(mode="promise_in_bounds", unique_indices=True)
         return x, jnp.concatenate(coefficients, 1)

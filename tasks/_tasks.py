@@ -15,9 +15,9 @@ class Episode(eqx.Module):
     targets (the coefficients of the augmentation that made each example).
     """
 
-    support_x: Float[Array, "support input"]
+    support_x: Float[Array, " support *shape"]
     support_y: Float[Array, "support target"]
-    query_x: Float[Array, "query input"]
+    query_x: Float[Array, " query *shape"]
     query_y: Float[Array, "query target"]
 
 
@@ -26,15 +26,15 @@ class AbstractTasks(eqx.Module, Generic[_Task]):
 
     @property
     @abc.abstractmethod
-    def inputs(self) -> int:
-        """Numbers in one example."""
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example: (inputs,) for vectors, (side, side, channels) for images in their own order."""
 
     @abc.abstractmethod
     def sample(self, key: PRNGKeyArray) -> _Task:
         """Draws a task."""
 
     @abc.abstractmethod
-    def batch(self, task: _Task, key: PRNGKeyArray) -> Float[Array, "batch input"]:
+    def batch(self, task: _Task, key: PRNGKeyArray) -> Float[Array, " batch *shape"]:
         """Draws unlabelled examples of a task."""
 
     @abc.abstractmethod

@@ -42,8 +42,8 @@ class VectorTasks(AbstractTasks[VectorTask]):
             raise BadInput("These data are images, not vectors: draw them by ImageTasks.")
 
     @property
-    def inputs(self) -> int:
-        return self.pool.examples.shape[1]
+    def shape(self) -> tuple[int, ...]:
+        return self.pool.examples.shape[1:]
 
     @property
     def targets(self) -> int:
@@ -52,7 +52,7 @@ class VectorTasks(AbstractTasks[VectorTask]):
 
     def sample(self, key: PRNGKeyArray) -> VectorTask:
         class_key, permutation_key, noise_key = jax.random.split(key, 3)
-        order = jnp.arange(self.inputs)
+        order = jnp.arange(self.pool.examples.shape[1])
         return VectorTask(
             classes=self.pool.index.draw_classes(self.ways, class_key),
             permutation=jax.random.permutation(permutation_key, order) if self.permuted else order,

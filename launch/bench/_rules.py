@@ -68,7 +68,7 @@ def inner_loop(sizes: Sizes, horizon: int) -> InnerLoop:
 def _apply(name: str, rule: Lean | Released, budget: Budget) -> list[Row]:
     sizes = _SMALL if budget.small else Sizes()
     theta = rule.build(jr.key(0))
-    model = MultiLayerPerceptron(sizes.widths)(sizes.inputs, jr.key(1))
+    model = MultiLayerPerceptron(sizes.widths)((sizes.inputs,), jr.key(1))
     x = jr.normal(jr.key(2), (sizes.batch, sizes.inputs))
     return [measure(name, Program(_applied, theta, model, x), budget, each="inner step")]
 

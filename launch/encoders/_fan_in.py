@@ -2,25 +2,28 @@ import dataclasses
 import math
 from typing import final
 
-import equinox as eqx
 import jax
 from jaxtyping import PRNGKeyArray
 
-from ...models import Model, MultiLayerPerceptron
+from ...models import AbstractArchitecture, Model, MultiLayerPerceptron
 
 
 @final
-class FanIn(eqx.Module):
-    """A base model's architecture with a start fit for baselines: weights of scale `gain` / sqrt(fan-in), no biases.
+class FanIn(AbstractArchitecture):
+    """Perceptrons with initial weights fit for baselines: of scale `gain` / sqrt(fan-in), and without biases.
 
-    The architecture's own start is the one that the learned rule was made for.
+    The initial weights of the architecture itself are those that the learned rule was meta-trained with.
     """
 
     architecture: MultiLayerPerceptron
     gain: float = 1.0
 
-    def __call__(self, inputs: int, key: PRNGKeyArray) -> Model:
-        model = dataclasses.replace(self.architecture, weight_scale=1.0, bias_scale=0.0)(inputs, key)
+    @property
+    def features(self) -> int:
+        return self.architecture.features
+
+    def __call__(self, shape: tuple[int, ...], key: PRNGKeyArray) -> Model:
+        model = dataclasses.replace(self.architecture, weight_scale=1.0, bias_scale=0.0)(shape, key)
         scaled = lambda leaf: self.gain / math.sqrt(len(leaf)) * leaf if leaf.ndim == 2 else leaf
         return jax.tree.map(scaled, model)
 
@@ -30,4 +33,4 @@ class FanIn(eqx.Module):
         if not hidden:
             return Model(())
         mirrored = dataclasses.replace(self.architecture, widths=tuple(hidden[::-1]))
-        return FanIn(mirrored, self.gain)(features, key)
+        return FanIn(mirrored, self.gain)((features,), key)

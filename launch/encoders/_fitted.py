@@ -1,11 +1,11 @@
-from collections.abc import Callable
 from typing import Any, final
 
 import equinox as eqx
+import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ...models import Model
+from ...models import AbstractArchitecture, Model
 from ...rules import AbstractRule, fit
 from ._encoder import AbstractEncoder, EncoderCost, Features, Problem, sample_size, Statistics
 
@@ -14,20 +14,22 @@ from ._encoder import AbstractEncoder, EncoderCost, Features, Problem, sample_si
 class Fitted(AbstractEncoder):
     """The features of a base model that a rule has changed for a number of steps, on random unlabelled batches.
 
-    A seed decides the base model's start, the order of the inputs, and the batches.
+    A seed decides the base model's initial weights, the batches and, if `permuted`, the order of the inputs: the rule
+    was meta-trained on inputs in any order, and is to gain nothing from the one that they happen to have.
     """
 
     rule: AbstractRule
-    architecture: Callable[[int, PRNGKeyArray], Model]
+    architecture: AbstractArchitecture
     steps: Int[Array, ""] | int
     batch_size: int = eqx.field(static=True, default=32)
     statistics: Statistics = eqx.field(static=True, default="batch")
+    permuted: bool = eqx.field(static=True, default=True)
 
     def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
         order_key, model_key, batch_key = jr.split(key, 3)
         inputs = problem.train.shape[1]
-        order = jr.permutation(order_key, inputs)
-        rule, model = _Reordered(self.rule, order), self.architecture(inputs, model_key)
+        order = jr.permutation(order_key, inputs) if self.permuted else jnp.arange(inputs)
+        rule, model = _Reordered(self.rule, order), self.architecture((inputs,), model_key)
         carried = model, rule.init(model)
         model, _ = fit(rule, carried, problem.train, self.steps, batch_size=self.batch_size, key=batch_key)
         return problem.features(model, self.statistics, order)
@@ -47,5 +49,5 @@ class _Reordered(AbstractRule[Any]):
     def init(self, model: Model) -> Any:
         return self.rule.init(model)
 
-    def update(self, model: Model, x: Float[Array, "batch input"], state: Any) -> tuple[Model, Any]:
+    def update(self, model: Model, x: Float[Array, " example *shape"], state: Any) -> tuple[Model, Any]:
         return self.rule.update(model, x[:, self.order], state)

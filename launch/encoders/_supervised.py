@@ -26,8 +26,8 @@ class Supervised(AbstractEncoder):
 
     def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
         model_key, head_key, key = jr.split(key, 3)
-        model = self.architecture(problem.train.shape[1], model_key)
-        head = Linear.create(self.architecture.architecture.widths[-1], problem.classes, head_key)
+        model = self.architecture(problem.train.shape[1:], model_key)
+        head = Linear.create(self.architecture.features, problem.classes, head_key)
 
         def loss(parameters, _):
             model, head = parameters

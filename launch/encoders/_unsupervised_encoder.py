@@ -93,7 +93,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             rows = random.randint(len(X), size=batch_size)
             carried = _step(use.rule, carried, scaling(X[rows])[:, order])
         model = _freeze(carried[0], jnp.asarray(scaling(spread(X))[:, order]))
-        synapses = [synapse for layer in model.layers for synapse in layer.synapses]
+        synapses = model.synapses
         first = np.empty_like(synapses[0].w)
         first[order] = synapses[0].w  # As the examples have their columns.
         self.coefs_ = [first, *(np.asarray(synapse.w) for synapse in synapses[1:])]
@@ -129,7 +129,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
 @eqx.filter_jit
 def _start(architecture, rule, inputs, key):
-    model = architecture(inputs, key)
+    model = architecture((inputs,), key)
     return model, rule.init(model)
 
 

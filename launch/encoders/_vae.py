@@ -58,7 +58,7 @@ class _Autoencoder(eqx.Module):
         keys = jr.split(key, 5)
         *hidden, features = architecture.architecture.widths
         return cls(
-            architecture(inputs, keys[0]),
+            architecture((inputs,), keys[0]),
             Linear.create(features, features, keys[1]),
             Linear.create(features, features, keys[2]),
             architecture.reversed(keys[3]),

@@ -5,6 +5,8 @@ from typing import final
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from ...errors import BadInput
+from ...models import MultiLayerPerceptron
 from ...rules import AbstractRule, KrotovHopfield, Oja, Sanger, SoftHebb
 from ..encoders._encoder import AbstractEncoder
 from ..encoders._fan_in import FanIn
@@ -41,7 +43,7 @@ class Comparators:
 
     def local(self, rule: AbstractRule, steps: int, gain: float = 1.0) -> tuple[AbstractEncoder, ...]:
         """The base model trained by a hand-made rule, after each of the numbers of steps or after the rule's own."""
-        start, statistics = FanIn(self.protocol.architecture, gain), self.protocol.statistics
+        start, statistics = FanIn(self.perceptron, gain), self.protocol.statistics
         counts = [jnp.asarray(count) for count in self.steps] if self.same_steps else [self.part(steps)]
         return tuple(Fitted(rule, start, count, 100, statistics) for count in counts)
 
@@ -50,9 +52,17 @@ class Comparators:
         return jnp.asarray(max(1, round(self.budget * steps)))
 
     @property
+    def perceptron(self) -> MultiLayerPerceptron:
+        """The base model's architecture, for baselines that train perceptrons. Raises `BadInput` for another one."""
+        architecture = self.protocol.architecture
+        if not isinstance(architecture, MultiLayerPerceptron):
+            raise BadInput("Baselines that train a base model train perceptrons only: leave them out for other models.")
+        return architecture
+
+    @property
     def features(self) -> int:
         """Number of features of the base model, and so of every encoder except raw inputs."""
-        return self.protocol.architecture.widths[-1]
+        return self.protocol.architecture.features
 
 
 ENCODERS: dict[str, Callable[[Comparators], tuple[AbstractEncoder, ...]]] = {
@@ -62,14 +72,10 @@ ENCODERS: dict[str, Callable[[Comparators], tuple[AbstractEncoder, ...]]] = {
     "raw": lambda comparators: (Raw(),),
     "pca": lambda comparators: (PCA(comparators.features),),
     "supervised": lambda comparators: (
-        Supervised(
-            FanIn(comparators.protocol.architecture), comparators.part(300), statistics=comparators.protocol.statistics
-        ),
+        Supervised(FanIn(comparators.perceptron), comparators.part(300), statistics=comparators.protocol.statistics),
     ),
     "vae": lambda comparators: (
-        VAE(
-            FanIn(comparators.protocol.architecture), comparators.part(3000), statistics=comparators.protocol.statistics
-        ),
+        VAE(FanIn(comparators.perceptron), comparators.part(3000), statistics=comparators.protocol.statistics),
     ),
     "kmeans": lambda comparators: (KMeans(comparators.features, comparators.part(25)),),
     "oja": lambda comparators: comparators.local(Oja(), 1000),

@@ -9,7 +9,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
-from ...models import MultiLayerPerceptron
+from ...models import AbstractArchitecture
 from ...rules import AbstractRule
 from ...tasks import accuracy, as_inputs, DataSet, few_shot_indices, logistic_scores, PrincipalAxes, ridge_scores
 from ..encoders._encoder import AbstractEncoder, Features, Problem, Statistics
@@ -47,7 +47,7 @@ class Protocol:
     test examples together (`batch`), or unlabelled train examples (`frozen`).
     """
 
-    architecture: MultiLayerPerceptron
+    architecture: AbstractArchitecture
     _: dataclasses.KW_ONLY
     labels: int = 10
     seeds: int = 10

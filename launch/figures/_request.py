@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...errors import BadInput
-from ...models import MultiLayerPerceptron
+from ...models import AbstractArchitecture
 from ...rules import AbstractRule
 from ..encoders._trained_rule import TrainedRule
 from ..evaluation._contestants import Comparators, encoders_of
@@ -44,7 +44,7 @@ class FigureRequest:
         return [int(value) for value in self.values] or list(default)
 
     def score(
-        self, names: Sequence[str], architecture: MultiLayerPerceptron, rule: AbstractRule | None = None
+        self, names: Sequence[str], architecture: AbstractArchitecture, rule: AbstractRule | None = None
     ) -> list[dict[str, Any]]:
         """Scores encoders with this base model on every data set; the rule may be another one."""
         protocol = Protocol(

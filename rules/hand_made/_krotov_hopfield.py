@@ -5,11 +5,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._local import AbstractLocalRule
+from ...models import Activity, Synapse
+from .._synaptic_rule import AbstractSynapticRule
+from ._unit_power import of_weights, unit_power
 
 
 @final
-class KrotovHopfield(AbstractLocalRule):
+class KrotovHopfield(AbstractSynapticRule):
     """The competing hidden units of Krotov and Hopfield (arXiv 1806.10181), with their p = 2.
 
     The unit that an example drives most moves towards it, the one ranked `rank` away from it by `repulsion`; the
@@ -21,7 +23,8 @@ class KrotovHopfield(AbstractLocalRule):
     repulsion: Float[Array, ""] | float = 0.1
     rank: int = eqx.field(static=True, default=2)
 
-    def change(self, w: Float[Array, "pre post"], x: Float[Array, "batch pre"]) -> Float[Array, "pre post"]:
+    def change(self, synapse: Synapse, activity: Activity) -> Synapse:
+        w, x = synapse.w, unit_power(activity.x)
         u = x @ w
         units = u.shape[1]
         winner = ranked = jax.nn.one_hot(u.argmax(1), units)
@@ -31,4 +34,4 @@ class KrotovHopfield(AbstractLocalRule):
             ranked = jax.nn.one_hot(rest.argmax(1), units)
         g = winner - self.repulsion * ranked
         change = x.T @ g - w * (g * u).sum(0)
-        return self.step_size * change / jnp.maximum(jnp.abs(change).max(), 1e-30)
+        return of_weights(synapse, self.step_size * change / jnp.maximum(jnp.abs(change).max(), 1e-30))

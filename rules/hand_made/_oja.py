@@ -3,11 +3,13 @@ from typing import final
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._local import AbstractLocalRule
+from ...models import Activity, Synapse
+from .._synaptic_rule import AbstractSynapticRule
+from ._unit_power import of_weights, unit_power
 
 
 @final
-class Oja(AbstractLocalRule):
+class Oja(AbstractSynapticRule):
     """Oja's rule for a layer of linear units: their weights come to span the layer's principal subspace.
 
     Hebb's rule, less what the units already explain together (Oja, International Journal of Neural Systems 1989); for
@@ -17,13 +19,14 @@ class Oja(AbstractLocalRule):
 
     step_size: Float[Array, ""] | float = 0.3
 
-    def change(self, w: Float[Array, "pre post"], x: Float[Array, "batch pre"]) -> Float[Array, "pre post"]:
+    def change(self, synapse: Synapse, activity: Activity) -> Synapse:
+        w, x = synapse.w, unit_power(activity.x)
         u = x @ w
-        return self.step_size * (x.T @ u - w @ (u.T @ u)) / (len(x) + (u**2).sum())
+        return of_weights(synapse, self.step_size * (x.T @ u - w @ (u.T @ u)) / (len(x) + (u**2).sum()))
 
 
 @final
-class Sanger(AbstractLocalRule):
+class Sanger(AbstractSynapticRule):
     """Sanger's rule, the generalised Hebbian algorithm: a layer's units become its principal components, in order.
 
     Hebb's rule, less what a unit and those before it already explain (Sanger, Neural Networks 1989). The step is
@@ -32,6 +35,7 @@ class Sanger(AbstractLocalRule):
 
     step_size: Float[Array, ""] | float = 0.1
 
-    def change(self, w: Float[Array, "pre post"], x: Float[Array, "batch pre"]) -> Float[Array, "pre post"]:
+    def change(self, synapse: Synapse, activity: Activity) -> Synapse:
+        w, x = synapse.w, unit_power(activity.x)
         u = x @ w
-        return self.step_size * (x.T @ u - w @ jnp.triu(u.T @ u)) / (len(x) + (u**2).sum())
+        return of_weights(synapse, self.step_size * (x.T @ u - w @ jnp.triu(u.T @ u)) / (len(x) + (u**2).sum()))

@@ -4,11 +4,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._local import AbstractLocalRule
+from ...models import Activity, Synapse
+from .._synaptic_rule import AbstractSynapticRule
+from ._unit_power import of_weights, unit_power
 
 
 @final
-class SoftHebb(AbstractLocalRule):
+class SoftHebb(AbstractSynapticRule):
     """SoftHebb: units compete softly for an example; the winner moves towards it and the others away from it.
 
     As in arXiv 2209.11883: y = softmax(sharpness * u), with a minus for all but the winner; the change y (x - u w) is
@@ -19,10 +21,11 @@ class SoftHebb(AbstractLocalRule):
     step_size: Float[Array, ""] | float = 0.003
     sharpness: Float[Array, ""] | float = 100.0
 
-    def change(self, w: Float[Array, "pre post"], x: Float[Array, "batch pre"]) -> Float[Array, "pre post"]:
+    def change(self, synapse: Synapse, activity: Activity) -> Synapse:
+        w, x = synapse.w, unit_power(activity.x)
         u = x @ w
         y = jax.nn.softmax(self.sharpness * u)
         y = jnp.where(jax.nn.one_hot(u.argmax(1), u.shape[1]) > 0, y, -y)
         change = x.T @ y - w * (y * u).sum(0)
         rate = jnp.sqrt(jnp.abs(jnp.sqrt((w**2).sum(0)) - 1))
-        return self.step_size * rate * change / jnp.maximum(jnp.abs(change).max(), 1e-30)
+        return of_weights(synapse, self.step_size * rate * change / jnp.maximum(jnp.abs(change).max(), 1e-30))

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from ..kernels._states import States
 
 
-class Population(eqx.Module):
+class NeuronInputs(eqx.Module):
     """All that a unit's network may see: the population's activity, error signal, biases and weights on both sides."""
 
     x: Float[Array, "batch unit"]
@@ -29,7 +29,7 @@ class AbstractFeature(eqx.Module):
         """Numbers for each unit and example, given the width of the error signal."""
 
     @abc.abstractmethod
-    def __call__(self, population: Population) -> States:
+    def __call__(self, population: NeuronInputs) -> States:
         """The numbers for every example and unit, as the channels of states."""
 
 
@@ -40,7 +40,7 @@ class Activation(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 1
 
-    def __call__(self, population: Population) -> States:
+    def __call__(self, population: NeuronInputs) -> States:
         return States(population.x[None])
 
 
@@ -51,7 +51,7 @@ class PreActivation(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 1
 
-    def __call__(self, population: Population) -> States:
+    def __call__(self, population: NeuronInputs) -> States:
         return States(population.z[None])
 
 
@@ -62,7 +62,7 @@ class ErrorSignal(AbstractFeature):
     def channels(self, signal: int) -> int:
         return signal
 
-    def __call__(self, population: Population) -> States:
+    def __call__(self, population: NeuronInputs) -> States:
         return population.signal
 
 
@@ -73,7 +73,7 @@ class UnitIdentity(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 2
 
-    def __call__(self, population: Population) -> States:
+    def __call__(self, population: NeuronInputs) -> States:
         batch, units = population.x.shape
         angle = jnp.linspace(0.0, 4 * math.pi, units, dtype=population.x.dtype)
         identity = jnp.stack([jnp.sin(angle), jnp.cos(angle)])
@@ -87,7 +87,7 @@ class Bias(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 1
 
-    def __call__(self, population: Population) -> States:
+    def __call__(self, population: NeuronInputs) -> States:
         batch, units = population.x.shape
         return States(jnp.broadcast_to(population.bias, (1, batch, units)))
 
@@ -102,7 +102,7 @@ class WeightStatistics(AbstractFeature):
     def channels(self, signal: int) -> int:
         return 8
 
-    def __call__(self, population: Population) -> States:
+    def __call__(self, population: NeuronInputs) -> States:
         batch, units = population.x.shape
         below = [] if population.below is None else [_moments(population.below.T)]
         above = [] if population.above is None else [_moments(population.above)]

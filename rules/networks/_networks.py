@@ -4,22 +4,8 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from ..kernels._states import States
-from ._blocks import AbstractBlock, batch_norm, Convolution
-from ._features import AbstractFeature, Population
-
-
-@final
-class TopErrorNetwork(eqx.Module):
-    """Makes the first error signal from the features alone: what stands in for a loss's gradient."""
-
-    blocks: tuple[AbstractBlock, ...]
-    output: Convolution
-
-    def __call__(self, features: Float[Array, "batch unit"]) -> States:
-        states = States(features[None])
-        for block in self.blocks:
-            states = block(states)
-        return self.output(states)
+from ._blocks import AbstractBlock, batch_norm
+from ._features import AbstractFeature, NeuronInputs
 
 
 @final
@@ -35,7 +21,7 @@ class UpdateNetwork(eqx.Module):
     blocks: tuple[AbstractBlock, ...]
 
     @eqx.filter_jit  # Populations that are alike are traced once.
-    def __call__(self, population: Population) -> States:
+    def __call__(self, population: NeuronInputs) -> States:
         axis = population.signal.axis  # The order in which these networks compute.
         plain = [feature(population) for feature in self.plain]
         raw = States.join([feature(population) for feature in self.standardised], axis)

@@ -38,6 +38,11 @@ class WeightChange(eqx.Module):
     def create(cls, terms: tuple[AbstractTerm, ...], epsilon: float = 1.0) -> "WeightChange":
         return cls(terms, jnp.full(len(terms), 0.1), jnp.zeros(()), epsilon)
 
+    def with_term(self, term: AbstractTerm, coefficient: float = 0.1) -> "WeightChange":
+        """The change with one more term."""
+        more = jnp.append(self.coefficients, coefficient).astype(self.coefficients.dtype)
+        return eqx.tree_at(lambda it: (it.terms, it.coefficients), self, ((*self.terms, term), more))
+
     @eqx.filter_jit  # Layers that are alike are traced once.
     def __call__(self, site: Site) -> Float[Array, "pre post"]:
         count = len(self.terms)

@@ -1,0 +1,43 @@
+import abc
+from typing import final, Generic, TypeVar
+
+import equinox as eqx
+
+from ..models import Model, Trace
+from .kernels._states import States
+from .networks._blocks import AbstractBlock, Convolution
+
+
+_Memory = TypeVar("_Memory")
+
+
+class AbstractTop(eqx.Module, Generic[_Memory]):
+    """Makes the first error signal, that of the features: what stands in for the gradient of a loss."""
+
+    @abc.abstractmethod
+    def init(self, model: Model) -> _Memory:
+        """What is remembered before the first step; None for a top without memory."""
+
+    @abc.abstractmethod
+    def __call__(self, trace: Trace, memory: _Memory) -> tuple[States, _Memory]:
+        """Returns the signal, some channels for each row and unit of the last population, and the new memory.
+
+        `trace` has the values of all populations for the batch: the inputs first, the features last.
+        """
+
+
+@final
+class TopErrorNetwork(AbstractTop[None]):
+    """A small network in every neuron of the last population, which sees nothing but that population's activations."""
+
+    blocks: tuple[AbstractBlock, ...]
+    output: Convolution
+
+    def init(self, model: Model) -> None:
+        return None
+
+    def __call__(self, trace: Trace, memory: None) -> tuple[States, None]:
+        states = States(trace.activities[-1][0].y[None])
+        for block in self.blocks:
+            states = block(states)
+        return self.output(states), memory
