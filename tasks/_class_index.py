@@ -25,17 +25,17 @@ class ClassIndex(eqx.Module):
 
     def draw_classes(self, ways: int, key: PRNGKeyArray) -> Int[Array, " way"]:
         """Chooses a source, then `ways` different classes of it."""
-        lots = jax.random.uniform(key, (self.first.shape[0] + 1,))
-        source = jnp.minimum((jnp.cumsum(self.weight) <= lots[0]).sum(), self.weight.shape[0] - 1)
+        uniform = jax.random.uniform(key, (self.first.shape[0] + 1,))
+        source = jnp.minimum((jnp.cumsum(self.weight) <= uniform[0]).sum(), self.weight.shape[0] - 1)
         position = jnp.arange(self.first.shape[0]) - self.first_class[source]
         own = (position >= 0) & (position < self.classes[source])
-        return jax.lax.top_k(jnp.where(own, lots[1:], -1.0), ways)[1]
+        return jax.lax.top_k(jnp.where(own, uniform[1:], -1.0), ways)[1]
 
     def draw_examples(self, classes: Int[Array, " way"], many: int, key: PRNGKeyArray) -> Int[Array, " example"]:
         """Independent examples of these classes, each class equally often on average."""
-        lots = jax.random.uniform(key, (2 * many,))
-        drawn = classes[_below(classes.shape[0], lots[:many])]
-        return self.first[drawn] + _below(self.count[drawn], lots[many:])
+        uniform = jax.random.uniform(key, (2 * many,))
+        drawn = classes[_integers_below(classes.shape[0], uniform[:many])]
+        return self.first[drawn] + _integers_below(self.count[drawn], uniform[many:])
 
     def draw_distinct(self, classes: Int[Array, " way"], per_class: int, key: PRNGKeyArray) -> Int[Array, "way draw"]:
         """`per_class` different examples of each class, where it has so many.
@@ -44,10 +44,12 @@ class ClassIndex(eqx.Module):
         drawn from each: no sorting, no rejection, and every example is equally likely.
         """
         first, count = self.first[classes][:, None], self.count[classes][:, None]
-        lots = jax.random.uniform(key, (classes.shape[0] * (per_class + 1),)).reshape(-1, per_class + 1)
+        uniform = jax.random.uniform(key, (classes.shape[0] * (per_class + 1),)).reshape(-1, per_class + 1)
         arc = jnp.arange(per_class)
         low, high = arc * count // per_class, (arc + 1) * count // per_class
-        return first + (_below(count, lots[:, :1]) + low + _below(high - low, lots[:, 1:])) % count
+        return (
+            first + (_integers_below(count, uniform[:, :1]) + low + _integers_below(high - low, uniform[:, 1:])) % count
+        )
 
     def draw_episode(
         self, classes: Int[Array, " way"], shots: int, key: PRNGKeyArray
@@ -58,9 +60,9 @@ class ClassIndex(eqx.Module):
         return indices[:, 0::2].ravel(), indices[:, 1::2].ravel()
 
 
-def _below(limit: int | Int[Array, "..."], lots: Float[Array, "..."]) -> Int[Array, "..."]:
-    """Whole numbers from 0 to `limit - 1` (0 where the limit is 0) by lots in [0, 1)."""
-    return jnp.minimum((lots * limit).astype(jnp.int32), jnp.maximum(limit - 1, 0))
+def _integers_below(limit: int | Int[Array, "..."], uniform: Float[Array, "..."]) -> Int[Array, "..."]:
+    """Whole numbers from 0 to `limit - 1` (0 where the limit is 0) by uniform in [0, 1)."""
+    return jnp.minimum((uniform * limit).astype(jnp.int32), jnp.maximum(limit - 1, 0))
 
 
 def check_ways(index: ClassIndex, ways: int, shots: int, batch_size: int) -> None:

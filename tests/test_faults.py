@@ -122,8 +122,12 @@ def test_parts_of_a_fingerprint_add_up():
     for dtype in (np.float32, np.float64, np.uint8, np.int16, bool, jnp.bfloat16):
         array = choose.integers(0, 2, (6, 3)).astype(dtype)
         cut = sum(_fingerprint._sum(array[i : i + 2], 3 * i) for i in (0, 2, 4))
-        assert _fingerprint.fingerprint(array, cut) == _fingerprint.whole(array)
+        assert _fingerprint.fingerprint(array, cut) == _fingerprint.full_fingerprint(array)
         other = array.copy()
         other[4, 1] = 1 - other[4, 1]
-        assert _fingerprint.whole(other) != _fingerprint.whole(array) != _fingerprint.whole(array[::-1].copy())
-    assert _fingerprint.part(jax.numpy.arange(3)) == _fingerprint._sum(np.arange(3, dtype=np.int32), 0)
+        assert (
+            _fingerprint.full_fingerprint(other)
+            != _fingerprint.full_fingerprint(array)
+            != _fingerprint.full_fingerprint(array[::-1].copy())
+        )
+    assert _fingerprint.local_sum(jax.numpy.arange(3)) == _fingerprint._sum(np.arange(3, dtype=np.int32), 0)

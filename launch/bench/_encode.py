@@ -4,7 +4,7 @@ import numpy as np
 
 from ..encoders._unsupervised_encoder import UnsupervisedEncoder
 from ._row import plain, Row
-from ._sample import Budget, sample
+from ._timing import Budget, time_in_turn
 
 
 def encode(budget: Budget) -> list[Row]:
@@ -15,7 +15,7 @@ def encode(budget: Budget) -> list[Row]:
     start, cpu = time.perf_counter(), time.process_time()
     encoder.fit(x)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
-    (found,) = sample([lambda: encoder.transform(x)], budget)
+    (found,) = time_in_turn([lambda: encoder.transform(x)], budget)
     first = plain("encode-fit", found, each="fit, with compilation")
     return [
         first | {"seconds": seconds, "spread": 0.0, "cpu_seconds": cpu_seconds, "repeats": 1},

@@ -10,7 +10,7 @@ from ...meta.estimators import AbstractPersistent, AntitheticES, GPES, Noise, NR
 from ._inner_problems import AbstractTarget, adam, Classifier, Optimisation, PerParameterNetwork, Quadratic
 from ._program import matrix_product, Program
 from ._row import Row, row
-from ._sample import Budget, sample
+from ._timing import Budget, time_in_turn
 
 
 _TASKS, _STEPS = 8, 20
@@ -57,7 +57,7 @@ def _beside_bare(name: str, case: tuple[AbstractTarget, PyTree, int], budget: Bu
         _, state = jax.jit(estimator.estimate)(problem, theta, state, jr.key(1))
         programs[each] = Program(_estimates(estimator, together), problem, theta, state, jr.split(jr.key(2), together))
     peak = matrix_product(256 if budget.small else None)
-    best, *found = sample([peak, *programs.values()], budget)
+    best, *found = time_in_turn([peak, *programs.values()], budget)
     bare = found[0]
     rows = []
     for (each, program), mine in zip(programs.items(), found):

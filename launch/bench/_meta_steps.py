@@ -18,7 +18,7 @@ from ..options._training import Training
 from ..training._meta_training import optimiser_of
 from ._program import matrix_product, Program
 from ._row import measure, plain, Row, row, Workload
-from ._sample import Budget, sample
+from ._timing import Budget, time_in_turn
 
 
 _DEVICES = Devices(distribution=DistributedOptions())
@@ -68,7 +68,7 @@ def outer_overhead(budget: Budget) -> list[Row]:
         start = time.perf_counter()
         whole()
         seconds = time.perf_counter() - start
-        inner, outer, best, step = sample([bare, whole, product, compiled], budget)
+        inner, outer, best, step = time_in_turn([bare, whole, product, compiled], budget)
     share, cpu_share = (1 - ratio for ratio in inner.beside(outer))
     remark = f"{100 * share:.1f}% of the time, {100 * cpu_share:.1f}% of processor time are not the unroll"
     return [

@@ -2,7 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ._program import matrix_product, Program
-from ._sample import Budget, sample, Sampled
+from ._timing import Budget, time_in_turn, Timing
 
 
 Row = dict[str, Any]
@@ -12,12 +12,12 @@ Row = dict[str, Any]
 def measure(workload: str, program: Program, budget: Budget, count: int = 1, each: str = "call") -> Row:
     """Runs a program and a matrix product in turn; `count` is the number of `each` in one run, what the row is of."""
     peak = matrix_product(256 if budget.small else None)
-    mine, best = sample([program, peak], budget)
+    mine, best = time_in_turn([program, peak], budget)
     return row(workload, program, mine, (peak, best), count, each)
 
 
 def row(
-    workload: str, program: Program, mine: Sampled, peak: tuple[Program, Sampled], count: int = 1, each: str = "call"
+    workload: str, program: Program, mine: Timing, peak: tuple[Program, Timing], count: int = 1, each: str = "call"
 ) -> Row:
     """What was measured, for one `each`: shares are of the rate of a matrix product that ran in turn with it.
 
@@ -44,7 +44,7 @@ def row(
     }
 
 
-def plain(workload: str, wall: Sampled, **more: Any) -> Row:
+def plain(workload: str, wall: Timing, **more: Any) -> Row:
     """A row of something that is no single program: a process, or Python's own work beside some."""
     return {
         "workload": workload,

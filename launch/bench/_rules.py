@@ -14,7 +14,7 @@ from ...tasks import DataSet, join, VectorTasks
 from ..options._recipes import Lean, Released
 from ._program import Program
 from ._row import measure, Row
-from ._sample import Budget
+from ._timing import Budget
 
 
 @final

@@ -14,7 +14,7 @@ from ._inner_problems import adam, Optimisation, Quadratic
 from ._program import matrix_product, Program
 from ._row import Row, row
 from ._rules import inner_loop, Sizes
-from ._sample import Budget, sample
+from ._timing import Budget, time_in_turn
 
 
 _WINDOW = 4
@@ -50,7 +50,7 @@ def scaling(budget: Budget) -> list[Row]:
     for axis, (case, counts) in _AXES.items():
         counts = counts[:2] if budget.small else counts
         programs = [_gradient(*case(_toy if budget.small else _rule, count)) for count in counts]
-        best, *found = sample([peak, *programs], budget)
+        best, *found = time_in_turn([peak, *programs], budget)
         sizes = [float(64 * n + n * n if axis == "parameters" else n) for n in counts]
         for size, program, mine in zip(sizes, programs, found):
             named = row(f"scaling/{axis}={size:.0f}", program, mine, (peak, best), each="meta-gradient")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import BadInput
 from ._row import plain, Row
-from ._sample import Budget, Sampled
+from ._timing import Budget, Timing
 
 
 _PATIENCE = 900.0  # seconds
@@ -19,7 +19,7 @@ def startup(budget: Budget) -> list[Row]:
         cold = [_first_step(Path(folder), "cold", budget)]
         warm = [_first_step(Path(folder), f"warm{turn}", budget) for turn in range(1 if budget.small else 3)]
     names = ("startup-cold", "startup-warm")
-    return [plain(name, _sampled(found), each="start") for name, found in zip(names, (cold, warm))] + [_help(budget)]
+    return [plain(name, _timing_of(found), each="start") for name, found in zip(names, (cold, warm))] + [_help(budget)]
 
 
 def _first_step(folder: Path, name: str, budget: Budget) -> tuple[float, float]:
@@ -50,7 +50,7 @@ def _help(budget: Budget) -> Row:
         before, start = _children(), time.perf_counter()
         subprocess.run([sys.executable, "-m", "metarule.launch", "--help"], check=True, capture_output=True)
         found.append((time.perf_counter() - start, _children() - before))
-    return plain("help", _sampled(found), each="start")
+    return plain("help", _timing_of(found), each="start")
 
 
 def _children() -> float:
@@ -62,5 +62,5 @@ def _has_line(path: Path) -> bool:
     return path.exists() and "\n" in path.read_text()
 
 
-def _sampled(found: list[tuple[float, float]]) -> Sampled:
-    return Sampled(*zip(*found))
+def _timing_of(found: list[tuple[float, float]]) -> Timing:
+    return Timing(*zip(*found))

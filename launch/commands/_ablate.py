@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
         raise BadInput(f"--seeds must be 1 or more; got {ablation.seeds}.")
     variants = variants_of(training, ablation.ingredients)
     path = ablation.run or Path("runs") / f"ablation-{preset}"
-    RunFolder.keep(path, {"preset": preset, **describe(training)})
+    RunFolder.open_or_create(path, {"preset": preset, **describe(training)})
     devices = Devices(distribution=DistributedOptions())
     cells: dict[str, list[_Cell]] = {}
     rows: list[dict[str, Any]] = []

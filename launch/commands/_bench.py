@@ -11,9 +11,9 @@ from ..bench._estimators import estimators
 from ..bench._meta_steps import outer_overhead, QUICK_STEPS
 from ..bench._row import Row, Workload
 from ..bench._rules import apply_lean, apply_released, metagrad_lean, metagrad_released
-from ..bench._sample import Budget
 from ..bench._scaling import draw_scaling, scaling
 from ..bench._startup import startup
+from ..bench._timing import Budget
 from ..hosts._cores import share_cores
 from ..records._tables import print_columns, write_rows
 

@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
     path = comparison.run or Path("runs") / f"compare-{preset}"
     asked = {"reference": comparison.reference, "samples": comparison.samples, "at": str(comparison.at)}
     asked |= {"seconds": comparison.seconds}
-    RunFolder.keep(path, {"preset": preset, **describe(training), **asked})
+    RunFolder.open_or_create(path, {"preset": preset, **describe(training), **asked})
     key = jr.key(training.seed)
     reference = _reference(training, comparison.reference)
     apart, here = ((problem, theta, jr.fold_in(key, kind)) for kind in range(2))  # They must not share their luck.

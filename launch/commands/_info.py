@@ -10,7 +10,7 @@ import rich.console
 import rich.table
 import tyro
 
-from ..records._rule_file import describe, locate_rule, shipped
+from ..records._rule_file import locate_rule, read_header, shipped
 from ._data import data_table
 
 
@@ -35,7 +35,7 @@ def info(rule: _Rule = None, /, data_dir: Path | None = None) -> int:
     console = rich.console.Console()
     if rule is not None:
         path = locate_rule(rule)
-        configuration, record = describe(path)
+        configuration, record = read_header(path)
         console.print(f"{path}: a rule file", markup=False, highlight=False, soft_wrap=True)
         for title, values in (("configuration", configuration), ("record", record)):
             console.print(_table(title, {name: json.dumps(value) for name, value in values.items()}))

@@ -12,7 +12,7 @@ from ..figures._html import page, picture, section, table
 from ..figures._request import FigureRequest
 from ..figures._training import training
 from ..records._files import write_atomically
-from ..records._rule_file import describe
+from ..records._rule_file import read_header
 from ..records._run_folder import RunFolder
 from ._figure import FIGURES, write_drawing
 
@@ -37,7 +37,7 @@ def report(run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN
     if folder.metrics.exists():
         nothing = FigureRequest(trained, (), (), trained.steps, 0, 0, 0, 1.0, None)
         write_drawing(training(nothing), figures, "training")
-    _, record = describe(trained.path)
+    _, record = read_header(trained.path)
     sections = [section("The rule", table([{"": name, "value": _plain(value)} for name, value in record.items()]))]
     if folder.results.exists():
         note = "± is the standard error over seeds; counts are of examples."

@@ -7,7 +7,7 @@ import rich.live
 import tyro
 
 from ...errors import BadInput
-from ..figures._terminal import frame
+from ..figures._terminal import run_summary
 from ..records._run_folder import RunFolder
 
 
@@ -33,10 +33,10 @@ def watch(run: _Folder, /, once: bool = False, every: float = 2.0) -> int:
         raise BadInput(f"--every is a number of seconds above 0; got {every:g}.")
     console = rich.console.Console()
     if once:
-        console.print(frame(folder))
+        console.print(run_summary(folder))
         return 0
-    with rich.live.Live(frame(folder), console=console, auto_refresh=False) as live:
+    with rich.live.Live(run_summary(folder), console=console, auto_refresh=False) as live:
         while not folder.results.exists():
             time.sleep(every)
-            live.update(frame(folder), refresh=True)
+            live.update(run_summary(folder), refresh=True)
     return 0

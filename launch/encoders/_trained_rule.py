@@ -9,7 +9,7 @@ from ...rules import AbstractRule
 from ..options._names import choose
 from ..options._networks import network as make_network
 from ..options._recipes import build
-from ..records._rule_file import describe, load_rule, locate_rule, shipped
+from ..records._rule_file import load_rule, locate_rule, read_header, shipped
 
 
 @final
@@ -31,7 +31,7 @@ class TrainedRule:
         Raises `BadInput` for a file that is none, and for a network or an activation that can't be.
         """
         path = locate_rule(rule)
-        _, record = describe(path)
+        _, record = read_header(path)
         widths: str = network or record.get("network", "128-128-128-128-32")
         nonlinearity: str = activation or record.get("activation", "relu")
         return TrainedRule(
@@ -50,7 +50,7 @@ class TrainedRule:
 
     def untrained(self) -> AbstractRule:
         """A rule of the same kind before any meta-training."""
-        configuration, record = describe(self.path)
+        configuration, record = read_header(self.path)
         return build(configuration, jr.fold_in(jr.key(record.get("seed", 0)), 0))
 
 

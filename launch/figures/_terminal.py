@@ -16,7 +16,7 @@ _WIDTH = 60
 _SHOWN = ("meta_loss", "best_validation_loss", "gradient_norm", "signal_to_noise", "nonfinite")
 
 
-def frame(folder: RunFolder) -> rich.console.Group:
+def run_summary(folder: RunFolder) -> rich.console.Group:
     """How a run stands, by what it has written so far."""
     total = folder.read_configuration().get("steps")
     lines = read_metrics(folder.metrics) if folder.metrics.exists() else []

@@ -4,7 +4,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..evaluation._contestants import LEARNED
 from ..options._recipes import build
-from ..records._rule_file import describe, load_rule
+from ..records._rule_file import load_rule, read_header
 from ._plots import panels
 from ._request import curves, Drawing, FigureRequest, of_task
 from ._snapshots import snapshots
@@ -14,7 +14,7 @@ def transfer(request: FigureRequest) -> Drawing:
     """Accuracy of the rule along its meta-training, as the run kept it; --values are meta-steps."""
     kept = snapshots(request)
     rules = {step: load_rule(path, build) for step, path in kept.items()}
-    spent = {step: describe(path)[1]["seconds"] for step, path in kept.items()}
+    spent = {step: read_header(path)[1]["seconds"] for step, path in kept.items()}
     *_, start = LEARNED
     still = request.score((start,), request.trained.architecture)
     rows = []

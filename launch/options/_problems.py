@@ -13,7 +13,7 @@ from ...tasks import (
     ImageTasks,
     join,
     load,
-    Noise,
+    PixelNoise,
     Pool,
     Shade,
     Thicken,
@@ -34,8 +34,8 @@ TOPICS = "topics"
 _WORDS = 256
 
 AUGMENTATIONS: dict[str, tuple[AbstractAugmentation, ...]] = {
-    "full": (Affine(), Thicken(), Blur(), Shade(), Contrast(), Noise()),
-    "light": (Affine(), Noise()),
+    "full": (Affine(), Thicken(), Blur(), Shade(), Contrast(), PixelNoise()),
+    "light": (Affine(), PixelNoise()),
     "none": (),
 }
 

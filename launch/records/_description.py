@@ -3,7 +3,7 @@ from typing import Any
 
 
 def describe(value: Any) -> Any:
-    """A configuration as plain JSON: every object by its class and fields."""
+    """Returns a configuration as JSON values: a dataclass as its class name and fields, other objects as text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"class": type(value).__name__, **fields}
@@ -13,8 +13,8 @@ def describe(value: Any) -> Any:
 
 
 def flat(value: Any, name: str = "") -> dict[str, Any]:
-    """A configuration's values under the dotted names of their places."""
+    """Flattens nested dictionaries: returns the values by the dotted names of their places, such as `rule.hidden`."""
     if not isinstance(value, dict) or not value:
         return {name: value}
     inner = [flat(each, f"{name}.{key}" if name else str(key)) for key, each in value.items()]
-    return {key: each for some in inner for key, each in some.items()}
+    return {key: each for values in inner for key, each in values.items()}

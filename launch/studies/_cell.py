@@ -4,7 +4,7 @@ import json
 from ...errors import BadInput
 from ..hosts._devices import Devices
 from ..options._training import Run, Training
-from ..records._rule_file import describe as describe_rule
+from ..records._rule_file import read_header
 from ..records._run_folder import RunFolder
 from ..training._meta_run import _configuration, meta_run, MetaRun
 
@@ -20,7 +20,7 @@ def cell_run(preset: str, training: Training, run: Run, devices: Devices = Devic
         return meta_run(preset, training, dataclasses.replace(run, resume=folder.configuration.exists()), devices)
     folder = RunFolder.open(run.run, _configuration(preset, training))
     try:
-        _, record = describe_rule(folder.rule)
+        _, record = read_header(folder.rule)
         return MetaRun(folder, training.steps, record["seconds"], json.loads(folder.results.read_text()))
     except ValueError as error:
         raise BadInput(f"{folder.results} can't be read: delete it, and it is made again.") from error

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...meta import InnerLoop, MetaLearner, MetaState, replicate_to_mesh, rollout_loss
 from ...rules import AbstractRule
-from ..caches._code import code
+from ..caches._code import code_digest
 from ..caches._meta_steps import CompiledStepCache
 from ..hosts._devices import Devices, to_local
 from ..hosts._stop import terminated as _terminated
@@ -70,7 +70,7 @@ class MetaTraining:
         self.learner = replicate_to_mesh(learner)
         self.validation = replicate_to_mesh(validation)
         self.key, self.validation_key = replicate_to_mesh((jr.fold_in(key, 2), jr.fold_in(key, 3)))
-        self._step = CompiledStepCache({"code": code(), "training": describe(_of_a_step(training))})
+        self._step = CompiledStepCache({"code": code_digest(), "training": describe(_of_a_step(training))})
 
     def init(self, untrained: AbstractRule, key: PRNGKeyArray) -> Progressed:
         """The state before the first step. Raises `BadInput` if the estimator does not suit the problems."""

@@ -97,7 +97,7 @@ class Contrast(AbstractAugmentation):
 
 
 @final
-class Noise(AbstractAugmentation):
+class PixelNoise(AbstractAugmentation):
     """Adds independent uniform noise to each pixel; the deviation is the task's."""
 
     deviation: float = 0.15

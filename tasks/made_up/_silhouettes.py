@@ -12,7 +12,7 @@ def silhouettes(data_set: DataSet) -> DataSet:
     What lies between strokes, along its row or its column, is filled. Levels reach from 0.3 to 1 and follow from the
     class's name, so they are the same on every machine.
     """
-    levels = np.array([0.3 + 0.7 * _lot(name) for name in data_set.class_names], np.float32)
+    levels = np.array([0.3 + 0.7 * _hash_to_unit_interval(name) for name in data_set.class_names], np.float32)
     train_x = _filled(data_set.train_x, levels[data_set.train_y])
     test_x = _filled(data_set.test_x, levels[data_set.test_y])
     return dataclasses.replace(data_set, name=f"{data_set.name}-silhouettes", train_x=train_x, test_x=test_x)
@@ -32,6 +32,6 @@ def _between(images: np.ndarray, axis: int) -> UInt8[np.ndarray, "example side s
     return np.minimum(before, after)
 
 
-def _lot(name: str) -> float:
+def _hash_to_unit_interval(name: str) -> float:
     """A number in [0, 1) that follows from a name."""
     return (sum(ord(c) for c in name) * 2654435761 % 2**32) / 2**32

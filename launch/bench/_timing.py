@@ -19,7 +19,7 @@ class Budget:
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Sampled:
+class Timing:
     """Seconds of one call: by the clock, and of all cores together."""
 
     wall: tuple[float, ...]
@@ -39,7 +39,7 @@ class Sampled:
         low, high = np.quantile(self.wall, [0.25, 0.75])
         return float(high - low)
 
-    def beside(self, other: "Sampled") -> tuple[float, float]:
+    def beside(self, other: "Timing") -> tuple[float, float]:
         """Times the seconds of another program that was measured in turn with it, by the clock and of all cores: the
         medians of the turns' own ratios, which what else the machine does disturbs less than the seconds."""
         wall, cpu = (np.divide(mine, theirs) for mine, theirs in ((self.wall, other.wall), (self.cpu, other.cpu)))
@@ -49,7 +49,7 @@ class Sampled:
 _LEAST = 0.05  # seconds of a sample: shorter programs run several times in one
 
 
-def sample(programs: Sequence[Callable[[], object]], budget: Budget) -> list[Sampled]:
+def time_in_turn(programs: Sequence[Callable[[], object]], budget: Budget) -> list[Timing]:
     """Measures programs in turn, so that what else the machine does meets all of them alike. Each runs once before."""
     turns = []
     for program in programs:
@@ -67,4 +67,4 @@ def sample(programs: Sequence[Callable[[], object]], budget: Budget) -> list[Sam
                 program()
             cpus[index].append((time.process_time() - cpu) / turns[index])
             walls[index].append((time.perf_counter() - start) / turns[index])
-    return [Sampled(tuple(wall), tuple(cpu)) for wall, cpu in zip(walls, cpus)]
+    return [Timing(tuple(wall), tuple(cpu)) for wall, cpu in zip(walls, cpus)]
