@@ -94,7 +94,7 @@ def test_watch(tmp_path, capsys):
     assert main(["watch", str(tmp_path), "--once"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "step 6 of 6" in out and "meta loss" in out and "checkpoints of steps 2, 4, 6" in out
-    assert "last heard of" in out
+    assert "last update" in out
     (tmp_path / "aside").rename(tmp_path / "results.json")
     assert main(["watch", str(tmp_path)]) == 0  # A finished run is shown once.
     assert "done" in capsys.readouterr().out

@@ -14,7 +14,7 @@ _PATIENCE = 900.0  # seconds
 
 
 def startup(budget: Budget) -> list[Row]:
-    """From the command `metarule train` to the end of its first meta-step, with an empty and with a full cache."""
+    """Seconds from the start of `metarule train` to its first logged meta-step, with an empty and with a warm cache."""
     with tempfile.TemporaryDirectory() as folder:
         cold = [_first_step(Path(folder), "cold", budget)]
         warm = [_first_step(Path(folder), f"warm{turn}", budget) for turn in range(1 if budget.small else 3)]
@@ -23,15 +23,15 @@ def startup(budget: Budget) -> list[Row]:
 
 
 def _first_step(folder: Path, name: str, budget: Budget) -> tuple[float, float]:
-    """Seconds by the clock and of all processors until a run has written its first line."""
+    """Returns the wall-clock and CPU seconds until a run has written its first line of metrics."""
     run = folder / name
     command = [sys.executable, "-m", "metarule.launch", "train", "--run", str(run)]
     if budget.small:
         command += ["--networks", "6-4", "--batch-sizes", "6", "--estimator.population.tasks", "2"]
     environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder / "cache")}
     before, start = _children(), time.perf_counter()
-    with (folder / f"{name}.txt").open("w") as said:
-        process = subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT)
+    with (folder / f"{name}.txt").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             while not _has_line(run / "metrics.jsonl"):
                 if process.poll() is not None or time.perf_counter() - start > _PATIENCE:

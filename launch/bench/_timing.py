@@ -10,7 +10,10 @@ import numpy as np
 @final
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """How often each program of a workload is measured: so many times, or fewer (but three) once time is up."""
+    """How often to measure each program: `repeats` times, or at least three times once `seconds` are used up.
+
+    `small` asks for tiny sizes, which only show that a workload runs.
+    """
 
     repeats: int = 9
     seconds: float = 30.0
@@ -20,7 +23,7 @@ class Budget:
 @final
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """Seconds of one call: by the clock, and of all cores together."""
+    """Repeated timings of one call, in seconds: wall-clock time, and CPU time of all threads."""
 
     wall: tuple[float, ...]
     cpu: tuple[float, ...]
@@ -35,36 +38,41 @@ class Timing:
 
     @property
     def spread(self) -> float:
-        """Distance between the quartiles of the seconds."""
+        """Interquartile range of the wall-clock seconds."""
         low, high = np.quantile(self.wall, [0.25, 0.75])
         return float(high - low)
 
-    def beside(self, other: "Timing") -> tuple[float, float]:
-        """Times the seconds of another program that was measured in turn with it, by the clock and of all cores: the
-        medians of the turns' own ratios, which what else the machine does disturbs less than the seconds."""
-        wall, cpu = (np.divide(mine, theirs) for mine, theirs in ((self.wall, other.wall), (self.cpu, other.cpu)))
+    def ratio_to(self, other: "Timing") -> tuple[float, float]:
+        """Returns the ratios of this timing to another one of the same `time_in_turn`: of wall-clock and of CPU time.
+
+        Each is the median over rounds of the ratio within a round: ratios within a round are robust to other load.
+        """
+        wall, cpu = (np.divide(own, base) for own, base in ((self.wall, other.wall), (self.cpu, other.cpu)))
         return float(np.median(wall)), float(np.median(cpu))
 
 
-_LEAST = 0.05  # seconds of a sample: shorter programs run several times in one
+_LEAST = 0.05  # seconds of one measurement: shorter programs run several times in it
 
 
 def time_in_turn(programs: Sequence[Callable[[], object]], budget: Budget) -> list[Timing]:
-    """Measures programs in turn, so that what else the machine does meets all of them alike. Each runs once before."""
-    turns = []
+    """Times programs in rounds, each once per round, so that other load on the machine hits all of them alike.
+
+    Each program runs twice before: once to warm up, once to choose how many calls make one measurement.
+    """
+    calls = []
     for program in programs:
         program()
         start = time.perf_counter()
         program()
-        turns.append(max(1, math.ceil(_LEAST / max(time.perf_counter() - start, 1e-6))))
+        calls.append(max(1, math.ceil(_LEAST / max(time.perf_counter() - start, 1e-6))))
     walls: list[list[float]] = [[] for _ in programs]
     cpus: list[list[float]] = [[] for _ in programs]
-    begun = time.perf_counter()
-    while len(walls[0]) < budget.repeats and (len(walls[0]) < 3 or time.perf_counter() - begun < budget.seconds):
+    first = time.perf_counter()
+    while len(walls[0]) < budget.repeats and (len(walls[0]) < 3 or time.perf_counter() - first < budget.seconds):
         for index, program in enumerate(programs):
             start, cpu = time.perf_counter(), time.process_time()
-            for _ in range(turns[index]):
+            for _ in range(calls[index]):
                 program()
-            cpus[index].append((time.process_time() - cpu) / turns[index])
-            walls[index].append((time.perf_counter() - start) / turns[index])
+            cpus[index].append((time.process_time() - cpu) / calls[index])
+            walls[index].append((time.perf_counter() - start) / calls[index])
     return [Timing(tuple(wall), tuple(cpu)) for wall, cpu in zip(walls, cpus)]

@@ -47,10 +47,10 @@ class CompiledStepCache:
         self, learner: MetaLearner, state: MetaState, estimator: PyTree, key: PRNGKeyArray
     ) -> tuple[MetaState, PyTree, dict[str, Array]]:
         leaves, structure = jax.tree.flatten((learner, state, estimator, key))
-        call = structure, tuple(map(_signed, leaves))
-        if call not in self._programs:
-            self._programs[call] = self._program((learner, state, estimator, key))
-        return self._programs[call](learner, state, estimator, key)
+        types = structure, tuple(map(_signed, leaves))
+        if types not in self._programs:
+            self._programs[types] = self._program((learner, state, estimator, key))
+        return self._programs[types](learner, state, estimator, key)
 
     def _program(self, arguments: _Arguments) -> MetaStep:
         learner, state, _, _ = arguments
@@ -79,7 +79,7 @@ class CompiledStepCache:
     def _name(self, learner: MetaLearner, theta: PyTree) -> str | None:
         """Returns the file name of a step's trace; None where the step can't be cached."""
         structure = jax.tree.structure((learner, theta))
-        # Theta's learned arrays lose their weak types in the first step, so their weak types must not count.
+        # Theta has lost its weak types by the time that it is learned, so they must not count.
         strong = [signature(leaf) if eqx.is_array(leaf) else repr(_signed(leaf)) for leaf in jax.tree.leaves(theta)]
         signed = [repr(_signed(leaf)) for leaf in jax.tree.leaves(learner)] + strong
         if not disk_cache.is_available() or not _is_ours(structure) or _ADDRESS.search(f"{self._settings}{signed}"):
@@ -106,7 +106,7 @@ def _read(name: str) -> Callable[..., Any] | None:
 
 
 def _flat(arguments: _Arguments) -> Callable[..., tuple[list[Array], dict[str, Array]]]:
-    """Returns `meta_step` as a function of arrays: it returns the arrays of both new states in one list, and metrics."""
+    """Returns `meta_step` as a function of arrays: the new states' arrays in one list, and metrics."""
 
     def flat(*arrays: Array) -> tuple[list[Array], dict[str, Array]]:
         state, estimator, metrics = meta_step(*_with_arrays(arguments, arrays))

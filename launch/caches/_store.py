@@ -32,7 +32,7 @@ def put(name: str, content: bytes) -> None:
 
 
 def is_available() -> bool:
-    """Returns whether the cache can be used: JAX's cache is on, and no file of this package was edited meanwhile."""
+    """Returns whether the cache can be used: JAX's cache is on, and no file of this package was edited."""
     return _folder() is not None
 
 

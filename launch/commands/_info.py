@@ -18,7 +18,7 @@ _PACKAGES = ("metarule", "jax", "jaxlib", "equinox", "optax", "evosax", "orbax-c
 
 
 def main(arguments: list[str]) -> int:
-    """Runs `metarule info`."""
+    """Runs `metarule info` and returns its exit code."""
     return tyro.cli(info, args=arguments, prog="metarule info")
 
 
@@ -26,11 +26,11 @@ _Rule = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="RULE"
 
 
 def info(rule: _Rule = None, /, data_dir: Path | None = None) -> int:
-    """Shows versions, devices and the data sets at hand; given a rule, how it is built and where it comes from.
+    """Shows versions, devices and available data sets or, given a rule, its configuration and record.
 
     Args:
-        rule: a rule file, a run folder, or the name of a rule that comes with Metarule.
-        data_dir: the folder with data sets; METARULE_DATA if not given.
+        rule: a rule file, the folder of a run, or the name of a shipped rule.
+        data_dir: folder with data sets; by default the environment variable METARULE_DATA.
     """
     console = rich.console.Console()
     if rule is not None:

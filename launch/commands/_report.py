@@ -18,29 +18,31 @@ from ._figure import FIGURES, write_drawing
 
 
 def main(arguments: list[str]) -> int:
-    """Runs `metarule report`."""
+    """Runs `metarule report` and returns its exit code."""
     return tyro.cli(report, args=arguments, prog="metarule report")
 
 
 def report(run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")], /, out: Path | None = None) -> int:
-    """Puts a run's results and figures on one HTML page that needs no network.
+    """Writes a run's results and figures to one HTML page that loads nothing from the network.
 
-    It shows the final table, the curve of meta-training, and every figure that `metarule figure` has drawn of the run.
+    The page shows the rule's record, the final table, the curve of meta-training, and every figure that
+    `metarule figure` has drawn of the run.
 
     Args:
-        run: the folder of a finished run, or the name of a rule that comes with Metarule.
-        out: file to write; by default RUN/report.html, or runs/NAME/report.html.
+        run: the folder of a finished run, or the name of a shipped rule.
+        out: file to write; by default RUN/report.html, or runs/NAME/report.html for a shipped rule.
     """
     trained = TrainedRule.of(run)
     folder = RunFolder(trained.folder)
     figures = folder.path / "figures"
     if folder.metrics.exists():
-        nothing = FigureRequest(trained, (), (), trained.steps, 0, 0, 0, 1.0, None)
-        write_drawing(training(nothing), figures, "training")
+        # This figure reads the metrics alone: it scores nothing.
+        request = FigureRequest(trained, (), (), trained.steps, 0, 0, 0, 1.0, None)
+        write_drawing(training(request), figures, "training")
     _, record = read_header(trained.path)
     sections = [section("The rule", table([{"": name, "value": _plain(value)} for name, value in record.items()]))]
     if folder.results.exists():
-        note = "± is the standard error over seeds; counts are of examples."
+        note = "± is the standard error over seeds; labelled and unlabelled are numbers of examples."
         sections.append(section("Accuracy with few labels", table(_results(folder.results), note=note)))
     sections += [_figure(figures, name) for name in FIGURES if (figures / f"{name}.png").exists()]
     path = folder.path / "report.html" if out is None else out
@@ -51,7 +53,7 @@ def report(run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN
 
 
 _LONGEST = 60
-"""Rows of a table that a page shows."""
+"""Most rows of a figure's table on the page."""
 
 
 def _figure(folder: Path, name: str) -> str:
@@ -62,7 +64,7 @@ def _figure(folder: Path, name: str) -> str:
         image = picture((folder / f"{name}.png").read_bytes(), words["title"])
         title, caption = words["title"], words["caption"]
     except (OSError, ValueError, KeyError) as error:
-        raise BadInput(f"The files of {folder / name}.* can't be read: draw that figure again.") from error
+        raise BadInput(f"The files of {folder / name}.* can't be read: draw the figure again.") from error
     shown = [{column: _short(text) for column, text in list(row.items())[:14]} for row in rows[:_LONGEST]]
     rest = f"All {len(rows)} rows are in {name}.csv." if len(rows) > len(shown) or len(rows[0]) > 14 else ""
     return section(title, image, table(shown, "Numbers", rest), caption=caption)
@@ -82,7 +84,7 @@ def _results(path: Path) -> list[dict[str, str]]:
             for row in rows
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{path} can't be read: make it again by `metarule train --resume`.") from error
+        raise BadInput(f"{path} can't be read: delete it and run `metarule train --resume`.") from error
 
 
 def _plain(value: Any) -> str:

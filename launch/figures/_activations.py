@@ -10,7 +10,7 @@ from ._request import Drawing, FigureRequest, of_task
 
 
 def activation(request: FigureRequest) -> Drawing:
-    """Accuracy with base models of other nonlinearities; --values are their names."""
+    """Draws accuracy against the base model's nonlinearity; --values are names of nonlinearities."""
     names = request.values or tuple(ACTIVATIONS)
     chosen = {name: choose(name, ACTIVATIONS, "activation") for name in names}
     rows = []
@@ -29,7 +29,7 @@ def activation(request: FigureRequest) -> Drawing:
         axes.set(xlabel="nonlinearity of the base model", ylabel=f"accuracy on {task}, %", ylim=(0, 100))
     panes[-1].legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     caption = (
-        f"The rule on base models of other nonlinearities than its own, which is {request.trained.activation}. "
+        f"The rule on base models with different nonlinearities; it was meta-trained on {request.trained.activation}. "
         f"{request.protocol}"
     )
     return Drawing(figure, "Generalisation to nonlinearities", caption, rows)

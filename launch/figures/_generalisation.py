@@ -10,7 +10,7 @@ _NAMES = ("meta-trained", "untrained", "random-init", "raw", "pca", "kmeans")
 
 
 def generalisation(request: FigureRequest) -> Drawing:
-    """Accuracy on data sets that the rule never saw, beside baselines; --values are other encoders."""
+    """Draws accuracy on each data set, for the rule and for baselines; --values are names of encoders."""
     names = request.values or _NAMES
     unknown = [name for name in names if name not in ENCODERS]
     if unknown:
@@ -28,5 +28,5 @@ def generalisation(request: FigureRequest) -> Drawing:
     axes.set_xticks(range(len(request.tasks)), request.tasks)
     axes.set(xlabel="data set", ylabel="accuracy, %", ylim=(0, 100))
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, loc="outside right upper")
-    caption = f"Features of the meta-trained rule on data sets, beside those of other encoders. {request.protocol}"
+    caption = f"Accuracy with features of the meta-trained rule and of other encoders. {request.protocol}"
     return Drawing(figure, "Generalisation to data sets", caption, rows)

@@ -184,7 +184,7 @@ class Checkpoints:
         hook, sys.unraisablehook = sys.unraisablehook, _drop
         try:
             with contextlib.suppress(Exception), local_checkpointer(self._processes) as checkpointer:
-                # A damaged file can raise any exception, so all are suppressed; the end of this method raises `_Damaged`.
+                # A damaged file can raise any exception, all reported as `_Damaged` below.
                 return checkpointer.restore(self._folder / str(step) / "state", shapes)
             time.sleep(0.2)
             gc.collect()

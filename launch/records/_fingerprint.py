@@ -25,7 +25,7 @@ def local_sum(leaf: Any) -> int:
 
 
 def fingerprint(leaf: Any, total: int) -> str:
-    """The fingerprint of an array of this shape and type whose parts add up to `parts`."""
+    """The fingerprint of an array with this type and shape whose local sums add up to `total`."""
     return f"{signature(leaf)}:{total % 2**64:016x}"
 
 

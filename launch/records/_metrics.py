@@ -15,7 +15,8 @@ class Metrics:
 
     `start` is the step that the run resumes from: lines of later steps are dropped first. `wandb` is a project of
     Weights & Biases that also receives the metrics, under the folder's name. JSON has no NaN: numbers that are not
-    finite are written as the strings "NaN", "Infinity" and "-Infinity". Raises `BadInput` where a file can't be written.
+    finite are written as the strings "NaN", "Infinity" and "-Infinity". Raises `BadInput` where it
+    can't write.
     """
 
     def __init__(self, run: RunFolder, start: int = 0, wandb: str | None = None):

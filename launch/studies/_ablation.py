@@ -23,32 +23,36 @@ from ._intervals import Interval
 
 
 def variants_of(training: Training, ingredients: Sequence[str]) -> dict[str, Training]:
-    """A training for each ingredient: without it or, if the rule lacks it, with it.
+    """Returns one training for each ingredient: without it or, if the rule lacks it, with it.
 
-    Without names, for all ingredients that make a difference, and of a group whose other parts the rule lacks anyway
-    only the part. Raises `BadInput` for unknown ones and for those that leave nothing of the rule.
+    With no ingredients named, all are tried; of those that change the rule in the same way, only the first. Raises
+    `BadInput` for an unknown ingredient, for one that the rule does not have, and where nothing of the rule is left.
     """
     rule = eqx.filter_eval_shape(training.rule.build, jr.key(0))
-    variants, made = {}, [rule]
+    variants, seen = {}, [rule]
     for name in ingredients or INGREDIENTS:
         choose(name, INGREDIENTS, "ingredient")
         without = training.rule.without
-        back = name in without
-        rest = tuple(each for each in without if each != name) if back else (*without, name)
+        restored = name in without
+        rest = tuple(each for each in without if each != name) if restored else (*without, name)
         variant = dataclasses.replace(training, rule=dataclasses.replace(training.rule, without=rest))
         changed = eqx.filter_eval_shape(variant.rule.build, jr.key(0))
         if ingredients and eqx.tree_equal(rule, changed) is True:
             raise BadInput(f"This rule has no ingredient {name!r} that could be left out.")
-        if ingredients or not any(eqx.tree_equal(changed, other) is True for other in made):
-            variants[f"with {name}" if back else f"without {name}"] = variant
-            made.append(changed)
+        if ingredients or not any(eqx.tree_equal(changed, other) is True for other in seen):
+            variants[f"with {name}" if restored else f"without {name}"] = variant
+            seen.append(changed)
     return variants
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class _Cell:
-    """Held-out accuracies of one seed: meta-trained as a variant, and switched off in the whole trained rule."""
+    """Held-out accuracies of one seed and one variant, in [0, 1].
+
+    `accuracy` is that of a rule meta-trained as the variant. `switched_off` is that of the whole rule with the
+    ingredient deleted after meta-training; None for the whole rule itself.
+    """
 
     accuracy: float
     switched_off: float | None
@@ -59,21 +63,21 @@ def _accuracy(rows: Sequence[Row]) -> float:
     return float(np.mean([row["accuracy"] for row in rows if row["encoder"] == "meta-trained"]))
 
 
-def _switched_off(whole: Path, variant: Training, kept: Path, data_dir: Path | None) -> float:
-    """Accuracy of a trained rule without an ingredient that it was trained with."""
-    if kept.exists():
-        return _accuracy(json.loads(kept.read_text()))
+def _switched_off(whole: Path, variant: Training, results: Path, data_dir: Path | None) -> float:
+    """Returns the accuracy of the rule file `whole` without the variant's ingredient; `results` caches the rows."""
+    if results.exists():
+        return _accuracy(json.loads(results.read_text()))
     protocol, rule = protocol_of(variant), leave_out(load_rule(whole, build), variant.rule.without)
     encoders = [("meta-trained", protocol.fitted(rule, variant.evaluation_steps))]
     data_sets = load_all(variant.held_out, data_dir, variant.labels)
     rows = protocol.rows(encoders, data_sets)
-    write_rows(kept, rows)
+    write_rows(results, rows)
     return _accuracy(rows)
 
 
 def _row(name: str, own: Sequence[_Cell], whole: Sequence[_Cell]) -> dict[str, Any]:
-    change = Interval.of([mine.accuracy - theirs.accuracy for mine, theirs in zip(own, whole)])
-    off = [mine.switched_off - theirs.accuracy for mine, theirs in zip(own, whole) if mine.switched_off is not None]
+    change = Interval.of([cell.accuracy - base.accuracy for cell, base in zip(own, whole)])
+    off = [cell.switched_off - base.accuracy for cell, base in zip(own, whole) if cell.switched_off is not None]
     switched = Interval.of(off) if off else Interval(float("nan"), float("nan"))
     accuracy = Interval.of([cell.accuracy for cell in own])
     return {
@@ -97,11 +101,11 @@ def _print(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     columns = {
         "variant": [row["variant"] for row in rows],
         "accuracy\n%": column("accuracy", "accuracy_interval", False),
-        "change,\nmeta-trained so": column("change", "change_interval", True),
-        "change, only\nswitched off": column("switched_off_change", "switched_off_interval", True),
-        "seconds\na seed": [f"{row['seconds']:.0f}" for row in rows],
+        "change,\nmeta-trained": column("change", "change_interval", True),
+        "change,\nswitched off": column("switched_off_change", "switched_off_interval", True),
+        "seconds\nper seed": [f"{row['seconds']:.0f}" for row in rows],
     }
-    caption = "± is half a 95% confidence interval over seeds; changes are in points and paired by seed"
+    caption = "± is half a 95% confidence interval over seeds; changes are in percentage points, paired by seed"
     print_columns(title, columns, caption)
 
 
@@ -110,8 +114,8 @@ def _plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     figure, (axes,) = panels(1, 7.5, 1.4 + 0.34 * len(variants))
     place = np.arange(len(variants))
     for offset, colour, key, label in (
-        (-0.2, COLOURS[0], "change", "meta-trained so"),
-        (0.2, COLOURS[1], "switched_off", "only switched off in the trained rule"),
+        (-0.2, COLOURS[0], "change", "meta-trained as this variant"),
+        (0.2, COLOURS[1], "switched_off", "switched off in the trained rule"),
     ):
         mean = 100 * np.array([row["change" if key == "change" else "switched_off_change"] for row in variants])
         half = 100 * np.array([row[f"{key}_interval"] for row in variants])

@@ -10,9 +10,10 @@ from ..training._meta_run import _configuration, meta_run, MetaRun
 
 
 def cell_run(preset: str, training: Training, run: Run, devices: Devices = Devices()) -> MetaRun:
-    """A run that is one cell of a grid: made if it is not there, gone on with if it was cut off, else read.
+    """Returns one run of a grid of runs, which `run.run` is the folder of.
 
-    Raises `BadInput` as `meta_run` does, or if the folder holds another run.
+    A new run is started, an interrupted one resumed, and a finished one read from its files. Raises `BadInput` as
+    `meta_run` does, or if the folder holds a run with another configuration.
     """
     assert run.run is not None
     folder = RunFolder(run.run)
@@ -23,4 +24,4 @@ def cell_run(preset: str, training: Training, run: Run, devices: Devices = Devic
         _, record = read_header(folder.rule)
         return MetaRun(folder, training.steps, record["seconds"], json.loads(folder.results.read_text()))
     except ValueError as error:
-        raise BadInput(f"{folder.results} can't be read: delete it, and it is made again.") from error
+        raise BadInput(f"{folder.results} can't be read: delete it and run the command again.") from error

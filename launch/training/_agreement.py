@@ -14,7 +14,7 @@ from ..records._leaves import named_leaves, numbers
 
 
 def of_program(configuration: dict[str, Any], processes: int) -> dict[str, Any]:
-    """What all processes of a run must have alike before they compute: facts by their names."""
+    """Returns what must be equal on all processes of a run before they start: settings, versions and code, by name."""
     versions = {f"the version of {name}": version(name) for name in ("metarule", "jax", "jaxlib")}
     settings = {f"the setting {name}": value for name, value in flat(configuration).items()}
     precision = {
@@ -25,7 +25,7 @@ def of_program(configuration: dict[str, Any], processes: int) -> dict[str, Any]:
 
 
 def of_data(data: PyTree) -> dict[str, Any]:
-    """The same for what was loaded."""
+    """Returns a digest of the loaded arrays, by name: it must be equal on all processes of a run."""
     leaves = {name: numbers(leaf) for name, leaf in named_leaves(eqx.filter(data, eqx.is_array)).items()}
     return {"the data": _short(json.dumps({name: full_fingerprint(leaf) for name, leaf in leaves.items()}))}
 

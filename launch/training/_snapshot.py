@@ -10,10 +10,10 @@ from ..records._rule_file import save_rule
 
 
 def keep_rule(path: Path, rule: AbstractRule, training: Training, made: dict[str, Any]) -> None:
-    """Writes a rule of a run as a file. `made` says by which preset, and after how many steps and seconds.
+    """Writes a rule of a run to a rule file. `made` holds the preset, and the meta-steps and seconds so far.
 
-    The record beside the rule says where it comes from, and the base model that it is evaluated with unless a person
-    says otherwise. Raises `BadInput` where it can't be written.
+    The file's record holds `made`, the settings of the run, and those of the base model that the rule is evaluated with
+    by default. Raises `BadInput` where the file can't be written.
     """
     record = {
         "seed": training.seed,
