@@ -100,7 +100,7 @@ def _bare(problem: AbstractProblem, theta: PyTree, count: int) -> Program:
             state, losses = jax.lax.scan(step, state, keys)
             return state, losses.sum()
 
-        def window(states: PyTree, keys: Key[Array, "unit step"]) -> tuple[PyTree, Array]:
+        def window(states: PyTree, keys: Key[Array, "particle step"]) -> tuple[PyTree, Array]:
             return jax.vmap(one)(thetas, states, keys)
 
         if count == 1:

@@ -16,12 +16,12 @@ _MOST_CATEGORIES = 100
 
 
 def read_table(path: Path, label: str) -> DataSet:
-    """A table with a label column: .csv, .csv.gz (with a header line, in UTF-8) or .parquet.
+    """Reads a data set from a table: .csv or .csv.gz (UTF-8, with a header line), or .parquet.
 
-    Columns of numbers are standardised by the train split's mean and deviation; the others become one column for each
-    of their values, likewise standardised. A fifth of each class is set aside to test, by a fixed seed. Raises
-    `BadInput` for a missing label column, missing values, a constant column, and a column of words with more than 100
-    different values.
+    `label` names the label column. Numeric columns are features; other columns are one-hot encoded; all are
+    standardised by the train split's mean and deviation. A fifth of each class is held out for test by a fixed seed.
+    Raises `BadInput` for a missing label column, missing values, a constant column, and a categorical column with more
+    than 100 different values.
     """
     columns = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     if label not in columns:
@@ -31,7 +31,7 @@ def read_table(path: Path, label: str) -> DataSet:
     if unlabelled:
         raise BadInput(f"{path}: the label column {label!r} lacks {unlabelled} values; leave unlabelled rows out.")
     if not columns:
-        raise BadInput(f"{path} has no column beside {label!r}.")
+        raise BadInput(f"{path} has no column besides {label!r}; give at least one feature.")
     features = np.concatenate([_encode(path, name, values) for name, values in columns.items()], axis=1)
     return from_arrays(str(path), (features, labels))
 
@@ -62,7 +62,7 @@ def _encode(path: Path, name: str, values: np.ndarray) -> Float64[np.ndarray, "r
 
 
 def _as_numbers(values: np.ndarray) -> Float64[np.ndarray, " row"] | None:
-    """The column as floats, NaN where a cell is empty; None where some cell is a word."""
+    """Returns a column as floats, NaN where a cell is empty; None if a cell is not a number."""
     if values.dtype.kind in "OU":
         values = np.where(values.astype(str) == "", "nan", values.astype(str))
     try:

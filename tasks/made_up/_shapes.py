@@ -9,9 +9,10 @@ from ..data._data_set import DataSet
 
 @final
 class ShapeClasses(eqx.Module):
-    """Prototypes of shape classes: the logarithm of the contour's radius and the inner brightness as sums of waves.
+    """Prototypes of shape classes, as coefficients of waves.
 
-    `even` waves are symmetric about the vertical, `odd` ones are not.
+    `even` and `odd` are those of the logarithm of the contour's radius, symmetric about the vertical and not. `stretch`
+    is the ratio of height to width, `level` the brightness, and `texture` the coefficients of the brightness inside.
     """
 
     even: Float[np.ndarray, "class harmonic"]
@@ -22,10 +23,10 @@ class ShapeClasses(eqx.Module):
 
 
 def shapes(side: int, classes: int, seed: int) -> DataSet:
-    """Made-up things: soft-edged blobs in many greys, each class with a contour and an inner pattern of its own.
+    """Draws a data set of random grey shapes with soft edges; each class has a contour and an inner pattern.
 
-    Half of the classes are symmetric about the vertical, like most things that people make. The examples of a class
-    vary its contour and its pattern by about a third of what separates classes. The same seed, the same data.
+    Half of the classes are symmetric about the vertical, like most things that people make. Within a class, contour and
+    pattern vary by about a third of their variation between classes. The seed determines the data.
     """
     generator = np.random.default_rng(seed)
     prototypes = _prototypes(classes, generator)
@@ -43,7 +44,7 @@ _WAVES = 4
 
 
 def _prototypes(classes: int, generator: np.random.Generator) -> ShapeClasses:
-    fall = 0.45 / np.arange(1, _HARMONICS + 1)  # smooth contours: high harmonics are small
+    fall = 0.45 / np.arange(1, _HARMONICS + 1)  # Contours are smooth: high harmonics are small.
     symmetric = generator.random((classes, 1)) < 0.5
     texture = generator.normal(size=(classes, _WAVES, _WAVES)) * 0.5 * generator.random((classes, 1, 1))
     return ShapeClasses(
@@ -69,7 +70,7 @@ def _draw(
     row, column = place[:, None] / np.sqrt(stretch), place * np.sqrt(stretch)
     radius, angle = np.hypot(row, column), np.arctan2(row, column)
     harmonic = np.arange(1, _HARMONICS + 1)[:, None, None]
-    turned = harmonic * (angle - np.pi / 2)[:, None]  # from the vertical
+    turned = harmonic * (angle - np.pi / 2)[:, None]  # Angles from the vertical.
     waves = np.einsum("eh,ehrc->erc", even, np.cos(turned)) + np.einsum("eh,ehrc->erc", odd, np.sin(turned))
     contour = np.minimum(0.6 * np.exp(waves), 0.95)
     inside = 1 / (1 + np.exp(np.clip((radius - contour) * side / 0.8, -30, 30)))

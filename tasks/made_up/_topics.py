@@ -9,7 +9,7 @@ from ..data._data_set import DataSet
 
 @final
 class Vocabulary(eqx.Module):
-    """Logarithms of how often words are used: in general, and how much more by a subject or by a class."""
+    """Log-frequencies of words: in general, and what each subject and each class adds to them."""
 
     general: Float[np.ndarray, " word"]
     subjects: Float[np.ndarray, "subject word"]
@@ -17,11 +17,11 @@ class Vocabulary(eqx.Module):
 
 
 def topics(words: int, classes: int, seed: int) -> DataSet:
-    """Made-up texts as bags of words: 1 for a word that a text holds, else 0, as in `bag_of_words`.
+    """Draws a data set of synthetic texts as bags of words: 1 for a word that occurs in a text, else 0.
 
-    How often words are used falls off as in Zipf's law. Every text is about two of the same forty subjects, whatever
-    its class: that varies it more than its class does, which prefers and avoids a seventh of all words, some classes
-    strongly and others weakly. Texts vary in length. The same seed, the same data.
+    Word frequencies follow Zipf's law. Each class prefers or avoids a seventh of all words, some classes strongly and
+    others weakly. Each text also mixes two of forty subjects, which are independent of the class and vary the text more
+    than the class does. Texts vary in length. The seed determines the data.
     """
     generator = np.random.default_rng(seed)
     vocabulary = _vocabulary(words, classes, generator)
@@ -33,8 +33,8 @@ def topics(words: int, classes: int, seed: int) -> DataSet:
 
 _EXAMPLES = 60
 _SUBJECTS = 40
-_SHARE = 1 / 7  # of all words that one class or subject cares about
-_HELD = 0.12  # share of all words that a text of usual length holds, about
+_SHARE = 1 / 7  # of all words that a class or subject prefers or avoids
+_PRESENT = 0.12  # of all words, about, that occur in a text of median length
 
 
 def _vocabulary(words: int, classes: int, generator: np.random.Generator) -> Vocabulary:
@@ -57,5 +57,5 @@ def _write(
         generator.random((many, 1)) * vocabulary.subjects[generator.integers(_SUBJECTS, size=many)] for _ in range(2)
     )
     rate = np.exp(vocabulary.general + about + vocabulary.classes[labels])
-    length = _HELD * words * np.exp(0.5 * generator.normal(size=(many, 1)))
+    length = _PRESENT * words * np.exp(0.5 * generator.normal(size=(many, 1)))
     return (generator.random((many, words)) < -np.expm1(-length * rate)).astype(np.float32)
