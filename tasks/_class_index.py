@@ -31,11 +31,11 @@ class ClassIndex(eqx.Module):
         own = (position >= 0) & (position < self.classes[source])
         return jax.lax.top_k(jnp.where(own, uniform[1:], -1.0), ways)[1]
 
-    def draw_examples(self, classes: Int[Array, " way"], many: int, key: PRNGKeyArray) -> Int[Array, " example"]:
-        """Draws `many` examples with replacement, each of a random one of these classes."""
-        uniform = jax.random.uniform(key, (2 * many,))
-        drawn = classes[_integers_below(classes.shape[0], uniform[:many])]
-        return self.first[drawn] + _integers_below(self.count[drawn], uniform[many:])
+    def draw_examples(self, classes: Int[Array, " way"], count: int, key: PRNGKeyArray) -> Int[Array, " example"]:
+        """Draws `count` examples with replacement, each of a random one of these classes."""
+        uniform = jax.random.uniform(key, (2 * count,))
+        drawn = classes[_integers_below(classes.shape[0], uniform[:count])]
+        return self.first[drawn] + _integers_below(self.count[drawn], uniform[count:])
 
     def draw_distinct(self, classes: Int[Array, " way"], per_class: int, key: PRNGKeyArray) -> Int[Array, "way draw"]:
         """Draws `per_class` different examples of each class; with repetitions where a class has fewer.
@@ -55,7 +55,7 @@ class ClassIndex(eqx.Module):
     def draw_episode(
         self, classes: Int[Array, " way"], shots: int, key: PRNGKeyArray
     ) -> tuple[Int[Array, " support"], Int[Array, " query"]]:
-        """Draws support and query examples, `shots` of each class in order; disjoint if the class has twice as many."""
+        """Draws support and query examples, `shots` per class in order; disjoint if the class has twice as many."""
         indices = self.draw_distinct(classes, 2 * shots, key)
         # Support and query alternate along the ring of a class, so that neither is a contiguous part of it.
         return indices[:, 0::2].ravel(), indices[:, 1::2].ravel()

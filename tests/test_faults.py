@@ -37,7 +37,7 @@ def test_setbacks():
         assert guard.see({"meta_loss": 1.0, "gradient_norm": math.nan}) and guard.taken == taken
         assert guard.step_scale == 0.5**taken
         assert not any(guard.see(BAD) for _ in range(4))
-    with pytest.raises(BadInput, match="even with steps of 0.125 of their size: begin again with a lower --learning-r"):
+    with pytest.raises(BadInput, match="even with steps of 0.125 of their size: start again with a lower --learning-r"):
         guard.see(BAD)
 
 

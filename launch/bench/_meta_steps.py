@@ -34,10 +34,10 @@ def quick_step(name: str) -> Workload:
             learner, state, key = _learning(training)
             count = float(learner.step(state, key)[1]["inner_steps"])
             program = Program(lambda learner, state, key: learner.step(state, key), learner, state, key)
-        found = measure(f"quick-{name}", program, budget, each="meta-step")
-        found["inner_steps"] = count
-        found["remark"] = f"{1e3 * found['cpu_seconds'] / count:.2f} CPU-ms for each of {count:,.0f} inner steps"
-        return [found]
+        columns = measure(f"quick-{name}", program, budget, each="meta-step")
+        columns["inner_steps"] = count
+        columns["remark"] = f"{1e3 * columns['cpu_seconds'] / count:.2f} CPU-ms for each of {count:,.0f} inner steps"
+        return [columns]
 
     workload.__doc__ = f"A meta-step of `metarule train --preset quick` with the estimator {name}."
     return workload

@@ -17,7 +17,7 @@ def startup(budget: Budget) -> list[Row]:
     """Seconds from the start of `metarule train` to its first logged meta-step, with an empty and with a warm cache."""
     with tempfile.TemporaryDirectory() as folder:
         cold = [_first_step(Path(folder), "cold", budget)]
-        warm = [_first_step(Path(folder), f"warm{turn}", budget) for turn in range(1 if budget.small else 3)]
+        warm = [_first_step(Path(folder), f"warm{repeat}", budget) for repeat in range(1 if budget.small else 3)]
     names = ("startup-cold", "startup-warm")
     return [plain(name, _timing_of(found), each="start") for name, found in zip(names, (cold, warm))] + [_help(budget)]
 

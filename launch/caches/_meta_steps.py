@@ -101,8 +101,8 @@ def _read(name: str) -> Callable[..., Any] | None:
     if (written := disk_cache.get(name)) is None:
         return None
     # Its results are committed to a device and its first arguments may not be: JAX would compile two programs.
-    place = jnp.zeros(()).sharding if device_count() == 1 else None
-    return jax.jit(export.deserialize(bytearray(written)).call, in_shardings=place, out_shardings=place)
+    sharding = jnp.zeros(()).sharding if device_count() == 1 else None
+    return jax.jit(export.deserialize(bytearray(written)).call, in_shardings=sharding, out_shardings=sharding)
 
 
 def _flat(arguments: _Arguments) -> Callable[..., tuple[list[Array], dict[str, Array]]]:

@@ -23,8 +23,8 @@ def activation(request: FigureRequest) -> Drawing:
         for index, encoder in enumerate(LEARNED):
             own = [row for row in of_task(rows, task) if row["encoder"] == encoder]
             accuracy, error = (100 * np.array([row[key] for row in own]) for key in ("accuracy", "stderr"))
-            place = np.arange(len(own)) + 0.27 * (index - 1)
-            axes.bar(place, accuracy, 0.27, yerr=2 * error, capsize=2, color=COLOURS[index], label=encoder)
+            positions = np.arange(len(own)) + 0.27 * (index - 1)
+            axes.bar(positions, accuracy, 0.27, yerr=2 * error, capsize=2, color=COLOURS[index], label=encoder)
         axes.set_xticks(range(len(names)), names)
         axes.set(xlabel="nonlinearity of the base model", ylabel=f"accuracy on {task}, %", ylim=(0, 100))
     panes[-1].legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))

@@ -29,7 +29,7 @@ def filters(request: FigureRequest) -> Drawing:
         weights = encoder.coefs_[0][:, :_UNITS].T
         weights = weights / np.maximum(np.abs(weights).max(1, keepdims=True), 1e-12)
         rows += [
-            {"rule": title, "unit": unit, **{f"weight_{place}": value for place, value in enumerate(each)}}
+            {"rule": title, "unit": unit, **{f"weight_{pixel}": value for pixel, value in enumerate(each)}}
             for unit, each in enumerate(weights.tolist())
         ]
         tiles.append(_tiled(weights.reshape(-1, *shape)))

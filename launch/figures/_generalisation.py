@@ -21,10 +21,10 @@ def generalisation(request: FigureRequest) -> Drawing:
     for index, name in enumerate(names):
         own = [next(row for row in of_task(rows, task) if row["encoder"] == name) for task in request.tasks]
         accuracy, error = (100 * np.array([row[key] for row in own]) for key in ("accuracy", "stderr"))
-        place = np.arange(len(own)) + (index - (len(names) - 1) / 2) * thickness
+        positions = np.arange(len(own)) + (index - (len(names) - 1) / 2) * thickness
         hatch = "//" if index >= len(COLOURS) else None  # There are more encoders than colours.
         colour = COLOURS[index % len(COLOURS)]
-        axes.bar(place, accuracy, thickness, yerr=2 * error, capsize=2, color=colour, label=name, hatch=hatch)
+        axes.bar(positions, accuracy, thickness, yerr=2 * error, capsize=2, color=colour, label=name, hatch=hatch)
     axes.set_xticks(range(len(request.tasks)), request.tasks)
     axes.set(xlabel="data set", ylabel="accuracy, %", ylim=(0, 100))
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, loc="outside right upper")

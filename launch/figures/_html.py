@@ -41,5 +41,5 @@ def table(rows: Sequence[Mapping[str, str]], summary: str = "", note: str = "") 
     names = list(rows[0]) if rows else []
     head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
     body = "\n".join("<tr>" + "".join(f"<td>{html.escape(row[name])}</td>" for name in names) + "</tr>" for row in rows)
-    made = f'<div class="wide"><table><tr>{head}</tr>\n{body}</table></div>{html.escape(note)}'
-    return f"<details><summary>{html.escape(summary)}</summary>{made}</details>" if summary else made
+    html_table = f'<div class="wide"><table><tr>{head}</tr>\n{body}</table></div>{html.escape(note)}'
+    return f"<details><summary>{html.escape(summary)}</summary>{html_table}</details>" if summary else html_table

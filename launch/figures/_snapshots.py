@@ -30,4 +30,4 @@ def snapshots(request: FigureRequest, at_most: int | None = None) -> dict[int, P
 def _evenly_spaced(steps: Sequence[int], at_most: int | None) -> list[int]:
     if at_most is None or len(steps) <= at_most:
         return list(steps)
-    return [steps[place] for place in np.linspace(0, len(steps) - 1, at_most).round().astype(int)]
+    return [steps[index] for index in np.linspace(0, len(steps) - 1, at_most).round().astype(int)]

@@ -60,8 +60,8 @@ def _stage(folder: RunFolder, lines: list[dict[str, Any]], total: Any) -> str:
 def _steps_in(folder: Path) -> list[int]:
     """Returns the steps of all complete checkpoints."""
     # Orbax's manager would list them too, but may delete incomplete ones, which the run is still writing.
-    whole = [each.parent.name for each in folder.glob("*/_CHECKPOINT_METADATA")]
-    return sorted(int(name) for name in whole if name.isdecimal())
+    complete = [each.parent.name for each in folder.glob("*/_CHECKPOINT_METADATA")]
+    return sorted(int(name) for name in complete if name.isdecimal())
 
 
 def _numbers(lines: list[dict[str, Any]]) -> rich.table.Table:

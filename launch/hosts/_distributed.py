@@ -5,7 +5,7 @@ import tyro
 
 from ...errors import BadInput
 from ._cores import share_cores
-from ._processes import place, Processes
+from ._processes import process_index_and_count, Processes
 from ._watchdog import Watchdog
 
 
@@ -97,7 +97,7 @@ class DistributedOptions:
             ) from error
         except RuntimeError as error:
             raise BadInput(f"{self._unreachable()} ({str(error).splitlines()[0]})") from error
-        return place()
+        return process_index_and_count()
 
     def _unreachable(self) -> str:
         where = self.coordinator or "the address that the cluster gives"

@@ -88,7 +88,7 @@ class Processes:
             raise BadInput(difference)
 
 
-def place() -> tuple[int, int]:
+def process_index_and_count() -> tuple[int, int]:
     """Returns this process's index and the number of processes, once JAX's distributed runtime is initialised."""
     # `jax.process_index` would initialise the devices, too early.
     from jax._src.distributed import global_state

@@ -152,7 +152,7 @@ class Checkpoints:
         if differs is not None:
             raise BadInput(
                 f"The checkpoint of step {step} in {self._folder} is of another configuration or version: {differs}; "
-                "give the configuration that it was begun with, or another --run."
+                "give the configuration that the run was started with, or another --run."
             )
         leaves = self._restore(step, {name: on_first_device(leaf) for name, leaf in wanted.items() if leaf.size})
         for name, leaf in wanted.items():
@@ -240,8 +240,8 @@ def local_checkpointer(processes: Processes) -> ocp.StandardCheckpointer:
 
 def on_first_device(leaf: Any) -> jax.ShapeDtypeStruct:
     """Returns an array's shape and type with a sharding on this process's first device."""
-    place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device)
 
 
 def _like(wanted: Any, leaf: Any) -> Any:

@@ -112,7 +112,7 @@ def _print(rows: Sequence[Mapping[str, Any]], title: str) -> None:
 def _plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     variants = [row for row in rows if row["variant"] != "whole rule"]
     figure, (axes,) = panels(1, 7.5, 1.4 + 0.34 * len(variants))
-    place = np.arange(len(variants))
+    positions = np.arange(len(variants))
     for offset, colour, key, label in (
         (-0.2, COLOURS[0], "change", "meta-trained as this variant"),
         (0.2, COLOURS[1], "switched_off", "switched off in the trained rule"),
@@ -120,8 +120,8 @@ def _plot(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         mean = 100 * np.array([row["change" if key == "change" else "switched_off_change"] for row in variants])
         half = 100 * np.array([row[f"{key}_interval"] for row in variants])
         error = np.where(np.isfinite(half), half, 0)
-        axes.barh(place + offset, np.nan_to_num(mean), 0.38, xerr=error, color=colour, capsize=2, label=label)
-    axes.set_yticks(place, [row["variant"] for row in variants])
+        axes.barh(positions + offset, np.nan_to_num(mean), 0.38, xerr=error, color=colour, capsize=2, label=label)
+    axes.set_yticks(positions, [row["variant"] for row in variants])
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_ylim(len(variants) - 0.4, -0.6)
     axes.set_xlabel("change in held-out accuracy, percentage points\n(bars: 95% confidence interval over seeds)")

@@ -45,7 +45,7 @@ class DivergenceGuard:
         if self.taken == self.LIMIT:
             raise BadInput(
                 f"{self.PATIENCE} meta-gradients in a row were not finite, even with steps of {self.step_scale:g} "
-                f"of their size: begin again with a lower --learning-rate, a shorter --horizon or another --estimator. "
+                f"of their size: start again with a lower --learning-rate, a shorter --horizon or another --estimator. "
                 "The last checkpoint is good."
             )
         self.taken, self.row = self.taken + 1, 0

@@ -9,11 +9,11 @@ from ..records._description import describe
 from ..records._rule_file import save_rule
 
 
-def keep_rule(path: Path, rule: AbstractRule, training: Training, made: dict[str, Any]) -> None:
-    """Writes a rule of a run to a rule file. `made` holds the preset, and the meta-steps and seconds so far.
+def keep_rule(path: Path, rule: AbstractRule, training: Training, origin: dict[str, Any]) -> None:
+    """Writes a rule of a run to a rule file. `origin` holds the preset, and the meta-steps and seconds so far.
 
-    The file's record holds `made`, the settings of the run, and those of the base model that the rule is evaluated with
-    by default. Raises `BadInput` where the file can't be written.
+    The file's record holds `origin`, the settings of the run, and the base model that the rule is evaluated with by
+    default. Raises `BadInput` where the file can't be written.
     """
     record = {
         "seed": training.seed,
@@ -28,4 +28,4 @@ def keep_rule(path: Path, rule: AbstractRule, training: Training, made: dict[str
         "evaluation_steps": training.evaluation_steps,
         "metarule": version("metarule"),
     }
-    save_rule(path, rule, configuration_of(training.rule), made | record)
+    save_rule(path, rule, configuration_of(training.rule), origin | record)

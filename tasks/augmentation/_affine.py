@@ -40,10 +40,10 @@ class Affine(AbstractAugmentation):
         side = images.shape[-1]
         limit = 3**0.5  # The uniform distribution on [-limit, limit] has unit variance.
         unit = style * jax.random.uniform(key, (images.shape[0] * 6,), images.dtype, -limit, limit).reshape(-1, 6)
-        right, down, turn, size, stretch, slant = unit.T
+        right, down, turn, size, aspect, slant = unit.T
         angle, slant = self.rotation * turn, self.shear * slant
-        wide = jnp.exp(-self.scale * (size + 0.5 * stretch))
-        high = jnp.exp(-self.scale * (size - 0.5 * stretch))
+        wide = jnp.exp(-self.scale * (size + 0.5 * aspect))
+        high = jnp.exp(-self.scale * (size - 0.5 * aspect))
         # The inverse map: from a new pixel (row, column) to its place in the old image, from the centre.
         row_row, row_column = high * jnp.cos(angle), high * jnp.sin(angle)
         column_row = wide * (slant * jnp.cos(angle) - jnp.sin(angle))

@@ -106,8 +106,8 @@ def _encode(labels: np.ndarray) -> tuple[tuple[str, ...], Int64[np.ndarray, " ex
 
 
 def _look_up(name: str, labels: np.ndarray, class_names: tuple[str, ...]) -> Int64[np.ndarray, " example"]:
-    place = {class_name: index for index, class_name in enumerate(class_names)}
-    unknown = sorted({str(label) for label in labels} - place.keys())
+    index_of = {class_name: index for index, class_name in enumerate(class_names)}
+    unknown = sorted({str(label) for label in labels} - index_of.keys())
     if unknown:
         raise BadInput(f"{name}: the test labels {', '.join(unknown[:5])} do not occur among the train labels.")
-    return np.array([place[str(label)] for label in labels], np.int64)
+    return np.array([index_of[str(label)] for label in labels], np.int64)

@@ -42,15 +42,15 @@ def _encode(path: Path, name: str, values: np.ndarray) -> Float64[np.ndarray, "r
     numbers = _as_numbers(values)
     if numbers is not None:
         if not np.isfinite(numbers).all():
-            many = int((~np.isfinite(numbers)).sum())
-            raise BadInput(f"{path}: column {name!r} lacks {many} values; fill them in or drop those rows.")
+            missing = int((~np.isfinite(numbers)).sum())
+            raise BadInput(f"{path}: column {name!r} lacks {missing} values; fill them in or drop those rows.")
         if (numbers == numbers[0]).all():
             raise BadInput(f"{path}: column {name!r} is constant; drop it.")
         return numbers[:, None]
-    categories, place = np.unique(values.astype(str), return_inverse=True)
+    categories, index = np.unique(values.astype(str), return_inverse=True)
     if "" in categories:
-        many = int((values.astype(str) == "").sum())
-        raise BadInput(f"{path}: column {name!r} lacks {many} values; fill them in or drop those rows.")
+        missing = int((values.astype(str) == "").sum())
+        raise BadInput(f"{path}: column {name!r} lacks {missing} values; fill them in or drop those rows.")
     if len(categories) > _MOST_CATEGORIES:
         raise BadInput(
             f"{path}: column {name!r} is not numeric and has {len(categories)} different values, more than "
@@ -58,7 +58,7 @@ def _encode(path: Path, name: str, values: np.ndarray) -> Float64[np.ndarray, "r
         )
     if len(categories) == 1:
         raise BadInput(f"{path}: column {name!r} is constant; drop it.")
-    return np.eye(len(categories))[place]
+    return np.eye(len(categories))[index]
 
 
 def _as_numbers(values: np.ndarray) -> Float64[np.ndarray, " row"] | None:

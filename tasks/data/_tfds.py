@@ -52,7 +52,7 @@ def read_tfds(name: str, side: int | None, data_dir: Path) -> DataSet:
     builder = _builder(name, tfds_folder(data_dir))
     if not Path(builder.data_dir).is_dir():
         raise BadInput(f"{name} is not prepared below {data_dir}: run `metarule data prepare {name}` once.")
-    inputs, labels = (_feature(builder, place) for place in (0, 1))
+    inputs, labels = (_feature(builder, index) for index in (0, 1))
     if not isinstance(labels, tfds.features.ClassLabel) or not isinstance(
         inputs, tfds.features.Image | tfds.features.Text
     ):
@@ -68,7 +68,7 @@ def read_tfds(name: str, side: int | None, data_dir: Path) -> DataSet:
     else:
         images = [(_images(name, x, side), y) for x, y in (train, test) if len(y)]
         data_set = from_arrays(name, images[0], images[1] if held_out else None)
-    return dataclasses.replace(data_set, class_names=tuple(labels.names[int(place)] for place in data_set.class_names))
+    return dataclasses.replace(data_set, class_names=tuple(labels.names[int(index)] for index in data_set.class_names))
 
 
 def tfds_folder(data_dir: Path) -> Path:
@@ -86,10 +86,10 @@ def _builder(name: str, root: Path):
         raise BadInput(message) from error
 
 
-def _feature(builder, place: int):
+def _feature(builder, index: int):
     """Returns the feature type of the input (0) or the label (1); None where the data set is not supervised."""
     keys = builder.info.supervised_keys
-    return builder.info.features[keys[place]] if keys else None
+    return builder.info.features[keys[index]] if keys else None
 
 
 def _read(builder, split: str) -> _Examples:

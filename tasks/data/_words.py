@@ -21,8 +21,8 @@ def from_texts(name: str, train: _Texts, test: _Texts | None = None) -> DataSet:
     if test is None:
         labels = np.unique(train[1], return_inverse=True)[1].astype(np.int64)
         rest, held_out = stratified_split(labels, fraction=0.2, seed=0)
-        test = ([train[0][place] for place in held_out], train[1][held_out])
-        train = ([train[0][place] for place in rest], train[1][rest])
+        test = ([train[0][index] for index in held_out], train[1][held_out])
+        train = ([train[0][index] for index in rest], train[1][rest])
     words = bag_of_words(name, train[0], test[0])
     # As bytes, which are scaled back to 0 and 1: floats would be standardised.
     train_x, test_x = ((255 * part).astype(np.uint8) for part in words)

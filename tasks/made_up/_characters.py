@@ -35,10 +35,10 @@ def choose_characters(fonts: Sequence[Font], minimum: int) -> str:
     held_by_both = np.sum([np.outer(own.any(1), own.any(1)) for own in looks], axis=0)
     alike = np.sum([own @ own.T for own in looks], axis=0) > 0.88 * held_by_both
     chosen: list[int] = []
-    for place in range(digits, digits + len(candidates)):
-        if not digit_like[place] and not alike[place, chosen].any():
-            chosen.append(place)
-    return "".join(candidates[place - digits] for place in chosen)
+    for index in range(digits, digits + len(candidates)):
+        if not digit_like[index] and not alike[index, chosen].any():
+            chosen.append(index)
+    return "".join(candidates[index - digits] for index in chosen)
 
 
 def is_validation(character: str) -> bool:
@@ -59,9 +59,9 @@ def _looks(font: Font, characters: Sequence[str]) -> Float[np.ndarray, "characte
     The product of two of them is the correlation of the renderings.
     """
     images = np.zeros((len(characters), _SIDE + 2, _SIDE + 2), np.float32)
-    for place, character in enumerate(characters):
+    for index, character in enumerate(characters):
         if ord(character) in font.characters:
-            images[place, 1:-1, 1:-1] = render(font, character, _SIDE)
+            images[index, 1:-1, 1:-1] = render(font, character, _SIDE)
     images = images[:, :-2] + 2 * images[:, 1:-1] + images[:, 2:]
     images = images[:, :, :-2] + 2 * images[:, :, 1:-1] + images[:, :, 2:]
     vectors = images.reshape(len(images), -1)

@@ -27,7 +27,7 @@ def topics(words: int, classes: int, seed: int) -> DataSet:
     vocabulary = _vocabulary(words, classes, generator)
     labels = np.repeat(np.arange(classes, dtype=np.int64), _EXAMPLES)
     x = _write(vocabulary, labels, generator)
-    names = tuple(f"topic {seed}.{place}" for place in range(classes))
+    names = tuple(f"topic {seed}.{index}" for index in range(classes))
     return DataSet(f"topics{words}", "text", names, x, labels, x[:0], labels[:0])
 
 
@@ -38,8 +38,8 @@ _PRESENT = 0.12  # of all words, about, that occur in a text of median length
 
 
 def _vocabulary(words: int, classes: int, generator: np.random.Generator) -> Vocabulary:
-    def preferences(many: int) -> Float[np.ndarray, "one word"]:
-        return generator.normal(size=(many, words)) * (generator.random((many, words)) < _SHARE)
+    def preferences(count: int) -> Float[np.ndarray, "one word"]:
+        return generator.normal(size=(count, words)) * (generator.random((count, words)) < _SHARE)
 
     general = -np.log(np.arange(words) + 0.03 * words + 1)
     return Vocabulary(
@@ -52,10 +52,10 @@ def _vocabulary(words: int, classes: int, generator: np.random.Generator) -> Voc
 def _write(
     vocabulary: Vocabulary, labels: Int64[np.ndarray, " text"], generator: np.random.Generator
 ) -> Float32[np.ndarray, "text word"]:
-    many, words = len(labels), len(vocabulary.general)
+    count, words = len(labels), len(vocabulary.general)
     about = sum(
-        generator.random((many, 1)) * vocabulary.subjects[generator.integers(_SUBJECTS, size=many)] for _ in range(2)
+        generator.random((count, 1)) * vocabulary.subjects[generator.integers(_SUBJECTS, size=count)] for _ in range(2)
     )
     rate = np.exp(vocabulary.general + about + vocabulary.classes[labels])
-    length = _PRESENT * words * np.exp(0.5 * generator.normal(size=(many, 1)))
-    return (generator.random((many, words)) < -np.expm1(-length * rate)).astype(np.float32)
+    length = _PRESENT * words * np.exp(0.5 * generator.normal(size=(count, 1)))
+    return (generator.random((count, words)) < -np.expm1(-length * rate)).astype(np.float32)
