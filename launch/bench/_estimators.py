@@ -54,6 +54,7 @@ def _compared_with_bare(name: str, case: tuple[AbstractTarget, PyTree, int], bud
     programs = {"bare": _bare(problem, theta, count)}
     for each, estimator in family.items():
         state = estimator.init(problem, theta, jr.key(0))
+        # After one estimate, so that the particles are within their unrolls, as in most meta-steps.
         _, state = jax.jit(estimator.estimate)(problem, theta, state, jr.key(1))
         programs[each] = Program(_estimates(estimator, count), problem, theta, state, jr.split(jr.key(2), count))
     peak = matrix_product(256 if budget.small else None)

@@ -93,6 +93,7 @@ class PerParameterNetwork(AbstractOptimiser[tuple[PyTree, PyTree, Int[Array, ""]
         momenta, square, time = memory
         momenta = jax.tree.map(lambda m, g: m + (1 - _DECAYS) * (g[..., None] - m), momenta, gradient)
         square = jax.tree.map(lambda v, g: v + 0.001 * (g**2 - v), square, gradient)
+        # The time at several scales: each feature rises from -0.76 to 1 around its own number of steps.
         clock = jnp.tanh(time / _TIMES - 1)
 
         def one(g: Array, p: Array, m: Array, v: Array) -> Array:
@@ -103,6 +104,7 @@ class PerParameterNetwork(AbstractOptimiser[tuple[PyTree, PyTree, Int[Array, ""]
             for weight, bias in zip(self.weights[:-1], self.biases[:-1]):
                 values = jax.nn.relu(values @ weight + bias)
             values = values @ self.weights[-1] + self.biases[-1]
+            # The factors keep the steps of a network with random weights small, as in the paper.
             return -1e-3 * values[..., 0] * jnp.exp(1e-3 * values[..., 1])
 
         return jax.tree.map(one, gradient, parameters, momenta, square), (momenta, square, time + 1)

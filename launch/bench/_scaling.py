@@ -55,6 +55,7 @@ def scaling(budget: Budget) -> list[Row]:
         for size, program, timing in zip(sizes, programs, found):
             columns = row(f"scaling/{axis}={size:.0f}", program, timing, (peak, best), each="meta-gradient")
             rows.append(columns | {"axis": axis, "size": size})
+        # Between the largest sizes, where the fixed cost of a call matters least.
         slope = _slope(sizes[-2:], [timing.cpu_seconds for timing in found[-2:]])
         memory = _slope(sizes[-2:], [float(program.memory) for program in programs[-2:]])
         rows[-1]["remark"] = f"last two sizes: time grows as {axis}^{slope:.2f}, memory as ^{memory:.2f}"

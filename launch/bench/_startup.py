@@ -33,6 +33,7 @@ def _first_step(folder: Path, name: str, budget: Budget) -> tuple[float, float]:
     with (folder / f"{name}.txt").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
+            # The file is polled from outside: a run that reported its own time would leave out Python's start.
             while not _has_line(run / "metrics.jsonl"):
                 if process.poll() is not None or time.perf_counter() - start > _PATIENCE:
                     raise BadInput(f"`metarule train` made no meta-step: {(folder / f'{name}.txt').read_text()[-500:]}")

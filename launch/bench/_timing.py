@@ -68,6 +68,7 @@ def time_in_turn(programs: Sequence[Callable[[], object]], budget: Budget) -> li
     walls: list[list[float]] = [[] for _ in programs]
     cpus: list[list[float]] = [[] for _ in programs]
     first = time.perf_counter()
+    # At least three rounds, so that the median is neither the fastest nor the slowest.
     while len(walls[0]) < budget.repeats and (len(walls[0]) < 3 or time.perf_counter() - first < budget.seconds):
         for index, program in enumerate(programs):
             start, cpu = time.perf_counter(), time.process_time()

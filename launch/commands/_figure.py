@@ -67,10 +67,9 @@ def figure(
 
     Args:
         name: training, generalisation, transfer, depth, width, activation, filters or moons.
-        rule: a rule file, the folder of a run, or the name of a rule that comes with Metarule.
+        rule: a rule file, the folder of a run, or the name of a shipped rule.
         tasks: data sets, as for `metarule evaluate`.
-        values: values on the figure's own axis, such as 2 5 8 for depth: layers, units or nonlinearities; encoders for
-            generalisation; meta-steps for transfer and filters; inner steps for moons.
+        values: values on the figure's axis, such as 2 5 8 for depth: layers, units, nonlinearities, encoders or steps.
         steps: inner steps; by default as many as the rule was meta-trained for.
         labels: labelled examples per class.
         seeds: repetitions, each with its own initialisation, order of inputs and examples.

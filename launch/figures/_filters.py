@@ -21,6 +21,7 @@ def filters(request: FigureRequest) -> Drawing:
         raise BadInput(f"{data_set.name} holds no images, so filters can't be drawn: name images by --tasks.")
     shape = data_set.train_x.shape[1:]
     pixels = data_set.train_x.reshape(len(data_set.train_x), -1)
+    # After no inner steps every rule has the same weights, those of the random initialisation.
     moments = [("start", request.trained.path, 0)]
     moments += [(f"meta-step {step}", path, request.steps) for step, path in snapshots(request, _MOMENTS).items()]
     rows, tiles = [], []
@@ -57,6 +58,7 @@ def _tiled(images: np.ndarray) -> np.ndarray:
     columns = math.ceil(math.sqrt(len(images)))
     side = images.shape[1] + 1
     rows = math.ceil(len(images) / columns)
+    # The gaps are blank: NaN has no colour in a colour map, and RGB images use white.
     canvas = np.full((rows * side - 1, columns * side - 1, *images.shape[3:]), np.nan if images.ndim == 3 else 1.0)
     for index, image in enumerate(images):
         top, left = side * (index // columns), side * (index % columns)

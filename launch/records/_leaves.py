@@ -22,7 +22,7 @@ def named_leaves(tree: PyTree) -> dict[str, Any]:
     leaves = {}
     for path, leaf in jtu.tree_leaves_with_path(eqx.filter(tree, _is_array)):
         name = jtu.keystr(path, simple=True, separator=".")
-        if name in leaves:
+        if name in leaves:  # As in {"a.b": x, "a": {"b": y}}.
             raise ValueError(f"Two leaves are called {name!r}.")
         leaves[name] = leaf
     return leaves

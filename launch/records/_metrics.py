@@ -20,12 +20,13 @@ class Metrics:
     """
 
     def __init__(self, run: RunFolder, start: int = 0, wandb: str | None = None):
-        from tensorboardX import SummaryWriter
+        from tensorboardX import SummaryWriter  # Only runs that write metrics need this import.
 
         run.rewind(start)
         self._path = run.metrics
         try:
             self._lines = run.metrics.open("a")
+            # Tells TensorBoard to hide what an interrupted run logged after its checkpoint.
             purge = start + 1 if start else None
             self._board = SummaryWriter(str(run.events), purge_step=purge, flush_secs=10)
         except OSError as error:
@@ -50,7 +51,7 @@ class Metrics:
         line = {name: _as_json(value) for name, value in plain.items()}
         try:
             self._lines.write(json.dumps({"step": step, **line}, allow_nan=False) + "\n")
-            self._lines.flush()
+            self._lines.flush()  # So that `metarule watch` sees every step, and a killed process loses none.
             for name, value in plain.items():
                 if not isinstance(value, str) and math.isfinite(value):
                     self._board.add_scalar(name, value, step)

@@ -51,6 +51,7 @@ def load_rule(path: str | Path, build: Callable[[dict[str, Any]], _Rule]) -> _Ru
     """
     metadata, leaves = _read(Path(path), arrays=True)
     configuration = json.loads(metadata["configuration"])
+    # Shapes suffice: the built rule's own arrays are never computed.
     return _fill(Path(path), eqx.filter_eval_shape(lambda: build(configuration)), leaves)
 
 
@@ -107,7 +108,7 @@ def _read(path: Path, arrays: bool) -> tuple[dict[str, str], dict[str, np.ndarra
         with safetensors.safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
             leaves = {name: file.get_tensor(name) for name in file.keys()} if arrays else {}
-    except Exception as error:
+    except Exception as error:  # Which exception a damaged file raises depends on where the damage is.
         raise BadInput(
             f"{path} is damaged or not a rule file: give a whole file that `metarule train` wrote."
         ) from error

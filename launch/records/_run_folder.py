@@ -64,6 +64,7 @@ class RunFolder:
             raise BadInput(f"{run.path} is a file: choose another --run.")
         if run.configuration.exists():
             run._check(configuration)
+            # A run that failed before its first step left only its configuration, and may start again.
             if run.metrics.exists() or run.checkpoints.exists() or run.rule.exists():
                 raise BadInput(f"{run.path} holds this run already: continue it with --resume or choose another --run.")
         write_atomically(run.configuration, _text(configuration))
@@ -114,6 +115,7 @@ class RunFolder:
             write_atomically(self.metrics, "".join(f"{line}\n" for line in earlier))
 
     def _check(self, configuration: dict[str, Any], may_change: Collection[str] = ()) -> None:
+        # Through JSON, which turns tuples into lists, as in the file.
         stored, wanted = flat(self.read_configuration()), flat(json.loads(json.dumps(configuration)))
         for name in sorted(stored.keys() | wanted.keys()):
             if stored.get(name) != wanted.get(name) and name not in may_change:

@@ -28,6 +28,7 @@ def variants_of(training: Training, ingredients: Sequence[str]) -> dict[str, Tra
     With no ingredients named, all are tried; of those that change the rule in the same way, only the first. Raises
     `BadInput` for an unknown ingredient, for one that the rule does not have, and where nothing of the rule is left.
     """
+    # The shapes and structures of rules tell them apart: no array has to be initialised.
     rule = eqx.filter_eval_shape(training.rule.build, jr.key(0))
     variants, seen = {}, [rule]
     for name in ingredients or INGREDIENTS:
@@ -96,7 +97,7 @@ def _row(name: str, own: Sequence[_Cell], whole: Sequence[_Cell]) -> dict[str, A
 def _print(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     def column(mean: str, half: str, sign: bool) -> list[str]:
         texts = [Interval(row[mean], row[half]).text(sign=sign) for row in rows]
-        return ["" if "nan" in text else text for text in texts]
+        return ["" if "nan" in text else text for text in texts]  # NaN: nothing was switched off.
 
     columns = {
         "variant": [row["variant"] for row in rows],

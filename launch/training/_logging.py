@@ -64,7 +64,7 @@ class Reports:
         if self._host is not None:
             line = {"step": step, "step_seconds": now - self._last, "memory_bytes": _memory()}
             self._host.write(json.dumps(line) + "\n")
-            self._host.flush()
+            self._host.flush()  # So that `metarule watch` sees every step.
         self._last = now
 
     def _close(self) -> None:

@@ -13,6 +13,7 @@ class Progress:
     def __init__(self, total: int, start: int = 0, *, every: float = 10.0, console: rich.console.Console | None = None):
         self._total, self._every = total, every
         self._console = console or rich.console.Console()
+        # The last 200 steps, so that the estimate of the time left follows the load of the machine.
         self._recent = collections.deque([(time.monotonic(), start)], maxlen=200)
         self._compiled = False
         self._last_line = time.monotonic()

@@ -17,7 +17,7 @@ def as_inputs(x: np.ndarray) -> Float32[np.ndarray, "example input"]:
 
 
 @final
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)  # A generated `__eq__` would fail on arrays.
 class DataSet:
     """Labelled examples in host memory, with a train split and a test split, which may be empty.
 

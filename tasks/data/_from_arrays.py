@@ -30,6 +30,7 @@ def from_arrays(name: str, train: _Pair, test: _Pair | None = None) -> DataSet:
             (train_x[held_out], train_y[held_out]),
         )
     else:
+        # Classes are those of the train split: a class without train examples can't be learned.
         test_y = _look_up(name, test_y, class_names)
     train_x, test_x = prepare_inputs(name, train_x, test_x)
     kind = "table" if train_x.ndim == 2 else "image"

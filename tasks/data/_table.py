@@ -12,7 +12,7 @@ from ._data_set import DataSet
 from ._from_arrays import from_arrays
 
 
-_MOST_CATEGORIES = 100
+_MOST_CATEGORIES = 100  # A column with more different values is likely an identifier or free text.
 
 
 def read_table(path: Path, label: str) -> DataSet:
@@ -76,6 +76,7 @@ def _read_csv(path: Path) -> dict[str, np.ndarray]:
         raise BadInput(f"There is no file {path}.")
     try:
         raw = path.read_bytes()
+        # `utf-8-sig` drops the byte order mark that spreadsheets write.
         text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
         rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     except UnicodeDecodeError as error:

@@ -30,6 +30,7 @@ def glyphs(side: int = 14, fonts: str | Path | None = None) -> Glyphs:
     if not 8 <= side <= 28:
         raise BadInput(f"Glyphs of side {side}; choose a side between 8 and 28.")
     held = shipped_fonts() if fonts is None else find_fonts(Path(fonts))
+    # Classes need several examples for few-shot tasks; with few fonts there can't be more than fonts.
     minimum = min(8, max(2, len(held) // 2))
     classes = [(c, _renderings(held, c, side)) for c in choose_characters(held, minimum)]
     classes = [(character, images) for character, images in classes if len(images) >= minimum]
