@@ -1,8 +1,11 @@
 """Metarule: learning the learning rule.
 
-The repository's root is the package `metarule`; its rooms are `models`, `tasks`, `rules`, `meta` and `launch`.
-This file imports nothing by itself, so that `metarule --help` is instant and every class has one identity:
-`metarule.UnsupervisedEncoder` is looked up when somebody asks for it.
+The subpackages are `models` (base models), `tasks` (data), `rules` (update rules), `meta` (meta-learning), `testing`
+(checks for your own classes) and `launch` (the command line). `metarule.UnsupervisedEncoder` fits a trained rule in
+scikit-learn's form; `metarule.pretrained` loads one.
+
+This file imports nothing itself, so that `metarule --help` is instant and every class exists once: its names are
+imported at their first use.
 """
 
 from importlib import import_module

@@ -3,4 +3,4 @@ from typing import final
 
 @final
 class BadInput(ValueError):
-    """Something that the user gave can't be used. The message is one sentence that says what to do instead."""
+    """Raised for unusable input from the user. The message is one sentence that says what to do instead."""

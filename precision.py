@@ -10,11 +10,12 @@ _Result = TypeVar("_Result")
 
 
 def full_precision(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Makes the products within a function, and those of its derivative, as precise as their numbers.
+    """Decorates a function so that its matrix products, and those of its derivative, use full float32 precision.
 
-    Accelerators round the operands of a float32 product first, to 8 or 11 bits, which a network bears. What solves an
-    equation, or takes a difference of what is nearly equal, does not. No change on a CPU.
+    It is for linear solves and differences of nearly equal numbers. It changes nothing on a CPU.
     """
+    # By default accelerators round the operands of a float32 product to a mantissa of 8 or 11 bits. That is enough for
+    # a network, but not for these.
 
     @functools.wraps(function)
     def precise(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:

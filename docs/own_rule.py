@@ -12,7 +12,7 @@ from metarule.meta import InnerLoop, Length, MetaLearner, RidgeObjective, rollou
 from metarule.meta.estimators import Population, TruncatedBackprop
 from metarule.models import MultiLayerPerceptron
 from metarule.rules import AbstractRule
-from metarule.tasks import Affine, embedded, ImageTasks, join, Noise
+from metarule.tasks import Affine, embedded, ImageTasks, join, PixelNoise
 
 
 @final
@@ -41,7 +41,7 @@ class Plasticity(AbstractRule):
 def problem(validation: bool) -> InnerLoop:
     """Few-shot letters of 8x8 pixels, scored along 20 steps of unsupervised learning."""
     data = embedded(8).validation if validation else embedded(8).training
-    tasks = ImageTasks(join(data), (Affine(), Noise()), ways=5, shots=5, batch_size=32)
+    tasks = ImageTasks(join(data), (Affine(), PixelNoise()), ways=5, shots=5, batch_size=32)
     return InnerLoop(tasks, MultiLayerPerceptron((32, 16), jax.nn.relu, 0.3), RidgeObjective(), Length(20))
 
 

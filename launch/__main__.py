@@ -5,28 +5,28 @@ from collections.abc import Callable
 
 _COMMANDS = {
     "train": "Meta-train an update rule and print how useful its features are.",
-    "evaluate": "Score a rule's features with few labels, beside its baselines.",
-    "encode": "Turn unlabelled data into features by a trained rule, and write them to a file.",
-    "ablate": "Meta-train a rule without each of its ingredients and tell what each is worth.",
-    "compare": "Measure estimators of the meta-gradient: bias, variance, cost, and what they learn.",
-    "figure": "Draw a figure of a rule: generalisation, depth, width, filters and others.",
+    "evaluate": "Score a rule's features with few labels and compare them with baselines.",
+    "encode": "Turn unlabelled data into features with a trained rule, and write them to a file.",
+    "ablate": "Meta-train a rule without each of its ingredients in turn, and report what each contributes.",
+    "compare": "Measure estimators of the meta-gradient: bias, variance, cost and the accuracy they lead to.",
+    "figure": "Draw a figure of a rule: generalisation, depth, width, filters and more.",
     "report": "Put a run's results and figures on one page.",
-    "watch": "Show how a run goes, while it goes.",
-    "pod-check": "Print devices and links of one or many hosts, and measure them, before a long run.",
-    "bench": "Measure how fast things run here: inner steps, meta-gradients, estimators, the start.",
-    "info": "Show versions, devices, the data sets at hand, and what a rule file holds.",
+    "watch": "Show the progress of a run, live or after it has ended.",
+    "pod-check": "List the devices of one or many hosts and time sums over them, before a long run.",
+    "bench": "Measure speed on this machine: inner steps, meta-gradients, estimators, the start.",
+    "info": "Show versions, devices, available data sets, and what a rule file holds.",
     "import-released": "Turn the authors' released TensorFlow checkpoint into a rule file.",
-    "data": "List the data sets at hand and what to do for the others; prepare one.",
+    "data": "List available data sets and what the others need; prepare one.",
 }
-"""A command's name and its sentence. The command `x-y` is the function `main(arguments) -> int` of
-`launch/commands/_x_y.py`."""
+"""Commands by name, each with its line in `metarule --help`. The command `x-y` is the function
+`main(arguments) -> int` of `launch/commands/_x_y.py`."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The console script `metarule`: runs one command and returns its exit code.
+    """Runs one command of the console script `metarule` and returns its exit code.
 
-    0: done. 2: something the user gave can't be used. 130: interrupted. Anything else ends in a traceback and 1.
-    Only the command that was asked for is imported, so that `metarule --help` is instant.
+    The code is 0 for success, 2 for input that can't be used and 130 after Ctrl-C; any other error ends in a traceback
+    and code 1. Only the module of the given command is imported, so that `metarule --help` is instant.
     """
     name, *arguments = (sys.argv[1:] if argv is None else argv) or ["--help"]
     if name in ("-h", "--help", "help"):
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("metarule: interrupted.", file=sys.stderr)
         return 130
-    except SystemExit as end:  # How the parser ends, after --help as after a mistyped option.
+    except SystemExit as end:  # Raised by the parser, after --help and after a mistyped option alike.
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except ValueError as error:
         if not start.is_bad_input(error):

@@ -4,25 +4,25 @@ import os
 import time
 
 
-BEGUN = time.time()
-"""When this process began, near enough: before it imported what a command needs."""
+PROCESS_START = time.time()
+"""When this process started, in seconds since the epoch; read before any slow import."""
 
 
 def silence() -> None:
-    """Keeps what JAX, XLA and Orbax log about themselves off the screen. Works only before JAX is imported."""
+    """Hides the log messages of JAX, XLA and Orbax. Works only before JAX is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
     logging.getLogger("absl").setLevel(logging.CRITICAL)
 
 
 def collect_seldom() -> None:
-    """Lets Python look for garbage less often: a traced program is a million objects that all stay, and to look through
-    them again and again takes a tenth of the start."""
+    """Makes Python's garbage collector run less often."""
+    # A traced program is a million objects that all stay alive: scanning them repeatedly takes a tenth of the start.
     gc.set_threshold(100_000, 50, 100)
 
 
 def is_bad_input(error: ValueError) -> bool:
-    """Whether an error is the user's to mend."""
+    """Returns whether an error is a `BadInput`, which the program prints as one sentence."""
     from ..errors import BadInput
 
     return isinstance(error, BadInput)

@@ -34,8 +34,8 @@ class AbstractWire(eqx.Module):
     def fold(self, weights: Float[Array, "pre post"], units: int) -> Float[Array, "unit other"]:
         """The synapse's weights by unit of the population below, which has so many units at each place."""
 
-    def down(self, signal: Float[Array, "*axes_above pre"], like: Values, context: PyTree) -> Values:
-        """Carries an error signal back: the transpose of `up`, for values of the shape of `like`."""
+    def down(self, signal: Float[Array, "*axes_above pre"], like: jax.ShapeDtypeStruct, context: PyTree) -> Values:
+        """Carries an error signal back: the transpose of `up`, for values of this shape and type."""
         return jax.linear_transpose(lambda values: self.up(values, context), like)(signal)[0]
 
 

@@ -1,4 +1,6 @@
+import dataclasses
 from collections.abc import Callable
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -6,22 +8,41 @@ import jax.numpy as jnp
 
 from ._feedback import TransposedWeights
 from ._learned_rule import LearnedRule
+from ._rule import AbstractRule
+from ._top import TopErrorNetwork
 from .networks._blocks import AbstractBlock, BatchMixing, Convolution, DenseUnitMixing
 from .networks._features import AbstractFeature
+from .networks._networks import UpdateNetwork
 from .terms._change import WeightChange
 from .terms._terms import AbstractTerm
 
 
+_Rule = TypeVar("_Rule", bound=AbstractRule)
+
 # Ablation is deletion: each function returns a rule that lacks something and owns no parameter for it. It works on
-# a fresh rule, to be meta-trained without the ingredient, and on a trained one, to switch the ingredient off.
+# a fresh rule, to be meta-trained without the ingredient, and on a trained one, to switch the ingredient off. A learned
+# rule is found wherever it is, also within rules that wrap it, such as `Momentum`.
 
 
-def without_terms(rule: LearnedRule, *kinds: type[AbstractTerm]) -> LearnedRule:
+def edited(rule: _Rule, edit: Callable[[LearnedRule], LearnedRule]) -> _Rule:
+    """The rule with each learned rule in it replaced by what `edit` returns of it."""
+    return jax.tree.map(
+        lambda node: edit(node) if isinstance(node, LearnedRule) else node,
+        rule,
+        is_leaf=lambda node: isinstance(node, LearnedRule),
+    )
+
+
+def without_terms(rule: _Rule, *kinds: type[AbstractTerm]) -> _Rule:
     """The rule without the terms of these classes, in the forward and the feedback change."""
-    changed = _map_changes(rule, lambda change: _drop_terms(change, kinds))
-    if not changed.weight_change.terms:
-        raise ValueError("A rule needs at least one weight-change term; leave one in.")
-    return changed
+
+    def edit(learned: LearnedRule) -> LearnedRule:
+        changed = _map_changes(learned, lambda change: _drop_terms(change, kinds))
+        if not changed.weight_change.terms:
+            raise ValueError("A rule needs at least one weight-change term; leave one in.")
+        return changed
+
+    return edited(rule, edit)
 
 
 def _drop_terms(change: WeightChange, kinds: tuple[type[AbstractTerm], ...]) -> WeightChange:
@@ -43,8 +64,12 @@ def _map_changes(rule: LearnedRule, edit: Callable[[WeightChange], WeightChange]
     )
 
 
-def without_features(rule: LearnedRule, *kinds: type[AbstractFeature]) -> LearnedRule:
+def without_features(rule: _Rule, *kinds: type[AbstractFeature]) -> _Rule:
     """The rule whose update network does not see these ingredients."""
+    return edited(rule, lambda learned: _without_features(learned, kinds))
+
+
+def _without_features(rule: LearnedRule, kinds: tuple[type[AbstractFeature], ...]) -> LearnedRule:
     network = rule.network
     signal = rule.outgoing.bias.shape[0]
 
@@ -72,18 +97,20 @@ def without_features(rule: LearnedRule, *kinds: type[AbstractFeature]) -> Learne
     return eqx.tree_at(lambda it: it.network, rule, edited)
 
 
-def without_blocks(rule: LearnedRule, *kinds: type[AbstractBlock]) -> LearnedRule:
-    """The rule whose two networks lack these stages."""
+def without_blocks(rule: _Rule, *kinds: type[AbstractBlock]) -> _Rule:
+    """The rule whose networks lack these stages."""
 
-    def kept(blocks: tuple[AbstractBlock, ...]) -> tuple[AbstractBlock, ...]:
-        return tuple(block for block in blocks if not isinstance(block, kinds))
+    def edit(node: object) -> object:
+        if not isinstance(node, TopErrorNetwork | UpdateNetwork):
+            return node
+        return eqx.tree_at(
+            lambda it: it.blocks, node, tuple(each for each in node.blocks if not isinstance(each, kinds))
+        )
 
-    return eqx.tree_at(
-        lambda it: (it.top.blocks, it.network.blocks), rule, (kept(rule.top.blocks), kept(rule.network.blocks))
-    )
+    return jax.tree.map(edit, rule, is_leaf=lambda node: isinstance(node, TopErrorNetwork | UpdateNetwork))
 
 
-def without_batch_mixing(rule: LearnedRule) -> LearnedRule:
+def without_batch_mixing(rule: _Rule) -> _Rule:
     """The rule whose convolutions along the batch keep only their middle tap: no example sees another one's state."""
 
     def narrow(convolution: Convolution) -> Convolution:
@@ -97,30 +124,32 @@ def without_batch_mixing(rule: LearnedRule) -> LearnedRule:
             return DenseUnitMixing(BatchMixing(narrow(node.block.convolution), node.block.offset))
         return narrow(node) if isinstance(node, Convolution) else node
 
-    networks = jax.tree.map(
-        edit, (rule.top, rule.network), is_leaf=lambda node: isinstance(node, Convolution | AbstractBlock)
-    )
-    return eqx.tree_at(lambda it: (it.top, it.network), rule, networks)
+    return jax.tree.map(edit, rule, is_leaf=lambda node: isinstance(node, Convolution | AbstractBlock))
 
 
-def without_separate_feedback(rule: LearnedRule) -> LearnedRule:
+def without_separate_feedback(rule: _Rule) -> _Rule:
     """The rule that sends errors down the transpose of the forward weights."""
-    return eqx.tree_at(lambda it: it.feedback, rule, TransposedWeights())
+    return edited(rule, lambda learned: eqx.tree_at(lambda it: it.feedback, learned, TransposedWeights()))
 
 
-def without_projection(rule: LearnedRule) -> LearnedRule:
+def without_projection(rule: _Rule) -> _Rule:
     """The rule whose changes may shrink a weight matrix."""
-    return _map_changes(rule, lambda it: WeightChange(it.terms, it.coefficients, it.offset, it.epsilon, 1.0, it.growth))
+    return edited(rule, lambda learned: _map_changes(learned, lambda it: _with_fields(it, shrinkage=1.0)))
 
 
-def without_growth(rule: LearnedRule) -> LearnedRule:
+def without_growth(rule: _Rule) -> _Rule:
     """The rule without the constant outward pull on weights."""
-    return _map_changes(
-        rule, lambda it: WeightChange(it.terms, it.coefficients, it.offset, it.epsilon, it.shrinkage, 0.0)
-    )
+    return edited(rule, lambda learned: _map_changes(learned, lambda it: _with_fields(it, growth=0.0)))
 
 
-def without_decay(rule: LearnedRule) -> LearnedRule:
+def without_decay(rule: _Rule) -> _Rule:
     """The rule whose step does not shrink the parameters themselves."""
-    fields = {name: getattr(rule, name) for name in LearnedRule.__dataclass_fields__}
-    return LearnedRule(**{**fields, "decay": 0.0})
+    return edited(rule, lambda learned: _with_fields(learned, decay=0.0))
+
+
+_Module = TypeVar("_Module", bound=eqx.Module)
+
+
+def _with_fields(module: _Module, **changed: float) -> _Module:
+    """The module with other static fields, which `equinox.tree_at` can't reach."""
+    return dataclasses.replace(module, **changed)

@@ -12,7 +12,7 @@ from ._tasks import AbstractTasks as AbstractTasks, Episode as Episode
 from ._vector_tasks import VectorTask as VectorTask, VectorTasks as VectorTasks
 from .augmentation._affine import Affine as Affine
 from .augmentation._augmentation import AbstractAugmentation as AbstractAugmentation
-from .augmentation._light import Contrast as Contrast, Noise as Noise, Shade as Shade
+from .augmentation._light import Contrast as Contrast, PixelNoise as PixelNoise, Shade as Shade
 from .augmentation._stroke import Blur as Blur, Thicken as Thicken
 from .catalogue._load import Known as Known, known as known, load as load
 from .catalogue._load_inputs import load_inputs as load_inputs, Part as Part

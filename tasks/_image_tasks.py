@@ -12,7 +12,7 @@ from ._pool import Pool
 from ._tasks import AbstractTasks, Episode
 from .augmentation._affine import Affine
 from .augmentation._augmentation import AbstractAugmentation
-from .augmentation._light import Contrast, Noise, Shade
+from .augmentation._light import Contrast, PixelNoise, Shade
 from .augmentation._stroke import Blur, Thicken
 
 
@@ -36,7 +36,7 @@ class ImageTasks(AbstractTasks[ImageTask]):
     """
 
     pool: Pool
-    augmentation: tuple[AbstractAugmentation, ...] = (Affine(), Thicken(), Blur(), Shade(), Contrast(), Noise())
+    augmentation: tuple[AbstractAugmentation, ...] = (Affine(), Thicken(), Blur(), Shade(), Contrast(), PixelNoise())
     ways: int = eqx.field(static=True, default=10)
     shots: int = eqx.field(static=True, default=5)
     batch_size: int = eqx.field(static=True, default=32)

@@ -14,18 +14,18 @@ from .data._resize import grey
 
 @final
 class Pool(eqx.Module):
-    """The examples of one or more data sets on the device, sorted by source and class: every task draws from them."""
+    """The train examples of one or more data sets on the device, sorted by source and class."""
 
     examples: UInt8[Array, "example channel side side"] | Float[Array, "example feature"]
     index: ClassIndex
 
 
 def join(data_sets: Sequence[DataSet], weights: Sequence[float] | None = None) -> Pool:
-    """Puts the train examples of several data sets on the device; a task will draw its classes from one of them.
+    """Puts the train examples of several data sets on the device; each task draws its classes from one of them.
 
-    A source is chosen in proportion to its weight, by default equally. The examples of a class are shuffled once, so
-    that neighbours on disk are not neighbours in a draw. Beside grey images coloured ones become grey. Raises
-    `BadInput` for sources of different shapes, and for a class with fewer than two examples.
+    A source is drawn in proportion to its weight, by default with equal probability. If one source holds grey images,
+    coloured images of the others become grey. Raises `BadInput` for sources of different shapes, for wrong weights, and
+    for a class with fewer than two examples.
     """
     if not data_sets:
         raise BadInput("No data set to draw tasks from; name at least one.")
@@ -40,7 +40,7 @@ def join(data_sets: Sequence[DataSet], weights: Sequence[float] | None = None) -
         data_set.require(2)
     orders = [_by_class(data_set.train_y) for data_set in data_sets]
     examples = np.concatenate([data_set.train_x[order] for data_set, order in zip(data_sets, orders)])
-    if examples.ndim > 2:  # colour comes before the rows, so that grey and coloured examples vary by the same code
+    if examples.ndim > 2:  # Colour channels come before rows, so that augmentations treat grey and coloured alike.
         examples = examples[:, None] if examples.ndim == 3 else np.moveaxis(examples, 3, 1)
     count = np.concatenate([np.bincount(d.train_y, minlength=d.classes) for d in data_sets]).astype(np.int32)
     classes = np.array([data_set.classes for data_set in data_sets], np.int32)
@@ -48,7 +48,7 @@ def join(data_sets: Sequence[DataSet], weights: Sequence[float] | None = None) -
     if weight.shape != classes.shape or not (weight >= 0).all() or not weight.sum() > 0:
         raise BadInput(f"{len(data_sets)} sources need as many weights, none negative and not all zero.")
     index = ClassIndex(
-        # Not by `jnp.asarray`, which compiles a program for every shape.
+        # `jnp.asarray` would compile a program for every shape.
         first=jax.device_put((np.cumsum(count) - count).astype(np.int32)),
         count=jax.device_put(count),
         first_class=jax.device_put((np.cumsum(classes) - classes).astype(np.int32)),
@@ -63,5 +63,6 @@ def _channels(data_set: DataSet) -> int:
 
 
 def _by_class(labels: np.ndarray) -> np.ndarray:
+    # Shuffled within classes, because `draw_distinct` draws from arcs of neighbours.
     shuffled = np.random.default_rng(0).permutation(len(labels))
     return shuffled[np.argsort(labels[shuffled], kind="stable")]

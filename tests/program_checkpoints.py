@@ -41,7 +41,7 @@ def same(one, other):
 
 def together():
     """Waits for the other process."""
-    PROCESSES.conclude("", lambda heard: "")
+    PROCESSES.all_reduce("", lambda heard: "")
 
 
 def damaged(file, kind, choose):

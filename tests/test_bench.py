@@ -11,8 +11,8 @@ import pytest
 from metarule.launch.__main__ import main
 from metarule.launch.bench._flops import product_flops
 from metarule.launch.bench._program import Program
-from metarule.launch.bench._sample import Budget, sample
 from metarule.launch.bench._scaling import draw_scaling
+from metarule.launch.bench._timing import Budget, time_in_turn
 from metarule.launch.commands._bench import WORKLOADS
 from metarule.meta import AbstractProblem, Drift, Length, MetaLearner
 from metarule.meta.estimators import PES, Population, TruncatedBackprop
@@ -114,7 +114,9 @@ def test_a_meta_step_is_traced_once():
 
 def test_samples_are_taken_in_turn():
     order = []
-    fast, slow = sample([lambda: order.append("a"), lambda: (order.append("b"), time.sleep(0.06))], Budget(3, 30.0))
+    fast, slow = time_in_turn(
+        [lambda: order.append("a"), lambda: (order.append("b"), time.sleep(0.06))], Budget(3, 30.0)
+    )
     assert len(fast.wall) == len(slow.wall) == 3
     assert slow.seconds > 0.05 > fast.seconds and slow.cpu_seconds < 0.05
     firsts = "".join(order).replace("aa", "").lstrip("a")
@@ -137,5 +139,5 @@ def test_a_convolution_in_a_loop_costs_what_its_products_do():
     ours = Program(gradients(lambda x, w: correlate(x, w, 1)), values, weight)
     theirs = Program(gradients(lambda x, w: x @ w), rows, matrix)
     assert ours.flops_by_hand == theirs.flops_by_hand
-    mine, reference = sample([ours, theirs], Budget(7, 10.0))
+    mine, reference = time_in_turn([ours, theirs], Budget(7, 10.0))
     assert min(mine.cpu) < 4 * min(reference.cpu)

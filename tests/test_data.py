@@ -126,7 +126,7 @@ BAD = {
     "differ in size": ((np.array([np.zeros(2), np.zeros(3)], object), LABELS[:2]), None),
     "not numbers": ((np.array([["a", "b"]] * 4), LABELS), None),
     "complex128, not numbers": ((np.ones((4, 3), complex), LABELS), None),
-    "hold nothing": ((np.zeros((4, 0)), LABELS), None),
+    "are empty": ((np.zeros((4, 0)), LABELS), None),
     "not square": ((np.zeros((4, 5, 6), np.uint8), LABELS), None),
     "pixels from -1": ((np.full((4, 5, 5), -1.0), LABELS), None),
     "test labels 7 do not occur": ((IMAGES, LABELS), (IMAGES, np.array([0, 1, 0, 7]))),

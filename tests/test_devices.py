@@ -66,7 +66,7 @@ def test_particles_that_do_not_divide(population, devices, said):
 COUNT = """
 import os
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from metarule.launch._start import share_cores
+from metarule.launch.hosts._cores import share_cores
 share_cores()
 import jax
 print(jax.device_count(), os.environ.get("XLA_FLAGS"))

@@ -199,7 +199,7 @@ def test_a_coordinator_that_is_not_there(processes):
 
 
 @pytest.mark.parametrize(
-    "machines, said",
+    "distribution, said",
     [
         (DistributedOptions(coordinator="here:1"), "--coordinator is for several processes: add --distributed"),
         (DistributedOptions(True, "here", 2, 0), "--coordinator is HOST:PORT"),

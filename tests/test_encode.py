@@ -83,9 +83,9 @@ def test_options_have_their_say():
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (["rule", "bare.npz", "--out", "./bare.npz"], "is what is to be read"),
-        (["rule", "table.csv:kind", "--out", "table.csv"], "is what is to be read"),
-        (["rule", "bare.npz", "--out", "rule"], "is what is to be read"),
+        (["rule", "bare.npz", "--out", "./bare.npz"], "is an input"),
+        (["rule", "table.csv:kind", "--out", "table.csv"], "is an input"),
+        (["rule", "bare.npz", "--out", "rule"], "is an input"),
         (["absent", "bare.npz", "--out", "o.npz"], "There is no rule at absent"),
         (["rule", "absent.npz", "--out", "o.npz"], "There is no file absent.npz"),
         (["rule", "table.csv", "--out", "o.npz"], "name its label column too"),

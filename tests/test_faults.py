@@ -37,7 +37,7 @@ def test_setbacks():
         assert guard.see({"meta_loss": 1.0, "gradient_norm": math.nan}) and guard.taken == taken
         assert guard.step_scale == 0.5**taken
         assert not any(guard.see(BAD) for _ in range(4))
-    with pytest.raises(BadInput, match="even with steps of 0.125 of their size: begin again with a lower --learning-r"):
+    with pytest.raises(BadInput, match="even with steps of 0.125 of their size: start again with a lower --learning-r"):
         guard.see(BAD)
 
 
@@ -94,7 +94,7 @@ def test_watch(tmp_path, capsys):
     assert main(["watch", str(tmp_path), "--once"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "step 6 of 6" in out and "meta loss" in out and "checkpoints of steps 2, 4, 6" in out
-    assert "last heard of" in out
+    assert "last update" in out
     (tmp_path / "aside").rename(tmp_path / "results.json")
     assert main(["watch", str(tmp_path)]) == 0  # A finished run is shown once.
     assert "done" in capsys.readouterr().out
@@ -122,8 +122,12 @@ def test_parts_of_a_fingerprint_add_up():
     for dtype in (np.float32, np.float64, np.uint8, np.int16, bool, jnp.bfloat16):
         array = choose.integers(0, 2, (6, 3)).astype(dtype)
         cut = sum(_fingerprint._sum(array[i : i + 2], 3 * i) for i in (0, 2, 4))
-        assert _fingerprint.fingerprint(array, cut) == _fingerprint.whole(array)
+        assert _fingerprint.fingerprint(array, cut) == _fingerprint.full_fingerprint(array)
         other = array.copy()
         other[4, 1] = 1 - other[4, 1]
-        assert _fingerprint.whole(other) != _fingerprint.whole(array) != _fingerprint.whole(array[::-1].copy())
-    assert _fingerprint.part(jax.numpy.arange(3)) == _fingerprint._sum(np.arange(3, dtype=np.int32), 0)
+        assert (
+            _fingerprint.full_fingerprint(other)
+            != _fingerprint.full_fingerprint(array)
+            != _fingerprint.full_fingerprint(array[::-1].copy())
+        )
+    assert _fingerprint.local_sum(jax.numpy.arange(3)) == _fingerprint._sum(np.arange(3, dtype=np.int32), 0)

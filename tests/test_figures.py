@@ -127,7 +127,7 @@ def test_a_report_is_one_page_that_needs_nothing_else(monkeypatch, tmp_path):
         (["figure", "depth", "run", "--values", "deep"], "whole numbers of 1 or more"),
         (["figure", "activation", "run", "--values", "sine"], "Unknown activation 'sine'"),
         (["figure", "generalisation", "run", "--values", "isomap"], "are encoders"),
-        (["figure", "transfer", "run", "--values", "4"], "kept no rule at step 4; --values can be 0, 3, 7"),
+        (["figure", "transfer", "run", "--values", "4"], "has no rule of meta-step 4; --values can be 0, 3, 7"),
         (["figure", "filters", "run", "--tasks", "vectors.npz"], "holds no images"),
         (["figure", "transfer", "run/snapshots/0000003.safetensors"], "holds no rules: give the folder of a run"),
         (["figure", "moons", "absent"], "There is no rule at absent"),

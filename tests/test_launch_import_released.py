@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from metarule.launch import __main__ as program
 from metarule.launch.commands._import_released import read_variables
-from metarule.launch.records._rule_file import describe, load_rule_like
+from metarule.launch.records._rule_file import load_rule_like, read_header
 from metarule.rules import released_from_variables
 
 
@@ -41,7 +41,7 @@ def test_the_rule_file_holds_the_rule_of_the_fixture(tmp_path, recorded, capsys)
     out = tmp_path / "released.safetensors"
     assert program.main(["import-released", str(CHECKPOINT), str(out)]) == 0
     assert "96 variables with 110,070 numbers, for networks with 8 features" in capsys.readouterr().out
-    configuration, _ = describe(out)
+    configuration, _ = read_header(out)
     assert configuration["architecture"] == "released" and configuration["outputs"] == 8
     rule = released_from_variables(recorded)
     loaded = load_rule_like(out, rule)

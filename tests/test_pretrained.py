@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from metarule.errors import BadInput
 from metarule.launch.__main__ import main
-from metarule.launch.records._rule_file import describe, locate_rule, shipped
+from metarule.launch.records._rule_file import locate_rule, read_header, shipped
 from metarule.rules import AbstractRule
 
 
@@ -31,7 +31,7 @@ def test_each_is_a_small_finite_rule_with_a_card(name, capsys):
     card = path.with_suffix(".md").read_text()
     for part in ("Data", "Cost", "Seed", "Results", "Licence", "Command"):
         assert re.search(rf"^## {part}", card, re.M), part
-    _, record = describe(path)
+    _, record = read_header(path)
     assert f"--preset {record['preset']}" in card and f"seed {record['seed']}" in card.lower()
     assert main(["info", name]) == 0
     assert "## Command" in capsys.readouterr().out

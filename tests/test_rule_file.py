@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array
 from metarule.errors import BadInput
-from metarule.launch.records._rule_file import describe, load_rule, load_rule_like, locate_rule, save_rule
+from metarule.launch.records._rule_file import load_rule, load_rule_like, locate_rule, read_header, save_rule
 
 
 class Block(eqx.Module):
@@ -43,7 +43,7 @@ def saved(tmp_path):
 
 def test_roundtrip(saved):
     path, rule = saved
-    assert describe(path) == (CONFIGURATION, RECORD)
+    assert read_header(path) == (CONFIGURATION, RECORD)
     assert eqx.tree_equal(load_rule(path, build), rule)
     assert eqx.tree_equal(load_rule_like(path, build(CONFIGURATION)), rule)
     assert not eqx.tree_equal(build(CONFIGURATION), rule)
@@ -95,7 +95,7 @@ def test_what_is_no_rule_file_is_refused(saved, tmp_path):
             load_rule(path, build)
     assert not ran.exists()
     with pytest.raises(BadInput, match="no rule file"):
-        describe(tmp_path / "absent")
+        read_header(tmp_path / "absent")
 
 
 def test_a_foreign_safetensors_file_is_refused(tmp_path):
@@ -103,7 +103,7 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path):
 
     safetensors.numpy.save_file({"w": np.zeros(2)}, tmp_path / "other.safetensors")
     with pytest.raises(BadInput, match="not a rule file"):
-        describe(tmp_path / "other.safetensors")
+        read_header(tmp_path / "other.safetensors")
 
 
 def test_a_failed_write_keeps_what_was_there(saved, monkeypatch):

@@ -6,11 +6,11 @@ import jax.random as jr
 import numpy as np
 import pytest
 from metarule.errors import BadInput
-from metarule.tasks import Affine, Blur, Contrast, DataSet, from_arrays, ImageTasks, join, Noise, Shade, Thicken
+from metarule.tasks import Affine, Blur, Contrast, DataSet, from_arrays, ImageTasks, join, PixelNoise, Shade, Thicken
 from scipy.ndimage import affine_transform
 
 
-PARTS = (Affine(), Thicken(), Blur(), Shade(), Contrast(), Noise())
+PARTS = (Affine(), Thicken(), Blur(), Shade(), Contrast(), PixelNoise())
 
 
 def numbered(name, classes, per_class, level):
@@ -130,7 +130,7 @@ def test_every_part_keeps_to_the_unit_interval_and_its_promises(part):
         assert (coefficients.std((0, 1)) > 0.4).all() and (coefficients.std((0, 1)) < 1.1).all()
 
 
-@pytest.mark.parametrize("part", [kind(probability=0.0) for kind in (Affine, Thicken, Noise, Shade)])
+@pytest.mark.parametrize("part", [kind(probability=0.0) for kind in (Affine, Thicken, PixelNoise, Shade)])
 def test_a_part_of_zero_strength_leaves_images_as_they_are(part):
     images = jr.uniform(jr.key(0), (3, 1, 8, 8))
     varied, _ = part(images, part.draw(8, jr.key(1)), jr.key(2))

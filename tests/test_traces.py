@@ -10,7 +10,7 @@ import jax.random as jr
 import numpy as np
 import optax
 import pytest
-from metarule.launch.caches import _meta_steps as _traces, _store as _kept
+from metarule.launch.caches import _meta_steps as _traces, _store as _store
 from metarule.launch.caches._meta_steps import CompiledStepCache
 from metarule.launch.options._objectives import OBJECTIVES
 from metarule.launch.options._presets import PRESETS
@@ -186,7 +186,7 @@ def test_without_a_place_or_a_sure_name_nothing_is_kept(compilations, monkeypatc
     expected = run(CompiledStepCache(SETTINGS), learner_of(problems=(Bowl(HORIZON),)), steps=1)
     assert not written(compilations)  # This package's code does not tell what a bowl computes.
     with monkeypatch.context() as patched:
-        patched.setattr(_kept, "is_edited", lambda: True)
+        patched.setattr(_store, "is_edited", lambda: True)
         run(CompiledStepCache(SETTINGS), learner_of(), steps=1)
     # Another process's function may well have the address of this one's.
     assert same(

@@ -18,7 +18,7 @@ from metarule.launch.__main__ import main
 from metarule.launch.evaluation._protocol import READOUTS
 from metarule.launch.evaluation._rows import Row
 from metarule.launch.records._metrics import read_metrics
-from metarule.launch.records._rule_file import describe
+from metarule.launch.records._rule_file import read_header
 from metarule.launch.records._run_folder import RunFolder
 from metarule.launch.training._progress import Progress
 
@@ -59,7 +59,7 @@ def test_what_a_run_leaves_behind(whole):
         "snapshots",
     ]  # fmt: skip
     assert os.listdir(whole / "snapshots") and list(RunFolder(whole).snapshots) == [0, STEPS]
-    assert [describe(path)[1]["steps"] for path in RunFolder(whole).snapshots.values()] == [0, STEPS]
+    assert [read_header(path)[1]["steps"] for path in RunFolder(whole).snapshots.values()] == [0, STEPS]
     assert len(os.listdir(whole / "checkpoints")) == 3 and any((whole / "events").iterdir())
     configuration = json.loads((whole / "configuration.json").read_text())
     assert configuration["preset"] == "quick" and configuration["rule"]["hidden"] == 4
@@ -67,7 +67,7 @@ def test_what_a_run_leaves_behind(whole):
     assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
     assert all(0 < line["meta_loss"] < 10 and line["gradient_norm"] > 0 and line["nonfinite"] == 0 for line in lines)
     assert "best_validation_loss" in lines[-1]
-    built, record = describe(whole / "rule.safetensors")
+    built, record = read_header(whole / "rule.safetensors")
     assert built["architecture"] == "lean" and built["hidden"] == 4
     assert record["steps"] == STEPS and record["network"] == "4" and record["estimator"]["class"] == "TruncatedBackprop"
 
@@ -203,6 +203,6 @@ def test_a_run_may_begin_with_the_rule_of_another(whole, tmp_path, capsys):
     assert train(other, "--start", str(whole), "--steps", "1") == 0
     snapshots = [safetensors.numpy.load_file(other / "snapshots" / "0000000.safetensors"), arrays(whole)]
     assert {name: (a.dtype, a.shape, a.tobytes()) for name, a in snapshots[0].items()} == snapshots[1]
-    assert describe(other / "rule.safetensors")[1]["start"] == str(whole)
+    assert read_header(other / "rule.safetensors")[1]["start"] == str(whole)
     assert train(tmp_path / "wider", "--start", str(whole), "--rule.hidden", "5") == 2
     assert "another architecture" in capsys.readouterr().err and not (tmp_path / "wider").exists()

@@ -1,1 +1,1 @@
-"""What `metarule bench` measures, and how."""
+"""How fast is it? The workloads of `metarule bench`."""

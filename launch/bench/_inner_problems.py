@@ -20,19 +20,19 @@ _TIMES = np.array([1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5],
 
 
 class AbstractOptimiser(eqx.Module, Generic[_Memory]):
-    """An optimiser whose arrays are learned: theta of an `Optimisation`."""
+    """A learned optimiser: its arrays are the meta-parameters theta of an `Optimisation`."""
 
     @abc.abstractmethod
     def init(self, parameters: PyTree) -> _Memory:
-        """The memory before the first step."""
+        """Returns the optimiser's memory before the first step."""
 
     @abc.abstractmethod
     def update(self, gradient: PyTree, memory: _Memory, parameters: PyTree) -> tuple[PyTree, _Memory]:
-        """What to add to the parameters, and the memory after it."""
+        """Returns the update to add to the parameters, and the new memory."""
 
 
 class Averages(eqx.Module):
-    """The moving averages of Adam."""
+    """Adam's moving averages of the gradient and of its square, and the number of steps so far."""
 
     first: PyTree
     second: PyTree
@@ -41,7 +41,7 @@ class Averages(eqx.Module):
 
 @final
 class LearnableAdam(AbstractOptimiser[Averages]):
-    """Adam with four learned numbers: the logarithms of its rate, of 1 - both decays, and of epsilon."""
+    """Adam with four meta-parameters: the logarithms of the learning rate, of 1 - beta1, 1 - beta2 and epsilon."""
 
     numbers: Float[Array, "4"]
 
@@ -60,20 +60,24 @@ class LearnableAdam(AbstractOptimiser[Averages]):
 
 
 def adam() -> LearnableAdam:
-    """Adam as it is commonly set, at a rate of 0.01."""
+    """Returns Adam with its usual constants and a learning rate of 0.01."""
     return LearnableAdam(jnp.log(jnp.array([0.01, 0.1, 0.001, 1e-8])))
 
 
 @final
 class PerParameterNetwork(AbstractOptimiser[tuple[PyTree, PyTree, Int[Array, ""]]]):
-    """A small network for every parameter (arXiv 2009.11243): it sees gradient, value, momenta and time, scaled to an
-    RMS of one in each array, and says a direction and the logarithm of a magnitude."""
+    """A small MLP that updates each parameter on its own (arXiv 2009.11243).
+
+    Its inputs are gradient, value, momenta and second moment, each scaled to an RMS of one over an array, and features
+    of the time. Its outputs are a direction and the logarithm of a magnitude.
+    """
 
     weights: tuple[Float[Array, "..."], ...]
     biases: tuple[Float[Array, "..."], ...]
 
     @classmethod
     def create(cls, key: PRNGKeyArray, hidden: int = 32) -> "PerParameterNetwork":
+        """Returns a network with random weights and two hidden layers of `hidden` units."""
         widths = (3 + len(_DECAYS) + len(_TIMES), hidden, hidden, 2)
         keys = jr.split(key, 3)
         weights = [jr.normal(k, (a, b)) / math.sqrt(a) for k, a, b in zip(keys, widths, widths[1:])]
@@ -89,36 +93,38 @@ class PerParameterNetwork(AbstractOptimiser[tuple[PyTree, PyTree, Int[Array, ""]
         momenta, square, time = memory
         momenta = jax.tree.map(lambda m, g: m + (1 - _DECAYS) * (g[..., None] - m), momenta, gradient)
         square = jax.tree.map(lambda v, g: v + 0.001 * (g**2 - v), square, gradient)
+        # The time at several scales: each feature rises from -0.76 to 1 around its own number of steps.
         clock = jnp.tanh(time / _TIMES - 1)
 
         def one(g: Array, p: Array, m: Array, v: Array) -> Array:
-            seen = jnp.concatenate([jnp.stack([g, p, jnp.sqrt(v)], -1), m], -1)
+            inputs = jnp.concatenate([jnp.stack([g, p, jnp.sqrt(v)], -1), m], -1)
             axes = tuple(range(g.ndim))
-            seen = seen * jax.lax.rsqrt(1e-5 + (seen**2).mean(axes))
-            values = jnp.concatenate([seen, jnp.broadcast_to(clock, (*g.shape, len(_TIMES)))], -1)
+            inputs = inputs * jax.lax.rsqrt(1e-5 + (inputs**2).mean(axes))
+            values = jnp.concatenate([inputs, jnp.broadcast_to(clock, (*g.shape, len(_TIMES)))], -1)
             for weight, bias in zip(self.weights[:-1], self.biases[:-1]):
                 values = jax.nn.relu(values @ weight + bias)
             values = values @ self.weights[-1] + self.biases[-1]
+            # The factors keep the steps of a network with random weights small, as in the paper.
             return -1e-3 * values[..., 0] * jnp.exp(1e-3 * values[..., 1])
 
         return jax.tree.map(one, gradient, parameters, momenta, square), (momenta, square, time + 1)
 
 
 class AbstractTarget(eqx.Module):
-    """A function to be minimised."""
+    """A function to minimise."""
 
     @abc.abstractmethod
     def init(self, key: PRNGKeyArray) -> PyTree:
-        """Where to begin."""
+        """Draws initial parameters."""
 
     @abc.abstractmethod
     def __call__(self, parameters: PyTree, key: PRNGKeyArray) -> Float[Array, ""]:
-        """The loss, on a batch of the key's."""
+        """Returns the loss on a batch drawn by the key."""
 
 
 @final
 class Quadratic(AbstractTarget):
-    """The squared length of a vector, of ten numbers by default."""
+    """The squared norm of a vector of `size` numbers."""
 
     size: int = eqx.field(static=True, default=10)
 
@@ -131,13 +137,14 @@ class Quadratic(AbstractTarget):
 
 @final
 class Classifier(AbstractTarget):
-    """The cross entropy of a network with one hidden layer of 32, on batches of 64 of 196 inputs in 10 classes."""
+    """The cross-entropy of an MLP with one hidden layer of 32 units, on batches of 64 random examples in 10 classes."""
 
     x: Float[Array, "example input"]
     labels: Int[Array, " example"]
 
     @classmethod
     def create(cls, key: PRNGKeyArray) -> "Classifier":
+        """Returns a classifier of 1,000 random examples of 196 inputs."""
         return cls(jr.normal(key, (1000, 196)), jnp.arange(1000) % 10)
 
     def init(self, key: PRNGKeyArray) -> PyTree:
@@ -154,7 +161,7 @@ class Classifier(AbstractTarget):
 
 @final
 class Optimisation(AbstractProblem[tuple[PyTree, PyTree]]):
-    """A learned optimiser minimises a function; the loss before every step is what it is judged by."""
+    """Minimising a target with a learned optimiser. The outer loss of a step is the loss before its update."""
 
     target: AbstractTarget
     horizon: Length

@@ -18,15 +18,15 @@ from ..options._training import Training
 from ..training._experiment import optimiser_of
 from ._program import matrix_product, Program
 from ._row import measure, plain, Row, row, Workload
-from ._sample import Budget, sample
+from ._timing import Budget, time_in_turn
 
 
 _DEVICES = Devices(distribution=DistributedOptions())
-"""All devices that can share the work, as `metarule train` has them."""
+"""All devices that divide the work evenly, as `metarule train` uses them."""
 
 
 def quick_step(name: str) -> Workload:
-    """The meta-step of `metarule train --preset quick` with an estimator of this name."""
+    """Returns the workload that times a meta-step of the preset quick with the estimator of this name."""
 
     def workload(budget: Budget) -> list[Row]:
         training = with_estimator(quick(budget), name)
@@ -34,12 +34,12 @@ def quick_step(name: str) -> Workload:
             learner, state, key = _learning(training)
             count = float(learner.step(state, key)[1]["inner_steps"])
             program = Program(lambda learner, state, key: learner.step(state, key), learner, state, key)
-        found = measure(f"quick-{name}", program, budget, each="meta-step")
-        found["inner_steps"] = count
-        found["remark"] = f"{1e3 * found['cpu_seconds'] / count:.2f} CPU-ms for each of {count:,.0f} inner steps"
-        return [found]
+        columns = measure(f"quick-{name}", program, budget, each="meta-step")
+        columns["inner_steps"] = count
+        columns["remark"] = f"{1e3 * columns['cpu_seconds'] / count:.2f} CPU-ms for each of {count:,.0f} inner steps"
+        return [columns]
 
-    workload.__doc__ = f"A meta-step of the preset quick by the estimator {name}."
+    workload.__doc__ = f"A meta-step of `metarule train --preset quick` with the estimator {name}."
     return workload
 
 
@@ -47,7 +47,7 @@ QUICK_STEPS = {f"quick-{name}": quick_step(name) for name in ESTIMATORS}
 
 
 def outer_overhead(budget: Budget) -> list[Row]:
-    """What share of a meta-step of quick is anything but the gradient of the unrolled inner loops."""
+    """The share of a meta-step of quick that is spent outside of the gradient of the unrolled inner loops."""
     training = quick(budget)
     product = matrix_product()
     with _DEVICES.sharing(training.estimator):
@@ -59,18 +59,18 @@ def outer_overhead(budget: Budget) -> list[Row]:
         compiled = Program(lambda learner, state, key: learner.step(state, key), learner, state, key)
         carried = [state]
 
-        def whole() -> None:  # As `metarule train` has it: from state to state, with all numbers to be logged.
-            after, metrics = learner.step(carried[0], key)
-            carried[0] = after
+        def whole() -> None:  # As in `metarule train`: it also fetches all metrics from the device, for the log.
+            new, metrics = learner.step(carried[0], key)
+            carried[0] = new
             for value in metrics.values():
                 float(value)
 
         start = time.perf_counter()
         whole()
         seconds = time.perf_counter() - start
-        inner, outer, best, step = sample([bare, whole, product, compiled], budget)
-    share, cpu_share = (1 - ratio for ratio in inner.beside(outer))
-    remark = f"{100 * share:.1f}% of the time, {100 * cpu_share:.1f}% of processor time are not the unroll"
+        inner, outer, best, step = time_in_turn([bare, whole, product, compiled], budget)
+    share, cpu_share = (1 - ratio for ratio in inner.ratio_to(outer))
+    remark = f"{100 * share:.1f}% of the time, {100 * cpu_share:.1f}% of CPU time are outside of the unroll"
     return [
         row("outer-overhead/unroll", bare, inner, (product, best), each="meta-step"),
         row("outer-overhead/compiled-step", compiled, step, (product, best), each="meta-step"),
@@ -82,7 +82,7 @@ def outer_overhead(budget: Budget) -> list[Row]:
 
 
 def quick(budget: Budget) -> Training:
-    """The preset, or what a small look takes of it."""
+    """Returns the preset quick, with tiny sizes if the budget is small."""
     training = PRESETS["quick"]
     if not budget.small:
         return training
@@ -92,17 +92,17 @@ def quick(budget: Budget) -> Training:
 
 
 def _learning(training: Training) -> tuple[MetaLearner, MetaState, PRNGKeyArray]:
-    """A meta-learner with every particle in the middle of an episode, as all but the first are; and its key."""
+    """Returns a meta-learner, its state after one step, so that its particles are within their unrolls, and its key."""
     problems, _ = problems_of(training, None)
     learner = MetaLearner(problems, training.estimator, optimiser_of(training), training.averaging)
     theta = training.rule.build(jr.key(0))
-    learner, theta, begin, key = replicate_to_mesh((learner, theta, jr.key(1), jr.key(2)))
-    state, _ = learner.step(eqx.filter_jit(learner.init)(theta, begin), key)
+    learner, theta, init_key, key = replicate_to_mesh((learner, theta, jr.key(1), jr.key(2)))
+    state, _ = learner.step(eqx.filter_jit(learner.init)(theta, init_key), key)
     return learner, jax.block_until_ready(state), key
 
 
 def _bare_gradients(problem: InnerLoop, theta: PyTree, carried: PyTree, keys: Key[Array, "particle step"]) -> PyTree:
-    """Every particle's gradient of its summed losses, and nothing else of a meta-step."""
+    """Returns every particle's gradient of its summed losses: the part of a meta-step that can't be avoided."""
 
     def one(
         common: tuple[InnerLoop, PyTree], carried: PyTree, keys: Key[Array, " step"], mark: Float[Array, ""]

@@ -16,11 +16,10 @@ from ._flops import product_flops
 
 @final
 class Program:
-    """A compiled function with its arguments: calling it runs it once and waits for the end.
+    """A compiled function with its arguments: a call runs it once and waits for the result.
 
-    `flops` is by the compiler, `flops_by_hand` by `product_flops`. The compiler's analysis sees the body of a loop
-    once; the products of its other turns are added to it. `memory` is that of arguments and temporaries on all
-    devices, in bytes; `compile_seconds` are those of tracing and compiling, with no cache.
+    `flops` are counted by XLA, `flops_by_hand` by `product_flops`. `memory` is the size of arguments and temporaries on
+    all devices, in bytes. `compile_seconds` is the time to trace and compile, without a cache.
     """
 
     def __init__(self, function: Callable[..., Any], *arguments: PyTree):
@@ -36,18 +35,19 @@ class Program:
             self.compile_seconds = time.perf_counter() - start
         self._arrays = arrays
         cost = self._compiled.cost_analysis() or {}
-        devices = device_count()  # The compiler speaks of one of them.
+        devices = device_count()
+        # XLA counts for one device, and the body of a loop once: the products of its other iterations are added.
         self.flops = devices * float(cost.get("flops", 0.0)) + self.flops_by_hand - once
         memory = self._compiled.memory_analysis()
-        one = 0 if memory is None else memory.argument_size_in_bytes + memory.temp_size_in_bytes
-        self.memory = devices * one
+        per_device = 0 if memory is None else memory.argument_size_in_bytes + memory.temp_size_in_bytes
+        self.memory = devices * per_device
 
     def __call__(self) -> None:
         jax.block_until_ready(self._compiled(self._arrays))
 
 
 def matrix_product(size: int | None = None) -> Program:
-    """The product of two square matrices of random numbers: what the machine reaches on the work that suits it best."""
+    """Returns the product of two random square matrices: the machine's peak rate in practice, to compare with."""
     size = size or (1024 if jax.default_backend() == "cpu" else 8192)
     return Program(jnp.matmul, *jr.normal(jr.key(0), (2, size, size)))
 
@@ -57,7 +57,7 @@ def _no_cache() -> Iterator[None]:
     before = jax.config.values["jax_enable_compilation_cache"]
     try:
         jax.config.update("jax_enable_compilation_cache", False)
-        compilation_cache.reset_cache()  # Whether there is one is asked once, and remembered.
+        compilation_cache.reset_cache()  # JAX reads the setting once and remembers it.
         yield
     finally:
         jax.config.update("jax_enable_compilation_cache", before)

@@ -2,50 +2,51 @@ from collections.abc import Callable
 from typing import Any
 
 from ._program import matrix_product, Program
-from ._sample import Budget, sample, Sampled
+from ._timing import Budget, time_in_turn, Timing
 
 
 Row = dict[str, Any]
-"""One line of a benchmark's table: `measure` says what is in it."""
+"""One row of the table of `metarule bench`; `row` makes them."""
 
 
 def measure(workload: str, program: Program, budget: Budget, count: int = 1, each: str = "call") -> Row:
-    """Runs a program and a matrix product in turn; `count` is the number of `each` in one run, what the row is of."""
+    """Times a program in turn with a matrix product and returns its row, as `row` does."""
     peak = matrix_product(256 if budget.small else None)
-    mine, best = sample([program, peak], budget)
-    return row(workload, program, mine, (peak, best), count, each)
+    timing, best = time_in_turn([program, peak], budget)
+    return row(workload, program, timing, (peak, best), count, each)
 
 
 def row(
-    workload: str, program: Program, mine: Sampled, peak: tuple[Program, Sampled], count: int = 1, each: str = "call"
+    workload: str, program: Program, timing: Timing, peak: tuple[Program, Timing], count: int = 1, each: str = "call"
 ) -> Row:
-    """What was measured, for one `each`: shares are of the rate of a matrix product that ran in turn with it.
+    """Returns a table row from a timing. Times and FLOPs are per unit of work.
 
-    `peak_share` is by the clock and `cpu_peak_share` by processor time, which other programs disturb less. Only
-    products count as achieved, by hand.
+    One call of the program does `count` units; `each` is a unit's name. `peak` is a matrix product with its timing, in
+    turn with the program. `peak_share` is the program's FLOP/s (products only, by `product_flops`) over that product's,
+    by wall-clock time, and `cpu_peak_share` by CPU time, which other programs disturb less.
     """
     product, best = peak
     return {
         "workload": workload,
-        "seconds": mine.seconds / count,
-        "spread": mine.spread / count,
-        "cpu_seconds": mine.cpu_seconds / count,
+        "seconds": timing.seconds / count,
+        "spread": timing.spread / count,
+        "cpu_seconds": timing.cpu_seconds / count,
         "flops": program.flops / count,
         "flops_by_hand": program.flops_by_hand / count,
-        "flops_per_second": program.flops_by_hand / mine.seconds,
-        "peak_share": program.flops_by_hand / mine.seconds / (product.flops_by_hand / best.seconds),
-        "cpu_peak_share": program.flops_by_hand / mine.cpu_seconds / (product.flops_by_hand / best.cpu_seconds),
+        "flops_per_second": program.flops_by_hand / timing.seconds,
+        "peak_share": program.flops_by_hand / timing.seconds / (product.flops_by_hand / best.seconds),
+        "cpu_peak_share": program.flops_by_hand / timing.cpu_seconds / (product.flops_by_hand / best.cpu_seconds),
         "peak_flops_per_second": product.flops_by_hand / best.seconds,
         "peak_memory_bytes": program.memory,
         "compile_seconds": program.compile_seconds,
-        "repeats": len(mine.wall),
+        "repeats": len(timing.wall),
         "each": each,
         "remark": "",
     }
 
 
-def plain(workload: str, wall: Sampled, **more: Any) -> Row:
-    """A row of something that is no single program: a process, or Python's own work beside some."""
+def plain(workload: str, wall: Timing, **more: Any) -> Row:
+    """Returns a row, without FLOPs and memory, for a timing of a process or of Python code. `more` adds columns."""
     return {
         "workload": workload,
         "seconds": wall.seconds,

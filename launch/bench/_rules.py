@@ -14,13 +14,13 @@ from ...tasks import DataSet, join, VectorTasks
 from ..options._recipes import Lean, Released
 from ._program import Program
 from ._row import measure, Row
-from ._sample import Budget
+from ._timing import Budget
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """The base model and batch that a rule is applied to: by default those of the code of arXiv 1804.00222."""
+    """Sizes of the base model and the data; the defaults are those of the code released with arXiv 1804.00222."""
 
     inputs: int = 784
     widths: tuple[int, ...] = (128, 128, 128, 128, 32)
@@ -44,17 +44,17 @@ def apply_lean(budget: Budget) -> list[Row]:
 
 
 def metagrad_released(budget: Budget) -> list[Row]:
-    """The released rule's meta-gradient through five of those steps, each scored, by truncated backpropagation."""
+    """The released rule's meta-gradient by backpropagation through five inner steps, each with an outer loss."""
     return _metagrad("metagrad-released", Released(), budget)
 
 
 def metagrad_lean(budget: Budget) -> list[Row]:
-    """The lean rule's meta-gradient through five steps."""
+    """The lean rule's meta-gradient by backpropagation through five inner steps."""
     return _metagrad("metagrad-lean", Lean(), budget)
 
 
 def inner_loop(sizes: Sizes, horizon: int) -> InnerLoop:
-    """Tasks of made-up vectors, ten classes around ten centres, for a base model of these sizes."""
+    """Returns the inner loop of a base model of these sizes on synthetic vectors, ten Gaussian classes."""
     random = np.random.default_rng(0)
     labels = np.repeat(np.arange(_WAYS), 4 * sizes.shots)
     x = random.normal(size=(_WAYS, sizes.inputs))[labels] + random.normal(size=(len(labels), sizes.inputs))

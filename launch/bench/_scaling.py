@@ -14,7 +14,7 @@ from ._inner_problems import adam, Optimisation, Quadratic
 from ._program import matrix_product, Program
 from ._row import Row, row
 from ._rules import inner_loop, Sizes
-from ._sample import Budget, sample
+from ._timing import Budget, time_in_turn
 
 
 _WINDOW = 4
@@ -39,37 +39,38 @@ _AXES: dict[str, tuple[Callable[[Callable, int], _Case], tuple[int, ...]]] = {
     "inner-steps": (lambda make, n: (_backprop(1, n), *make(n)), (4, 16, 80, 400)),
     "parameters": (lambda make, n: (_backprop(1), *make(width=n)), (8, 24, 72, 216)),
 }
-"""What grows along each axis. The last one is the width of two layers, which have 64 width + width^2 weights: 576 to
-60,480."""
+"""For each axis: how to make the estimator, problem and theta of a size, and the sizes. Those of the axis `parameters`
+are widths of two layers with 64 width + width^2 weights: 576 to 60,480."""
 
 
 def scaling(budget: Budget) -> list[Row]:
-    """Cost of a meta-gradient against tasks, pairs, inner steps and parameters, over two decades each; and memory."""
+    """Time and memory of a meta-gradient against tasks, pairs, inner steps and parameters, over two decades each."""
     peak = matrix_product(256 if budget.small else None)
     rows = []
     for axis, (case, counts) in _AXES.items():
         counts = counts[:2] if budget.small else counts
         programs = [_gradient(*case(_toy if budget.small else _rule, count)) for count in counts]
-        best, *found = sample([peak, *programs], budget)
+        best, *found = time_in_turn([peak, *programs], budget)
         sizes = [float(64 * n + n * n if axis == "parameters" else n) for n in counts]
-        for size, program, mine in zip(sizes, programs, found):
-            named = row(f"scaling/{axis}={size:.0f}", program, mine, (peak, best), each="meta-gradient")
-            rows.append(named | {"axis": axis, "size": size})
-        slope = _slope(sizes[-2:], [mine.cpu_seconds for mine in found[-2:]])
+        for size, program, timing in zip(sizes, programs, found):
+            columns = row(f"scaling/{axis}={size:.0f}", program, timing, (peak, best), each="meta-gradient")
+            rows.append(columns | {"axis": axis, "size": size})
+        # Between the largest sizes, where the fixed cost of a call matters least.
+        slope = _slope(sizes[-2:], [timing.cpu_seconds for timing in found[-2:]])
         memory = _slope(sizes[-2:], [float(program.memory) for program in programs[-2:]])
-        rows[-1]["remark"] = f"time grows as {axis}^{slope:.2f} at this end, memory as ^{memory:.2f}"
+        rows[-1]["remark"] = f"last two sizes: time grows as {axis}^{slope:.2f}, memory as ^{memory:.2f}"
         rows[-1] |= {"exponent": slope, "memory_exponent": memory}
     return rows
 
 
 def draw_scaling(rows: Sequence[Row], path: Path) -> None:
-    """Time and memory against what grows; dashed is proportional to it, dotted to its root."""
+    """Draws CPU time against each axis (dashed: proportional) and memory against inner steps (dotted: square root)."""
     axes_names = list(dict.fromkeys(row["axis"] for row in rows))
     figure, axes = panels(len(axes_names) + 1)
     for index, name in enumerate(axes_names):
-        mine = [row for row in rows if row["axis"] == name]
-        sizes = np.array([row["size"] for row in mine])
-        times = np.array([1e3 * row["cpu_seconds"] for row in mine])
+        own = [row for row in rows if row["axis"] == name]
+        sizes = np.array([row["size"] for row in own])
+        times = np.array([1e3 * row["cpu_seconds"] for row in own])
         axes[index].plot(sizes, times, **style(index))
         axes[index].plot(sizes, times[-1] * sizes / sizes[-1], "k--", lw=0.8)
         axes[index].set(xscale="log", yscale="log", xlabel=name, ylabel="CPU-ms of a meta-gradient")

@@ -1,1 +1,1 @@
-"""Why is a second start quicker? Deleting this room changes no number."""
+"""Why is a second start quicker? Compiled programs are cached on disk; without the caches no result changes."""

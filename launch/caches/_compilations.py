@@ -3,13 +3,14 @@ from pathlib import Path
 
 
 def cache_compilations() -> Path | None:
-    """Lets this program reuse what earlier ones compiled. Call it before the first jit; returns the folder.
+    """Turns on JAX's persistent compilation cache. Call it before the first jit; returns the cache's folder.
 
-    The folder is `JAX_COMPILATION_CACHE_DIR`, else `metarule/compiled` in the user's cache folder. None where that
-    can't be written: then everything is compiled anew.
+    The folder is `JAX_COMPILATION_CACHE_DIR`, else `metarule/compiled` in the user's cache folder. Returns None, and
+    leaves the cache off, where that folder can't be written.
     """
     import jax
 
+    # JAX's default is 1 s; a start compiles many programs that take less.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
     chosen = jax.config.values["jax_compilation_cache_dir"]
     if chosen is not None:

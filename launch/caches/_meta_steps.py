@@ -15,7 +15,7 @@ from jaxtyping import Array, PRNGKeyArray, PyTree
 from ...errors import BadInput
 from ...meta import device_count, meta_step, MetaLearner, MetaState, MetaStep
 from ..records._leaves import signature
-from ._store import is_possible, keep, recall
+from . import _store as disk_cache
 
 
 _ADDRESS = re.compile(" at 0x[0-9a-fA-F]+")
@@ -26,12 +26,12 @@ _Arguments = tuple[MetaLearner, MetaState, PyTree, PRNGKeyArray]
 
 @final
 class CompiledStepCache:
-    """`meta_step` as earlier runs traced it: to trace and lower it anew takes seconds of every start.
+    """`meta_step`, with traces cached on disk: tracing and lowering it takes seconds of every start.
 
-    A trace is StableHLO as `jax.export` writes it, which holds no Python, and lies beside the compiled programs. It is
-    used again by runs with the same settings, libraries and devices, and the same structure and shapes. `settings` say
-    all that decides what is computed and that the structure of a learner does not: the code, and what functions are.
-    Where there are parts of a class from outside this package, which the code does not tell, nothing is kept.
+    A trace is StableHLO as `jax.export` writes it. It is reused by runs with the same settings, libraries, devices,
+    tree structure and shapes. `settings` must hold everything else that decides what is computed: a digest of the code,
+    and the parameters of functions, which the structure of a learner shows by their addresses only. Learners with parts
+    whose class is defined outside this package, which the digest does not cover, are not cached.
     """
 
     def __init__(self, settings: dict[str, Any]):
@@ -39,33 +39,33 @@ class CompiledStepCache:
         self._programs: dict[Hashable, MetaStep] = {}
 
     def know(self, learner: MetaLearner, theta: PyTree) -> bool:
-        """Whether there is one for the step of each of the learner's problems."""
+        """Returns whether a trace is cached for each of the learner's problems."""
         names = [self._name(each, theta) for each in learner.each]
-        return all(name is not None and recall(name) is not None for name in names)
+        return all(name is not None and disk_cache.get(name) is not None for name in names)
 
     def __call__(
         self, learner: MetaLearner, state: MetaState, estimator: PyTree, key: PRNGKeyArray
     ) -> tuple[MetaState, PyTree, dict[str, Array]]:
         leaves, structure = jax.tree.flatten((learner, state, estimator, key))
-        asked = structure, tuple(map(_signed, leaves))
-        if asked not in self._programs:
-            self._programs[asked] = self._program((learner, state, estimator, key))
-        return self._programs[asked](learner, state, estimator, key)
+        types = structure, tuple(map(_signed, leaves))
+        if types not in self._programs:
+            self._programs[types] = self._program((learner, state, estimator, key))
+        return self._programs[types](learner, state, estimator, key)
 
     def _program(self, arguments: _Arguments) -> MetaStep:
         learner, state, _, _ = arguments
         name = self._name(learner, state.theta)
         if name is None:
             return eqx.filter_jit(meta_step)
-        if recall(name) is None:
+        if disk_cache.get(name) is None:
             try:
                 written = export.export(jax.jit(_flat(arguments)))(*_arrays(arguments)).serialize()
             except BadInput:
                 raise
-            except Exception:  # Not all that JAX can run can be written. What else is wrong it will say itself.
+            except Exception:  # JAX can't export every program. Other errors come back when the step runs below.
                 return eqx.filter_jit(meta_step)
-            keep(name, bytes(written))
-        # Read back even if it was just made, so that every run compiles and computes the same.
+            disk_cache.put(name, bytes(written))
+        # Read back even when just written, so that a first and a later run compile the same program.
         program = _read(name)
         if program is None:
             return eqx.filter_jit(meta_step)
@@ -77,36 +77,36 @@ class CompiledStepCache:
         return run
 
     def _name(self, learner: MetaLearner, theta: PyTree) -> str | None:
-        """The name of a trace's file. None where it might be that of another step, too, or nothing can be kept."""
+        """Returns the file name of a step's trace; None where the step can't be cached."""
         structure = jax.tree.structure((learner, theta))
-        # Theta's arrays have no weak types any more where it is learned.
+        # Theta has lost its weak types by the time that it is learned, so they must not count.
         strong = [signature(leaf) if eqx.is_array(leaf) else repr(_signed(leaf)) for leaf in jax.tree.leaves(theta)]
         signed = [repr(_signed(leaf)) for leaf in jax.tree.leaves(learner)] + strong
-        if not is_possible() or not _is_ours(structure) or _ADDRESS.search(f"{self._settings}{signed}"):
+        if not disk_cache.is_available() or not _is_ours(structure) or _ADDRESS.search(f"{self._settings}{signed}"):
             return None
         facts = {
             "settings": self._settings,
             "libraries": [version(name) for name in ("jax", "jaxlib", "equinox", "optax", "evosax", "numpy")],
             "JAX": {name: str(value) for name, value in sorted(jax.config.values.items())},
             "devices": [device_count(), jax.default_backend(), jax.devices()[0].device_kind],
-            # Without the addresses of functions: what these are is in the settings.
+            # Without the addresses of functions, which change with every process; `settings` identifies the functions.
             "structure": _ADDRESS.sub("", str(structure)),
             "leaves": signed,
         }
         return f"step-{hashlib.sha256(json.dumps(facts).encode()).hexdigest()}"
 
 
-@functools.lru_cache(8)  # The next seed of an ablation finds it here.
+@functools.lru_cache(8)  # For the next seed of a study in the same process.
 def _read(name: str) -> Callable[..., Any] | None:
-    if (written := recall(name)) is None:
+    if (written := disk_cache.get(name)) is None:
         return None
-    # What it returns is bound to a device and what it is first given may not be: that would be two programs.
-    place = jnp.zeros(()).sharding if device_count() == 1 else None
-    return jax.jit(export.deserialize(bytearray(written)).call, in_shardings=place, out_shardings=place)
+    # Its results are committed to a device and its first arguments may not be: JAX would compile two programs.
+    sharding = jnp.zeros(()).sharding if device_count() == 1 else None
+    return jax.jit(export.deserialize(bytearray(written)).call, in_shardings=sharding, out_shardings=sharding)
 
 
 def _flat(arguments: _Arguments) -> Callable[..., tuple[list[Array], dict[str, Array]]]:
-    """The step from arrays to the arrays of both states, in one list, and the metrics."""
+    """Returns `meta_step` as a function of arrays: the new states' arrays in one list, and metrics."""
 
     def flat(*arrays: Array) -> tuple[list[Array], dict[str, Array]]:
         state, estimator, metrics = meta_step(*_with_arrays(arguments, arrays))
@@ -116,14 +116,14 @@ def _flat(arguments: _Arguments) -> Callable[..., tuple[list[Array], dict[str, A
 
 
 def _signed(leaf: Any) -> Hashable:
-    """All of a leaf that a trace depends on."""
+    """Returns everything about a leaf that a trace depends on: type and shape of an array, the value of others."""
     if eqx.is_array(leaf):
         return signature(leaf), getattr(leaf, "weak_type", False)
     return type(leaf), leaf
 
 
 def _is_ours(structure: Any) -> bool:
-    """Whether all modules in a tree are of classes of this package."""
+    """Returns whether the classes of all Equinox modules in a tree are defined in this package."""
     data = structure.node_data()
     kind = None if data is None else data[0]
     outside = isinstance(kind, type) and issubclass(kind, eqx.Module) and kind.__module__.split(".")[0] != _ROOT
@@ -135,7 +135,7 @@ def _arrays(tree: PyTree) -> list[Array]:
 
 
 def _with_arrays(like: PyTree, arrays: Any) -> Any:
-    """A tree with other arrays."""
+    """Returns a copy of a tree with other arrays, in the order of its leaves."""
     leaves, structure = jax.tree.flatten(like)
     new = iter(arrays)
     return jax.tree.unflatten(structure, [next(new) if eqx.is_array(leaf) else leaf for leaf in leaves])

@@ -1,4 +1,4 @@
-"""What takes long to make and can be made again: kept in files beside the compiled programs, if those are kept."""
+"""A disk cache of bytes by name, in the folder of JAX's compilation cache. Import the module, as `disk_cache`."""
 
 import contextlib
 import hashlib
@@ -14,25 +14,25 @@ from ._code import is_edited
 _DIGEST = hashlib.sha256().digest_size
 
 
-def recall(name: str) -> bytes | None:
-    """What was kept under this name; None if that is nothing, or damaged."""
-    held = b""
+def get(name: str) -> bytes | None:
+    """Returns the bytes stored under this name; None if there are none, or if the file is damaged."""
+    stored = b""
     if (folder := _folder()) is not None:
         with contextlib.suppress(OSError):
-            held = (folder / name).read_bytes()
-    digest, content = held[:_DIGEST], held[_DIGEST:]
+            stored = (folder / name).read_bytes()
+    digest, content = stored[:_DIGEST], stored[_DIGEST:]
     return content if digest == hashlib.sha256(content).digest() else None
 
 
-def keep(name: str, content: bytes) -> None:
-    """Keeps this, if there is room for it."""
+def put(name: str, content: bytes) -> None:
+    """Stores bytes under a name. Does nothing where the cache is not available or the file can't be written."""
     if (folder := _folder()) is not None:
         with contextlib.suppress(BadInput):
             write_atomically(folder / name, hashlib.sha256(content).digest() + content)
 
 
-def is_possible() -> bool:
-    """Whether anything can be kept here and now."""
+def is_available() -> bool:
+    """Returns whether the cache can be used: JAX's cache is on, and no file of this package was edited."""
     return _folder() is not None
 
 

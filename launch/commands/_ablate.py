@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
         raise BadInput(f"--seeds must be 1 or more; got {ablation.seeds}.")
     variants = variants_of(training, ablation.ingredients)
     path = ablation.run or Path("runs") / f"ablation-{training.preset}"
-    RunFolder.keep(path, describe(training))
+    RunFolder.open_or_create(path, describe(training))
     devices = Devices(distribution=DistributedOptions())
     cells: dict[str, list[Cell]] = {}
     rows: list[dict[str, Any]] = []

@@ -11,9 +11,9 @@ from ..bench._estimators import estimators
 from ..bench._meta_steps import outer_overhead, QUICK_STEPS
 from ..bench._row import Row, Workload
 from ..bench._rules import apply_lean, apply_released, metagrad_lean, metagrad_released
-from ..bench._sample import Budget
 from ..bench._scaling import draw_scaling, scaling
 from ..bench._startup import startup
+from ..bench._timing import Budget
 from ..hosts._cores import share_cores
 from ..records._tables import print_columns, write_rows
 
@@ -30,50 +30,50 @@ WORKLOADS: dict[str, Workload] = {
     "estimators": estimators,
     "scaling": scaling,
 }
-"""All that can be measured, by name. What a workload is stands in its function's first line."""
+"""Workloads by name. The first line of a workload's docstring describes it in `metarule bench --help`."""
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class BenchOptions:
-    """What to measure, and how long to measure it for."""
+    """Which workloads to measure, and for how long."""
 
     workloads: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[WORKLOAD ...]")] = ()
-    """Which to measure; all if none is named."""
+    """Workloads to measure; all if none is named."""
     repeats: int = 9
-    """Measurements of each program; the median is reported."""
+    """Measurements of each program, of which the median is reported."""
     seconds: float = 30.0
-    """Fewer measurements, but three, once a workload has been measured for so long."""
+    """Seconds after which a program is not measured again, if it has been measured three times."""
     small: bool = False
-    """Sizes that say nothing about speed: to see whether everything runs."""
+    """Use tiny sizes, to see whether everything runs; their times mean nothing."""
     json: Path | None = None
-    """Also write the table here."""
+    """File to write the table to, as JSON or CSV."""
     plot: Path | None = None
-    """Also draw `scaling`, if it is measured, as a picture here."""
+    """File to draw the workload `scaling` to, such as scaling.png."""
 
 
 def main(arguments: list[str]) -> int:
-    """Runs `metarule bench`."""
+    """Runs `metarule bench` and returns its exit code."""
     described = "\n\n".join(f"{name}: {_sentence(workload)}" for name, workload in WORKLOADS.items())
     options = tyro.cli(
         BenchOptions,
         args=arguments,
         prog="metarule bench",
-        description=f"Measure how fast things run here, beside a matrix product on the same cores.\n\n{described}",
+        description=f"Measure speed on this machine, relative to a matrix product on the same cores.\n\n{described}",
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     unknown = [name for name in options.workloads if name not in WORKLOADS]
     if unknown:
         raise BadInput(f"Unknown workload {unknown[0]!r}; the known ones are {', '.join(WORKLOADS)}.")
     if options.repeats < 1 or not options.seconds > 0:
-        raise BadInput("--repeats needs 1 or more, --seconds more than 0.")
+        raise BadInput("--repeats must be 1 or more, and --seconds above 0.")
     share_cores()
     budget = Budget(options.repeats, options.seconds, options.small)
     rows: list[Row] = []
     for name in options.workloads or WORKLOADS:
         print(f"measuring {name}", flush=True)
         rows += WORKLOADS[name](budget)
-        if options.json is not None:  # After each: what was measured is kept if a later one fails.
+        if options.json is not None:  # After each workload, so that a later failure loses no result.
             write_rows(options.json, rows)
     _print(rows)
     grown = [row for row in rows if "axis" in row]
@@ -103,8 +103,8 @@ def _print(rows: list[Row]) -> None:
             "each": [row["each"] for row in rows],
             "": [row["remark"] for row in rows],
         },
-        "± half the distance between quartiles; GFLOP by the compiler, and by hand (products only), of which GFLOP/s "
-        "and shares are; peak %: of a matrix product measured in turn, by the clock and by processor time",
+        "±: half the interquartile range; GFLOP: as counted by XLA; by hand: products only, used for GFLOP/s and peak; "
+        "peak %: relative to a matrix product measured in turn, by wall-clock time and by CPU time",
     )
 
 

@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> int:
     path = comparison.run or Path("runs") / f"compare-{training.preset}"
     settings = {"reference": comparison.reference, "samples": comparison.samples, "at": str(comparison.at)}
     settings |= {"seconds": comparison.seconds}
-    RunFolder.keep(path, {**describe(training), **settings})
+    RunFolder.open_or_create(path, {**describe(training), **settings})
     key = jr.key(training.seed)
     reference = reference_estimator(training, comparison.reference)
     apart, here = ((problem, theta, jr.fold_in(key, kind)) for kind in range(2))  # They must share no key.

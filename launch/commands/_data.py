@@ -11,7 +11,7 @@ from ...tasks import known, prepare
 
 
 def main(arguments: list[str]) -> int:
-    """Runs `metarule data`."""
+    """Runs `metarule data` and returns its exit code."""
     return tyro.cli(data, args=arguments, prog="metarule data")
 
 
@@ -21,28 +21,28 @@ def data(
     /,
     data_dir: Path | None = None,
 ) -> int:
-    """Says which data sets are at hand and where the files of the others belong, or prepares one once.
+    """Lists the available data sets and where the files of the others belong, or prepares a data set.
 
     Args:
-        action: `list`, or `prepare` a set of tensorflow-datasets, which needs TensorFlow; it is then read without.
-        name: what to prepare, a name of tensorflow-datasets such as mnist.
-        data_dir: the folder with data sets; METARULE_DATA if not given.
+        action: `list`, or `prepare` to download a data set of tensorflow-datasets. Only `prepare` needs TensorFlow.
+        name: the data set to prepare, a name of tensorflow-datasets such as mnist.
+        data_dir: the folder with data sets; by default the environment variable METARULE_DATA.
     """
     if action == "list":
         rich.console.Console().print(data_table(data_dir))
         return 0
     folder = data_dir or os.environ.get("METARULE_DATA")
     if name is None or not folder:
-        raise BadInput("Write what to prepare and where: metarule data prepare NAME --data-dir DIR.")
+        raise BadInput("Name the data set and the folder: metarule data prepare NAME --data-dir DIR.")
     prepare(name, Path(folder))
     print(f"Prepared {name} in {folder}: use it as tfds:{name}.")
     return 0
 
 
 def data_table(data_dir: Path | None) -> rich.table.Table:
-    """The data sets that `load` knows by name, and whether they are at hand."""
+    """Returns a table of the data sets that `load` knows by name, whether each is available, and its files."""
     table = rich.table.Table(title="data sets", title_justify="left", caption="and any PATH.npz with x and y")
-    for name in ("name", "at hand", "files"):
+    for name in ("name", "available", "files"):
         table.add_column(name, overflow="fold")
     for line in known(data_dir=data_dir):
         folders = sorted({str(path.parent) for path in line.where})

@@ -15,7 +15,7 @@ from ..records._rule_file import locate_rule
 
 
 def main(arguments: list[str]) -> int:
-    """Runs `metarule encode`."""
+    """Runs `metarule encode` and returns its exit code."""
     return tyro.cli(encode, args=arguments, prog="metarule encode")
 
 
@@ -31,35 +31,37 @@ def encode(
     rule_class: str | None = None,
     data_dir: Path | None = None,
 ) -> int:
-    """Lets a rule fit a base model to unlabelled examples, and writes their features to an .npz.
+    """Fits a base model to unlabelled examples with a rule, and writes the features to an .npz file.
 
-    The file holds `features` [example, feature] in the order of DATA and, if DATA has labels, `y`. Where DATA has a
-    split these are `features_train`, `y_train`, `features_test` and `y_test`, and only train examples are fitted to.
+    The file holds `features` [example, feature] in the order of DATA and, if DATA has labels, `y`. If DATA is split,
+    the base model is fitted to the train examples only, and the file holds `features_train`, `y_train`,
+    `features_test` and `y_test`.
 
     Args:
-        rule_and_data: a rule file, the folder of a run or the name of a rule that comes with Metarule, by default
-            `default`; then PATH.npz with x, or x_train and x_test, labels y or not, or a data set as for `metarule
+        rule_and_data: RULE is a rule file, the folder of a run or the name of a shipped rule, by default `default`.
+            DATA is PATH.npz with x (or x_train and x_test) and optional labels y, or a data set as for `metarule
             evaluate`.
-        out: file to write; another one of this name is replaced, but never DATA or RULE.
-        steps: batches that the rule sees; by default as many as it was meta-trained for.
-        network: layer widths of the base model, features last, such as 64-64-32; by default the rule's own.
+        out: file to write; an existing file is replaced, but never DATA or RULE.
+        steps: inner steps, one batch each; by default as many as the rule was meta-trained for.
+        network: layer widths of the base model, the last being the number of features, such as 64-64-32; by default the
+            rule's own.
         activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
         batch_size: examples in a batch; by default the rule's own.
-        seed: decides the base model's start, the order of its inputs, and the batches.
-        rule_class: MODULE:CLASS of your own that the rule file holds a rule of; a file never has code imported.
-        data_dir: folder of data sets; also METARULE_DATA.
+        seed: seed of the base model's initialisation, the order of its inputs, and the batches.
+        rule_class: MODULE:CLASS of your own, if the rule file holds a rule of that class: a file never imports code.
+        data_dir: folder with data sets; by default the environment variable METARULE_DATA.
     """
     cache_compilations()
     if not 1 <= len(rule_and_data) <= 2:
-        raise BadInput(f"Give a rule, if not the default one, and data; got {len(rule_and_data)} arguments.")
+        raise BadInput(f"Give a rule (if not the default one) and data; got {len(rule_and_data)} arguments.")
     *rules, data = rule_and_data
     path = locate_rule(rules[0] if rules else "default")
     if out.resolve() in {Path(each).resolve() for each in (data, data.rpartition(":")[0], path)}:
-        raise BadInput(f"{out} is what is to be read: choose another --out.")
+        raise BadInput(f"{out} is an input: choose another --out.")
     if seed < 0:
         raise BadInput(f"--seed must be 0 or more; got {seed}.")
     parts = load_inputs(data, data_dir)
-    # After what may be refused, because scikit-learn takes seconds to import.
+    # After all checks, because it takes seconds to import.
     from ..encoders._unsupervised_encoder import UnsupervisedEncoder
 
     like = None if rule_class is None else recipe(rule_class)
@@ -67,7 +69,7 @@ def encode(
         TrainedRule.of(path, network, activation, like),
         steps=steps,
         batch_size=batch_size,
-        standardise=False,  # They are scaled already.
+        standardise=False,  # `load_inputs` has scaled the inputs.
         random_state=seed,
     ).fit(parts[0].x)
     arrays = {}

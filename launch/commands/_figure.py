@@ -36,11 +36,11 @@ FIGURES: dict[str, Callable[[FigureRequest], Drawing]] = {
 """Figures by name, in the order in which a report shows them."""
 
 _QUICK = (3, 300, 0.2)
-"""Of `--quick`: seeds and test examples at most, and the share of their steps that baselines get."""
+"""The limits of `--quick`: seeds, test examples, and the fraction of their training steps that baselines get."""
 
 
 def main(arguments: list[str]) -> int:
-    """Runs `metarule figure`."""
+    """Runs `metarule figure` and returns its exit code."""
     return tyro.cli(figure, args=arguments, prog="metarule figure")
 
 
@@ -59,32 +59,32 @@ def figure(
     rule_class: str | None = None,
     data_dir: Path | None = None,
 ) -> int:
-    """Draws a figure of a rule: NAME.png, the numbers in it as NAME.csv, and what it shows as NAME.json.
+    """Draws a figure of a rule: writes NAME.png, its numbers as NAME.csv, and title and caption as NAME.json.
 
-    training: the meta-loss along meta-training. generalisation: accuracy on data sets, beside other encoders. transfer:
-    along meta-training, as the run kept the rule. depth, width, activation: on other base models. filters: weights
-    of the first layer along meta-training. moons: decisions on two moons. `metarule report` puts them on a page.
+    training: the meta-loss during meta-training. generalisation: accuracy on data sets, compared with other encoders.
+    transfer: accuracy during meta-training, of the rules that the run saved. depth, width, activation: accuracy on
+    other base models. filters: weights of the first layer. moons: decisions on two moons. `metarule report` puts the
+    figures on one page.
 
     Args:
         name: training, generalisation, transfer, depth, width, activation, filters or moons, or MODULE:FUNCTION of
             your own, which takes a FigureRequest and returns a Drawing.
-        rule: a rule file, the folder of a run, or the name of a rule that comes with Metarule.
+        rule: a rule file, the folder of a run, or the name of a shipped rule.
         tasks: data sets, as for `metarule evaluate`.
-        values: places on the figure's own axis, such as 2 5 8 for depth; encoders for generalisation, meta-steps for
-            transfer and filters, inner steps for moons.
+        values: values on the figure's axis, such as 2 5 8 for depth: layers, units, nonlinearities, encoders or steps.
         steps: inner steps; by default as many as the rule was meta-trained for.
         labels: labelled examples per class.
-        seeds: repetitions, each with its own start, order of inputs and examples.
+        seeds: repetitions, each with its own initialisation, order of inputs and examples.
         queries: test examples to score on, for each seed.
-        quick: at most 3 seeds and 300 test examples, and a fifth of the baselines' steps.
-        out: folder of the files; by default `figures` beside the rule, or in runs/NAME for a rule of Metarule's.
-        rule_class: MODULE:CLASS of your own that the rule file holds a rule of; a file never has code imported.
-        data_dir: folder of data sets; also METARULE_DATA.
+        quick: at most 3 seeds and 300 test examples, and a fifth of the baselines' training steps.
+        out: folder to write to; by default `figures` beside the rule, or runs/NAME/figures for a shipped rule.
+        rule_class: MODULE:CLASS of your own, if the rule file holds a rule of that class: a file never imports code.
+        data_dir: folder with data sets; by default the environment variable METARULE_DATA.
     """
     cache_compilations()
     draw = own_function(name, "figure") if ":" in name else choose(name, FIGURES, "figure", "MODULE:FUNCTION")
     if min(labels, seeds, queries) < 1 or (steps is not None and steps < 0) or not tasks:
-        raise BadInput("--labels, --seeds and --queries need 1 or more, --steps 0 or more, --tasks a name.")
+        raise BadInput("--labels, --seeds and --queries must be 1 or more, --steps 0 or more; --tasks needs a name.")
     budget = 1.0
     if quick:
         seeds, queries, budget = min(seeds, _QUICK[0]), min(queries, _QUICK[1]), _QUICK[2]
@@ -98,7 +98,11 @@ def figure(
 
 
 def write_drawing(drawing: Drawing, folder: Path, name: str) -> Path:
-    """Writes a drawing's three files, the picture last; returns the picture's path. Raises `BadInput` if it can't."""
+    """Writes a drawing's three files and returns the path of the picture.
+
+    Raises `BadInput` where a file can't be written.
+    """
+    # The picture last: `metarule report` shows a figure whose picture exists, and then needs the other files.
     write_rows(folder / f"{name}.csv", drawing.rows)
     write_atomically(folder / f"{name}.json", json.dumps({"title": drawing.title, "caption": drawing.caption}) + "\n")
     save(drawing.figure, folder / f"{name}.png")

@@ -19,7 +19,7 @@ _SCOPE = "MoreLocalWeightUpdateProcess/"
 
 
 def main(arguments: list[str]) -> int:
-    """Runs `metarule import-released`."""
+    """Runs `metarule import-released` and returns its exit code."""
     return tyro.cli(import_released, args=arguments, prog="metarule import-released")
 
 
@@ -28,10 +28,10 @@ def import_released(
     out: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUT")],
     /,
 ) -> int:
-    """Turns a checkpoint of the code released with arXiv 1804.00222 into a rule file. Needs TensorFlow.
+    """Converts a checkpoint of the code released with arXiv 1804.00222 to a rule file. Needs TensorFlow.
 
     Args:
-        checkpoint: the checkpoint: its folder, its .index file, or what its files' names begin with.
+        checkpoint: the checkpoint's folder, its .index file, or the common prefix of its files.
         out: the rule file to write.
     """
     cache_compilations()
@@ -40,7 +40,7 @@ def import_released(
         rule = released_from_variables(variables)
         configuration = _configuration(variables)
     except KeyError as error:
-        raise BadInput(f"{checkpoint} is no checkpoint of the released rule: it has no {error.args[0]}.") from error
+        raise BadInput(f"{checkpoint} is not a checkpoint of the released rule: it has no {error.args[0]}.") from error
     count = sum(variable.size for variable in variables.values())
     record = {"preset": "released", "imported": checkpoint.name, "metarule": version("metarule")}
     save_rule(out, rule, configuration, record)
@@ -50,7 +50,7 @@ def import_released(
 
 
 def read_variables(checkpoint: Path) -> dict[str, np.ndarray]:
-    """The released rule's variables under their TensorFlow names. Raises `BadInput` if they can't be read."""
+    """Returns the released rule's variables by their TensorFlow names. Raises `BadInput` if they can't be read."""
     prefix = _prefix(checkpoint)
     try:
         with _quiet():
@@ -61,7 +61,7 @@ def read_variables(checkpoint: Path) -> dict[str, np.ndarray]:
         reader = load_checkpoint(str(prefix))
         names = [name for name in reader.get_variable_to_shape_map() if name.startswith(_SCOPE)]
         return {name: np.asarray(reader.get_tensor(name)) for name in sorted(names)}
-    except Exception as error:  # TensorFlow raises classes of its own, which can't be named here without it.
+    except Exception as error:  # TensorFlow's own exception classes, which only an import of TensorFlow could name.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(f"{checkpoint} can't be read as a TensorFlow checkpoint ({reason}): fetch it again.") from error
 
@@ -70,8 +70,8 @@ def _prefix(checkpoint: Path) -> Path:
     if checkpoint.is_dir():
         found = sorted(checkpoint.glob("*.index"))
         if len(found) != 1:
-            some = ", ".join(path.name for path in found) or "none"
-            raise BadInput(f"{checkpoint} should hold one checkpoint (one .index file), but has {some}: name one.")
+            names = ", ".join(path.name for path in found) or "none"
+            raise BadInput(f"{checkpoint} should hold one checkpoint (one .index file), but has {names}: name one.")
         checkpoint = found[0]
     prefix = checkpoint.with_suffix("") if checkpoint.suffix == ".index" else checkpoint
     if not Path(f"{prefix}.index").is_file():
@@ -83,16 +83,17 @@ def _prefix(checkpoint: Path) -> Path:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    # TensorFlow writes about itself to the error stream before it can be told not to.
+    """Discards what is written to the error stream."""
+    # TensorFlow's C++ code logs at import, before its log level can be set, and not through `sys.stderr`.
     sys.stderr.flush()
-    kept = os.dup(2)
+    stderr = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _configuration(variables: dict[str, np.ndarray]) -> dict[str, Any]:

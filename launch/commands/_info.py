@@ -10,7 +10,7 @@ import rich.console
 import rich.table
 import tyro
 
-from ..records._rule_file import describe, locate_rule, shipped
+from ..records._rule_file import locate_rule, read_header, shipped
 from ._data import data_table
 
 
@@ -18,7 +18,7 @@ _PACKAGES = ("metarule", "jax", "jaxlib", "equinox", "optax", "evosax", "orbax-c
 
 
 def main(arguments: list[str]) -> int:
-    """Runs `metarule info`."""
+    """Runs `metarule info` and returns its exit code."""
     return tyro.cli(info, args=arguments, prog="metarule info")
 
 
@@ -26,16 +26,16 @@ _Rule = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="RULE"
 
 
 def info(rule: _Rule = None, /, data_dir: Path | None = None) -> int:
-    """Shows versions, devices and the data sets at hand; given a rule, how it is built and where it comes from.
+    """Shows versions, devices and available data sets or, given a rule, its configuration and record.
 
     Args:
-        rule: a rule file, a run folder, or the name of a rule that comes with Metarule.
-        data_dir: the folder with data sets; METARULE_DATA if not given.
+        rule: a rule file, the folder of a run, or the name of a shipped rule.
+        data_dir: folder with data sets; by default the environment variable METARULE_DATA.
     """
     console = rich.console.Console()
     if rule is not None:
         path = locate_rule(rule)
-        configuration, record = describe(path)
+        configuration, record = read_header(path)
         console.print(f"{path}: a rule file", markup=False, highlight=False, soft_wrap=True)
         for title, values in (("configuration", configuration), ("record", record)):
             console.print(_table(title, {name: json.dumps(value) for name, value in values.items()}))

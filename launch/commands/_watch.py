@@ -7,12 +7,12 @@ import rich.live
 import tyro
 
 from ...errors import BadInput
-from ..figures._terminal import frame
+from ..figures._terminal import run_summary
 from ..records._run_folder import RunFolder
 
 
 def main(arguments: list[str]) -> int:
-    """Runs `metarule watch`."""
+    """Runs `metarule watch` and returns its exit code."""
     configured = tyro.conf.configure(tyro.conf.FlagCreatePairsOff)(watch)
     return tyro.cli(configured, args=arguments, prog="metarule watch")
 
@@ -21,22 +21,24 @@ _Folder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 
 
 def watch(run: _Folder, /, once: bool = False, every: float = 2.0) -> int:
-    """Shows how a run goes, from its files alone: while it goes, from any machine that sees them, and afterwards.
+    """Shows the progress of a run until it is done; Ctrl-C ends.
+
+    It reads the run's files only, so it works on any machine that sees the folder, and after the run has ended.
 
     Args:
         run: the folder of a run.
-        once: show how it stands, and end.
-        every: seconds between two looks. Ctrl-C ends.
+        once: show the progress once and end.
+        every: seconds between two updates.
     """
     folder = RunFolder.open(run)
     if not every > 0:
-        raise BadInput(f"--every is a number of seconds above 0; got {every:g}.")
+        raise BadInput(f"--every must be above 0 seconds; got {every:g}.")
     console = rich.console.Console()
     if once:
-        console.print(frame(folder))
+        console.print(run_summary(folder))
         return 0
-    with rich.live.Live(frame(folder), console=console, auto_refresh=False) as live:
+    with rich.live.Live(run_summary(folder), console=console, auto_refresh=False) as live:
         while not folder.results.exists():
             time.sleep(every)
-            live.update(frame(folder), refresh=True)
+            live.update(run_summary(folder), refresh=True)
     return 0

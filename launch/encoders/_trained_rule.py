@@ -10,7 +10,7 @@ from ...rules import AbstractRecipe, AbstractRule
 from ..options._names import choose
 from ..options._networks import network as make_network
 from ..options._recipes import as_recipe, build
-from ..records._rule_file import describe, load_rule as load, locate_rule, shipped
+from ..records._rule_file import load_rule as load, locate_rule, read_header, shipped
 
 
 _RECORD = {
@@ -58,7 +58,7 @@ class TrainedRule:
             return rule
         own = None if like is None else as_recipe(like)
         path = None if isinstance(rule, AbstractRule) else locate_rule(rule)
-        record = _OBJECT if path is None else {**_RECORD, **describe(path)[1]}
+        record = _OBJECT if path is None else {**_RECORD, **read_header(path)[1]}
         widths, nonlinearity = network or str(record["network"]), activation or str(record["activation"])
         return TrainedRule(
             rule if isinstance(rule, AbstractRule) else _read(locate_rule(rule), own),
@@ -81,7 +81,7 @@ class TrainedRule:
         """A rule of the same structure before any meta-training. Raises `BadInput` where no file tells which."""
         if self.path is None:
             raise BadInput("A rule given as an object has no untrained form: leave `untrained` out of the encoders.")
-        configuration, record = describe(self.path)
+        configuration, record = read_header(self.path)
         return build(configuration, jr.fold_in(jr.key(record.get("seed", 0)), 0), self.like)
 
     def read(self, path: Path) -> AbstractRule:

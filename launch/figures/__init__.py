@@ -1,1 +1,1 @@
-"""Pictures of what a rule does, each with the numbers in it and a sentence that explains it."""
+"""What does a rule do? Figures, each with its numbers and a caption."""

@@ -10,7 +10,7 @@ from ._request import Drawing, FigureRequest, of_task
 
 
 def activation(request: FigureRequest) -> Drawing:
-    """Accuracy with base models of other nonlinearities; --values are their names."""
+    """Draws accuracy against the base model's nonlinearity; --values are names of nonlinearities."""
     names = request.values or tuple(ACTIVATIONS)
     chosen = {name: choose(name, ACTIVATIONS, "activation") for name in names}
     rows = []
@@ -23,13 +23,13 @@ def activation(request: FigureRequest) -> Drawing:
         for index, encoder in enumerate(LEARNED):
             own = [row for row in of_task(rows, task) if row["encoder"] == encoder]
             accuracy, error = (100 * np.array([row[key] for row in own]) for key in ("accuracy", "stderr"))
-            place = np.arange(len(own)) + 0.27 * (index - 1)
-            axes.bar(place, accuracy, 0.27, yerr=2 * error, capsize=2, color=COLOURS[index], label=encoder)
+            positions = np.arange(len(own)) + 0.27 * (index - 1)
+            axes.bar(positions, accuracy, 0.27, yerr=2 * error, capsize=2, color=COLOURS[index], label=encoder)
         axes.set_xticks(range(len(names)), names)
         axes.set(xlabel="nonlinearity of the base model", ylabel=f"accuracy on {task}, %", ylim=(0, 100))
     panes[-1].legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     caption = (
-        f"The rule on base models of other nonlinearities than its own, which is {request.trained.activation}. "
+        f"The rule on base models with different nonlinearities; it was meta-trained on {request.trained.activation}. "
         f"{request.protocol}"
     )
     return Drawing(figure, "Generalisation to nonlinearities", caption, rows)

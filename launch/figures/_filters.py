@@ -16,12 +16,13 @@ _MOMENTS = 4
 
 
 def filters(request: FigureRequest) -> Drawing:
-    """First-layer weights along meta-training, in the images' own order; --values are meta-steps."""
+    """Draws the first layer's weights as images, for rules saved during meta-training; --values are meta-steps."""
     data_set = load(request.tasks[0], request.data_dir)
     if data_set.kind != "image":
-        raise BadInput(f"{data_set.name} holds no images: filters are shown as images of its size.")
+        raise BadInput(f"{data_set.name} holds no images, so filters can't be drawn: name images by --tasks.")
     shape = data_set.train_x.shape[1:]
     pixels = data_set.train_x.reshape(len(data_set.train_x), -1)
+    # After no inner steps every rule has the same weights, those of the random initialisation.
     moments = [("start", request.trained, 0)]
     for step, path in snapshots(request, _MOMENTS).items():
         kept = dataclasses.replace(request.trained, rule=request.trained.read(path))
@@ -32,7 +33,7 @@ def filters(request: FigureRequest) -> Drawing:
         weights = encoder.coefs_[0][:, :_UNITS].T
         weights = weights / np.maximum(np.abs(weights).max(1, keepdims=True), 1e-12)
         rows += [
-            {"rule": title, "unit": unit, **{f"weight_{place}": value for place, value in enumerate(each)}}
+            {"rule": title, "unit": unit, **{f"weight_{pixel}": value for pixel, value in enumerate(each)}}
             for unit, each in enumerate(weights.tolist())
         ]
         tiles.append(_tiled(weights.reshape(-1, *shape)))
@@ -45,21 +46,22 @@ def filters(request: FigureRequest) -> Drawing:
     if len(shape) == 2:
         figure.colorbar(panes[0].images[0], ax=panes, label="weight / largest of the unit", shrink=0.8)
     units = min(_UNITS, request.trained.architecture.widths[0])
-    scale = "the colour of a pixel is that of its three weights, grey is 0" if len(shape) == 3 else "0 is white"
+    scale = "the colours of a pixel show its three weights, grey is 0" if len(shape) == 3 else "white is 0"
     caption = (
         f"Weights from the {shape[0]} x {shape[1]} pixels of {data_set.name} to the first {units} units of the first "
-        f"layer of one base model: at its random start, and after {request.steps} inner steps of the rule as it was "
-        f"along its meta-training. Each unit's weights are divided by the largest of them; {scale}. The rule saw the "
-        "pixels in a random order; here they are in their own."
+        f"layer of one base model: at its random initialisation, and after {request.steps} inner steps of rules saved "
+        f"during meta-training. Each unit's weights are divided by the largest of them; {scale}. The rule saw the "
+        "pixels in a random order; here they are in their original order."
     )
     return Drawing(figure, "Filters of the first layer", caption, rows)
 
 
 def _tiled(images: np.ndarray) -> np.ndarray:
-    """Images side by side in rows, with a gap between them."""
+    """Returns one image with the given images in a square grid, a gap of one pixel between them."""
     columns = math.ceil(math.sqrt(len(images)))
     side = images.shape[1] + 1
     rows = math.ceil(len(images) / columns)
+    # The gaps are blank: NaN has no colour in a colour map, and RGB images use white.
     canvas = np.full((rows * side - 1, columns * side - 1, *images.shape[3:]), np.nan if images.ndim == 3 else 1.0)
     for index, image in enumerate(images):
         top, left = side * (index // columns), side * (index % columns)

@@ -16,7 +16,7 @@ summary { cursor: pointer; margin-top: 0.5rem; }
 
 
 def page(title: str, sections: Sequence[str], foot: str) -> str:
-    """A whole HTML page that loads nothing from anywhere."""
+    """Returns an HTML page of these sections and a footer. It loads nothing from the network."""
     name = html.escape(title)
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title>'
     body = "\n".join([f"<h1>{name}</h1>", *sections, f"<footer>{html.escape(foot)}</footer>"])
@@ -25,21 +25,21 @@ def page(title: str, sections: Sequence[str], foot: str) -> str:
 
 
 def section(title: str, *parts: str, caption: str = "") -> str:
-    """A part of a page: its parts are HTML, its title and its caption are text. The caption follows the first part."""
+    """Returns a section of a page. Parts are HTML; title and caption are text. The caption follows the first part."""
     first, *rest = parts
     shown = f"<figure>{first}<figcaption>{html.escape(caption)}</figcaption></figure>" if caption else first
     return "\n".join([f"<section><h2>{html.escape(title)}</h2>", shown, *rest, "</section>"])
 
 
 def picture(png: bytes, alternative: str) -> str:
-    """A picture within the page itself."""
+    """Returns an HTML image with the PNG embedded in it."""
     return f'<img alt="{html.escape(alternative)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
 
 
 def table(rows: Sequence[Mapping[str, str]], summary: str = "", note: str = "") -> str:
-    """A table whose columns are those of its first row; with a summary it is folded up."""
+    """Returns an HTML table with the columns of its first row; with a summary it can be unfolded."""
     names = list(rows[0]) if rows else []
     head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
     body = "\n".join("<tr>" + "".join(f"<td>{html.escape(row[name])}</td>" for name in names) + "</tr>" for row in rows)
-    made = f'<div class="wide"><table><tr>{head}</tr>\n{body}</table></div>{html.escape(note)}'
-    return f"<details><summary>{html.escape(summary)}</summary>{made}</details>" if summary else made
+    html_table = f'<div class="wide"><table><tr>{head}</tr>\n{body}</table></div>{html.escape(note)}'
+    return f"<details><summary>{html.escape(summary)}</summary>{html_table}</details>" if summary else html_table

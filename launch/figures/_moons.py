@@ -11,7 +11,7 @@ from ._request import Drawing, FigureRequest
 
 
 def moons(request: FigureRequest) -> Drawing:
-    """Scikit-learn's two moons: where a readout of few labels decides, and the features; --values are inner steps."""
+    """Draws a few-shot readout's decisions on scikit-learn's two moons, and the features; --values are inner steps."""
     from sklearn.datasets import make_moons
     from sklearn.decomposition import PCA
     from sklearn.linear_model import RidgeClassifier
@@ -41,9 +41,9 @@ def moons(request: FigureRequest) -> Drawing:
             )
     panes[0].legend(frameon=False, fontsize=8, loc="lower left")
     caption = (
-        f"Two moons, 1,000 unlabelled points. In the input space: where ridge regression on the features decides for "
-        f"either moon, given {request.labels} labels of each (circled), and its accuracy on 1,000 fresh points. Beside "
-        "it: the features, along their first two principal components. One base model, one seed."
+        f"Two moons, 1,000 unlabelled points. Left of each pair: the decision of ridge regression on the features from "
+        f"{request.labels} labels per moon (circled), and its accuracy on 1,000 new points. Right: the features, along "
+        "their first two principal components. One base model, one seed."
     )
     return Drawing(figure, "Two moons", caption, rows)
 

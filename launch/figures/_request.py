@@ -20,10 +20,11 @@ from ._plots import style
 @final
 @dataclasses.dataclass(frozen=True)
 class FigureRequest:
-    """What a figure is to show: of which rule, on which data sets, and how carefully.
+    """The options of `metarule figure`.
 
-    `values` are the places on the figure's own axis, if a person named some; `budget` is the share of their
-    usual steps that baselines get.
+    `trained` is the rule and `tasks` the names of data sets. `values` are those on the figure's own axis, or empty for
+    its defaults. `steps` are inner steps, `labels` labelled examples per class, `queries` test examples per
+    seed. `budget` is the fraction of their training steps that baselines get.
     """
 
     trained: TrainedRule
@@ -37,7 +38,7 @@ class FigureRequest:
     data_dir: Path | None
 
     def numbers(self, default: Sequence[int], low: int) -> list[int]:
-        """The values as whole numbers from `low` on, or the default ones. Raises `BadInput` for others."""
+        """Returns the values as integers of at least `low`, or the defaults. Raises `BadInput` for other values."""
         for value in self.values:
             if not value.isdecimal() or int(value) < low:
                 raise BadInput(f"--values for this figure are whole numbers of {low} or more; got {value!r}.")
@@ -46,7 +47,10 @@ class FigureRequest:
     def score(
         self, names: Sequence[str], architecture: AbstractArchitecture, rule: AbstractRule | None = None
     ) -> list[dict[str, Any]]:
-        """Scores encoders with this base model on every data set; the rule may be another one."""
+        """Scores encoders on every data set and returns rows, as `metarule evaluate` writes them.
+
+        `names` are those of encoders, `rule` replaces the meta-trained rule.
+        """
         protocol = Protocol(
             architecture,
             labels=self.labels,
@@ -54,29 +58,29 @@ class FigureRequest:
             queries=self.queries,
             batch_size=self.trained.batch_size,
         )
-        contest = Comparators(
+        comparators = Comparators(
             protocol, rule or self.trained.rule, self.trained.untrained(), (self.steps,), budget=self.budget
         )
-        encoders = encoders_of(names, contest)
+        encoders = encoders_of(names, comparators)
         data_sets = load_all(self.tasks, self.data_dir, self.labels)
         return [{**row} for row in protocol.rows(encoders, data_sets)]
 
     @property
     def protocol(self) -> str:
-        """How accuracies were measured, as the end of a caption."""
+        """How accuracies were measured, as the last sentences of a caption."""
         return (
-            f"Ridge regression on {self.labels} labels per class; bars: two standard errors over {self.seeds} seeds of "
-            f"the start, the order of inputs and the examples. {self.steps} inner steps on unlabelled examples."
+            f"Ridge regression on {self.labels} labels per class; error bars: two standard errors over {self.seeds} "
+            f"seeds of initialisation, input order and examples. {self.steps} inner steps on unlabelled examples."
         )
 
 
 def of_task(rows: Sequence[Mapping[str, Any]], task: str) -> list[Mapping[str, Any]]:
-    """The rows of one data set by ridge regression, which are those that pictures show."""
+    """Returns the rows of one data set whose readout is ridge regression; figures show only these."""
     return [row for row in rows if row["task"] == task and row["readout"] == "ridge"]
 
 
 def curves(axes: Axes, rows: Sequence[Mapping[str, Any]], along: str) -> None:
-    """Accuracy in % with error bars against a column, a line for each encoder."""
+    """Draws accuracy in % against the column `along`, one line with error bars for each encoder."""
     for index, name in enumerate(dict.fromkeys(row["encoder"] for row in rows)):
         own = [row for row in rows if row["encoder"] == name]
         accuracy, error = (100 * np.array([row[key] for row in own]) for key in ("accuracy", "stderr"))
@@ -88,7 +92,7 @@ def curves(axes: Axes, rows: Sequence[Mapping[str, Any]], along: str) -> None:
 
 @final
 class Drawing(NamedTuple):
-    """A picture, its title, a caption that says what is seen, and the numbers in it as rows of a table."""
+    """A figure, its title, its caption, and its numbers as rows of a table."""
 
     figure: Figure
     title: str

@@ -10,27 +10,24 @@ from ._request import curves, Drawing, FigureRequest, of_task
 
 
 def depth(request: FigureRequest) -> Drawing:
-    """Accuracy with base models of 2 to 11 layers, all but the last as wide as the rule's own; --values are depths."""
+    """Draws accuracy against the number of layers, all but the last as wide as the rule's own; --values are depths."""
     wide, features = request.trained.architecture.widths[0], request.trained.architecture.widths[-1]
     depths = request.numbers((2, 3, 4, 6, 8, 11), 1)
     rows = _along(request, "layers", depths, lambda layers: (wide,) * (layers - 1) + (features,))
     own = len(request.trained.architecture.widths)
     caption = (
-        f"The rule on base models of other depths: hidden layers of {wide} units, {features} features. The one that "
-        f"the table is made with has {own} layers. {request.protocol}"
+        f"The rule on base models of different depths: hidden layers of {wide} units, {features} features. The default "
+        f"base model has {own} layers. {request.protocol}"
     )
     return Drawing(_draw(request, rows, "layers"), "Generalisation to depth", caption, rows)
 
 
 def width(request: FigureRequest) -> Drawing:
-    """Accuracy with one hidden layer of 64 to 10,000 units; --values are widths."""
+    """Draws accuracy against the width of a single hidden layer; --values are widths."""
     features = request.trained.architecture.widths[-1]
     widths = request.numbers((64, 200, 600, 2000, 10_000), 1)
     rows = _along(request, "units", widths, lambda units: (units, features))
-    caption = (
-        f"The rule on base models of other widths: one hidden layer of so many units, and {features} features. "
-        f"{request.protocol}"
-    )
+    caption = f"The rule on base models of different widths: one hidden layer, {features} features. {request.protocol}"
     figure = _draw(request, rows, "units in the hidden layer", "units")
     for axes in figure.axes:
         axes.set_xscale("log")

@@ -9,24 +9,25 @@ from ._request import FigureRequest
 
 
 def snapshots(request: FigureRequest, at_most: int | None = None) -> dict[int, Path]:
-    """The rules that a run kept along its meta-training: those of the steps asked for, or some spread evenly.
+    """Returns the rule files that a run saved during meta-training, by meta-step in ascending order.
 
-    Raises `BadInput` where there are none, or not of those steps.
+    The meta-steps are the request's values or else all, thinned evenly to `at_most`. Raises `BadInput` where the run
+    saved no rules, or none at one of these steps.
     """
     folder = RunFolder(request.trained.folder)
-    there = folder.snapshots
-    if not there:
+    available = folder.snapshots
+    if not available:
         raise BadInput(f"{folder.path / 'snapshots'} holds no rules: give the folder of a run of `metarule train`.")
-    steps = request.numbers(_spread(list(there), at_most), 0)
-    missing = sorted(set(steps) - set(there))
+    steps = request.numbers(_evenly_spaced(list(available), at_most), 0)
+    missing = sorted(set(steps) - set(available))
     if missing:
         raise BadInput(
-            f"{folder.path} kept no rule at step {missing[0]}; --values can be {', '.join(map(str, there))}."
+            f"{folder.path} has no rule of meta-step {missing[0]}; --values can be {', '.join(map(str, available))}."
         )
-    return {step: there[step] for step in sorted(steps)}
+    return {step: available[step] for step in sorted(steps)}
 
 
-def _spread(steps: Sequence[int], at_most: int | None) -> list[int]:
+def _evenly_spaced(steps: Sequence[int], at_most: int | None) -> list[int]:
     if at_most is None or len(steps) <= at_most:
         return list(steps)
-    return [steps[place] for place in np.linspace(0, len(steps) - 1, at_most).round().astype(int)]
+    return [steps[index] for index in np.linspace(0, len(steps) - 1, at_most).round().astype(int)]

@@ -8,11 +8,11 @@ from ._request import Drawing, FigureRequest
 
 
 def training(request: FigureRequest) -> Drawing:
-    """The meta-loss and the norm of the meta-gradient along meta-training, from the metrics of the run."""
+    """Draws the meta-loss and the norm of the meta-gradient against meta-steps, from the metrics of the run."""
     path = RunFolder(request.trained.folder).metrics
     lines = read_metrics(path)
     if not lines:
-        raise BadInput(f"{path} is empty: give the folder of a run that has begun.")
+        raise BadInput(f"{path} is empty: give the folder of a run that has made a meta-step.")
     steps = np.array([line["step"] for line in lines])
     loss = np.array([float(line["meta_loss"]) for line in lines])
     smooth = _smooth(loss, max(1, len(loss) // 20))
@@ -31,14 +31,14 @@ def training(request: FigureRequest) -> Drawing:
     rows = [{name: line.get(name) for name in names} | {"smoothed": mean} for line, mean in zip(lines, smooth)]
     caption = (
         f"Left: the meta-loss over {len(lines)} meta-steps, its running mean, and the lowest loss so far on validation "
-        "tasks, by which the rule is chosen. Right: the norm of the estimated meta-gradient before clipping. "
+        "tasks, which selects the rule. Right: the norm of the estimated meta-gradient before clipping. "
         f"{lines[-1]['seconds']:,.0f} s in all."
     )
     return Drawing(figure, "Meta-training", caption, rows)
 
 
 def _smooth(values: np.ndarray, window: int) -> np.ndarray:
-    """Means of the last `window` values, of fewer at the start; what is not finite is left out."""
+    """Returns the running mean of the last `window` values, of fewer at the start, over the finite values."""
     finite = np.isfinite(values)
     sums, counts = np.cumsum(np.where(finite, values, 0)), np.cumsum(finite)
     before = np.arange(len(values)) - window

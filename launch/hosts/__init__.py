@@ -1,1 +1,1 @@
-"""Who shares the work: cores, devices, processes, and what happens when one is lost."""
+"""Who shares the work? Cores, devices and processes, and what happens when a process is lost."""

@@ -25,16 +25,19 @@ _REPEATS = 10
 def check(
     arguments: list[str], processes: Processes, watchdog: Watchdog | None, distribution: DistributedOptions
 ) -> int:
-    """Tries what a run on these machines will need, and prints what was found; process 0 speaks."""
+    """Runs `metarule pod-check`: lists the devices of all processes and times sums over them; returns the exit code.
+
+    Process 0 prints the tables. Raises `BadInput` where a device returns a wrong sum.
+    """
 
     def pod_check(
         megabytes: float = 64.0,
         distribution: Annotated[DistributedOptions, tyro.conf.arg(name="")] = DistributedOptions(),
     ) -> tuple[float, DistributedOptions]:
-        """Prints devices, hosts and links, and measures sums over all devices, before a long run is started.
+        """Lists hosts and devices, and times sums over all devices, before a long run is started.
 
         Args:
-            megabytes: size of the largest sum, on every device.
+            megabytes: size of the larger of the two arrays to sum, in MB on every device.
         """
         return megabytes, distribution
 
@@ -44,7 +47,7 @@ def check(
         raise BadInput(f"--megabytes must be above 0; got {megabytes:g}.")
     devices = Devices(processes, watchdog, distribution)
     host = {"host": platform.node(), "devices": [_name(device) for device in jax.local_devices()]}
-    hosts = json.loads(processes.conclude(json.dumps(host), lambda heard: json.dumps(list(map(json.loads, heard)))))
+    hosts = json.loads(processes.all_reduce(json.dumps(host), lambda texts: json.dumps(list(map(json.loads, texts)))))
     with devices.awaited("A sum over all devices", 600.0):
         measured = [_measure(count) for count in (1, round(megabytes * 1e6 / 4))]
     if processes.first:
@@ -53,21 +56,25 @@ def check(
 
 
 def _measure(count: int) -> tuple[int, float]:
-    """Bytes on every device and the seconds of a sum of them over all devices. Raises where the sum is wrong."""
+    """Sums arrays of `count` float32 numbers over all devices.
+
+    Returns the bytes on each device and the median seconds of one sum. Raises `BadInput` where the sum is wrong.
+    """
     devices = jax.devices()
     mesh = mesh_of(devices)
     (axis,) = mesh.axis_names
     part = PartitionSpec(axis)
     with jax.set_mesh(mesh):
         sharding = jax.sharding.NamedSharding(mesh, part)
-        mine = lambda index: np.full((1, count), index[0].start or 0, np.float32)
-        x = jax.make_array_from_callback((len(devices), count), sharding, mine)
+        # Device i holds the number i, so that the sum is known and a device that is left out changes it.
+        values = lambda index: np.full((1, count), index[0].start or 0, np.float32)
+        x = jax.make_array_from_callback((len(devices), count), sharding, values)
         add = jax.jit(jax.shard_map(lambda x: jax.lax.psum(x, axis), in_specs=part, out_specs=part, check_vma=False))
         found, times = jax.block_until_ready(add(x)), []
         for _ in range(_REPEATS):
-            begun = time.perf_counter()
+            start = time.perf_counter()
             found = jax.block_until_ready(add(x))
-            times.append(time.perf_counter() - begun)
+            times.append(time.perf_counter() - start)
     expected = len(devices) * (len(devices) - 1) / 2
     for shard in found.addressable_shards:
         if not bool(jnp.all(shard.data == expected)):
@@ -82,15 +89,15 @@ def _name(device: Any) -> str:
 
 def _show(hosts: list[dict[str, Any]], measured: list[tuple[int, float]]) -> None:
     console = rich.console.Console()
-    table = rich.table.Table("process", "host", "devices", title="machines", title_justify="left")
+    table = rich.table.Table("process", "host", "devices", title="processes", title_justify="left")
     for index, host in enumerate(hosts):
         table.add_row(str(index), host["host"], ", ".join(host["devices"]))
     console.print(table)
     count = sum(len(host["devices"]) for host in hosts)
-    links = rich.table.Table("bytes on each", "ms", "MB/s through each", title=f"a sum over {count} devices")
+    links = rich.table.Table("bytes per device", "ms", "MB/s per device", title=f"a sum over {count} devices")
     for size, seconds in measured:
-        # Each device sends and receives this part of the array, twice, in a ring.
-        travels = 2 * (count - 1) / count * size
-        links.add_row(f"{size:,}", f"{1e3 * seconds:.3f}", f"{travels / seconds / 1e6:,.0f}" if count > 1 else "-")
+        # A ring all-reduce is a reduce-scatter and an all-gather: in each, a device sends all parts but one.
+        sent = 2 * (count - 1) / count * size
+        links.add_row(f"{size:,}", f"{1e3 * seconds:.3f}", f"{sent / seconds / 1e6:,.0f}" if count > 1 else "-")
     console.print(links)
     print(f"All {count} devices of {len(hosts)} processes sum rightly.")

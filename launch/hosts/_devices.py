@@ -21,7 +21,10 @@ _Tree = TypeVar("_Tree")
 @final
 @dataclasses.dataclass(frozen=True)
 class Devices:
-    """The processes and devices of a run. By default one process and one device."""
+    """The processes and devices of a run: by default one process with one device.
+
+    `watchdog` ends the process when another one is lost; it is None where there is only one process.
+    """
 
     processes: Processes = dataclasses.field(default_factory=Processes)
     watchdog: Watchdog | None = None
@@ -29,36 +32,41 @@ class Devices:
 
     @contextlib.contextmanager
     def sharing(self, estimator: AbstractEstimator) -> Iterator[str | None]:
-        """Within this, all programs run on the crew's devices. Gives a sentence to say, if there is something to.
+        """Sets the mesh of devices for all programs in the `with` block. Yields a message for the user, or None.
 
-        Raises `BadInput` where the devices can't share the estimator's work evenly.
+        By default that is the largest number of devices that divides the estimator's particles evenly. Raises
+        `BadInput` for a number that doesn't, or that the host doesn't have.
         """
-        there = jax.devices()
-        asked = len(there) if self.processes.count > 1 else self.distribution.devices
-        if asked is not None and not 1 <= asked <= len(there):
+        available = jax.devices()
+        count = len(available) if self.processes.count > 1 else self.distribution.devices
+        if count is not None and not 1 <= count <= len(available):
             raise BadInput(
-                f"--devices {asked}: this host has {len(there)}. On a CPU, "
-                "XLA_FLAGS=--xla_force_host_platform_device_count=N makes N of it."
+                f"--devices {count}: this host has {len(available)}. On a CPU, "
+                "XLA_FLAGS=--xla_force_host_platform_device_count=N makes N devices of its cores."
             )
-        if asked is None:
-            asked = max(count for count in range(1, len(there) + 1) if _suits(estimator, count))
-        estimator.check_devices(asked)
-        said = None
-        if len(there) > 1 and self.distribution.devices != 1:
-            hosts = f" of {self.processes.count} processes" if self.processes.count > 1 else f" of {len(there)}"
-            said = f"The work is shared by {asked} devices{hosts}."
-        if asked == 1:
-            yield said
+        if count is None:
+            count = max(each for each in range(1, len(available) + 1) if _suits(estimator, each))
+        estimator.check_devices(count)
+        message = None
+        if len(available) > 1 and self.distribution.devices != 1:
+            hosts = f" of {self.processes.count} processes" if self.processes.count > 1 else f" of {len(available)}"
+            message = f"The work is shared by {count} devices{hosts}."
+        if count == 1:
+            yield message
         else:
-            with jax.set_mesh(mesh_of(there[:asked])):
+            with jax.set_mesh(mesh_of(available[:count])):
                 if self.processes.count > 1:
                     with self.awaited("The first connection"):
                         connect()
-                yield said
+                yield message
 
     @contextlib.contextmanager
     def awaited(self, what: str, more: float = 0.0) -> Iterator[None]:
-        """Ends the process with a sentence where this takes too long, or another process is lost meanwhile."""
+        """Ends the process with a message if the `with` block takes too long or another process is lost meanwhile.
+
+        `what` names the block in the message; it may take `more` seconds beyond `--hang`. With one process nothing is
+        watched.
+        """
         if self.watchdog is None:
             yield
             return
@@ -77,7 +85,7 @@ class Devices:
 
 
 def to_local(tree: _Tree) -> _Tree:
-    """Arrays that every device has whole, as ones of this process's first device alone."""
+    """Moves the arrays of a tree to this process's first device. Each must be replicated: whole on every device."""
     arrays, rest = eqx.partition(tree, eqx.is_array)
     return eqx.combine(jax.tree.map(_to_local, arrays), rest)
 
@@ -95,6 +103,7 @@ def _suits(estimator: AbstractEstimator, devices: int) -> bool:
 
 
 def _is_loss(error: Exception) -> bool:
-    """Whether the runtime complains about another process: it has no exception of its own for that."""
+    """Returns whether an error of JAX's runtime means that another process is gone."""
+    # The runtime has no exception class for it: what is known is the words in its messages.
     words = ("gloo", "nccl", "unavailable", "deadline_exceeded", "connection", "barrier", "coordination", "peer")
     return any(word in str(error).lower() for word in words)

@@ -5,47 +5,47 @@ import tyro
 
 from ...errors import BadInput
 from ._cores import share_cores
-from ._processes import place, Processes
+from ._processes import process_index_and_count, Processes
 from ._watchdog import Watchdog
 
 
-_HEARTBEAT = 20  # seconds without a sign of life after which JAX's runtime takes a process for lost
+_HEARTBEAT = 20  # seconds without a heartbeat after which JAX's runtime declares a process lost
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class DistributedOptions:
-    """Which devices of which processes share the work."""
+    """Options for sharing the work between devices and processes."""
 
     distributed: bool = False
-    """Share the work with other processes: start the same command once on every host. TPU pods, SLURM, Open MPI and
-    Kubernetes say by themselves who takes part; elsewhere give the next three."""
+    """Share the work with other processes: start the same command once on every host. On a TPU pod, SLURM, Open MPI
+    and Kubernetes the next three options are detected; elsewhere they are required."""
     coordinator: str | None = None
-    """HOST:PORT of process 0, which all can reach."""
+    """HOST:PORT of process 0, reachable from all hosts."""
     processes: int | None = None
-    """How many processes there are."""
+    """Number of processes."""
     process_id: int | None = None
-    """Which of them this is, from 0."""
+    """Index of this process, from 0."""
     devices: int | None = None
-    """How many of this host's devices to use, of a CPU how many cores; by default as many as can share the work
-    evenly."""
+    """Number of this host's devices to use (on a CPU, of cores); by default as many as divide the work evenly."""
     patience: float = 300.0
-    """Seconds to wait at the start for the other processes."""
+    """Seconds to wait for the other processes at the start."""
     hang: float = 1800.0
-    """Seconds after which a meta-step, a validation or a checkpoint is taken to hang, and the run ends."""
+    """Seconds after which a meta-step, a validation or a checkpoint counts as hung and the run ends."""
 
     @staticmethod
     def of(arguments: list[str]) -> "DistributedOptions":
-        """What a command line says of machines; the rest of it is not looked at."""
+        """Parses these options from a command line and ignores all others."""
         arguments = [argument for argument in arguments if argument not in ("-h", "--help")]
         configured = tyro.conf.configure(tyro.conf.FlagCreatePairsOff)(DistributedOptions)
         return tyro.cli(configured, args=arguments, return_unknown_args=True)[0]
 
     def join(self) -> tuple[Processes, Watchdog | None]:
-        """Meets the other processes, or makes devices of this host's cores. To be called before anything is imported
-        that makes arrays.
+        """Connects to the other processes or, without `--distributed`, makes every core of this host a device.
 
-        Raises `BadInput` for options that can't be; ends the process where the others don't come in time.
+        Returns this process's place among all, and the watchdog of several processes. Call it before the import of
+        anything that makes arrays. Raises `BadInput` for invalid options; ends the process where the others can't be
+        reached within `--patience`.
         """
         if not self.distributed:
             for name in ("coordinator", "processes", "process_id"):
@@ -58,9 +58,9 @@ class DistributedOptions:
             "Another process of this run was lost, or the network between them; "
             "start all processes again with --resume to go on from the last checkpoint."
         )
-        nobody = self._nobody(), 2
-        with watchdog.within(self.patience, nobody, nobody):
-            index, count = self._meet()
+        unreachable = self._unreachable(), 2
+        with watchdog.within(self.patience, unreachable, unreachable):
+            index, count = self._connect()
         return Processes(index, count, self.patience), watchdog
 
     def _check(self) -> None:
@@ -77,7 +77,7 @@ class DistributedOptions:
             if not host or not port.isdecimal():
                 raise BadInput(f"--coordinator is HOST:PORT, such as 10.0.0.1:8476; got {self.coordinator}.")
 
-    def _meet(self) -> tuple[int, int]:
+    def _connect(self) -> tuple[int, int]:
         import jax
 
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -86,21 +86,21 @@ class DistributedOptions:
                 self.coordinator,
                 self.processes,
                 self.process_id,
-                initialization_timeout=round(self.patience) + 60,  # The watchdog's sentence comes first.
+                initialization_timeout=round(self.patience) + 60,  # The watchdog's message comes first.
                 heartbeat_timeout_seconds=_HEARTBEAT,
                 shutdown_timeout_seconds=_HEARTBEAT,
             )
         except (ValueError, TypeError) as error:
             raise BadInput(
-                "Nothing here says which processes take part (a TPU pod, SLURM, Open MPI or Kubernetes would): "
+                "The processes can't be detected here (outside of TPU pods, SLURM, Open MPI and Kubernetes): "
                 "give --coordinator HOST:PORT, --processes N and --process-id I."
             ) from error
         except RuntimeError as error:
-            raise BadInput(f"{self._nobody()} ({str(error).splitlines()[0]})") from error
-        return place()
+            raise BadInput(f"{self._unreachable()} ({str(error).splitlines()[0]})") from error
+        return process_index_and_count()
 
-    def _nobody(self) -> str:
-        where = self.coordinator or "the address that the cluster names"
+    def _unreachable(self) -> str:
+        where = self.coordinator or "the address that the cluster gives"
         count = f"{self.processes} processes" if self.processes else "all processes"
         if self.process_id == 0:
             return (

@@ -8,15 +8,16 @@ from ...errors import BadInput
 
 _Result = TypeVar("_Result")
 
-_LONG = 7 * 24 * 3600.0
+_LONG = 7 * 24 * 3600.0  # seconds: as long as process 0 may need for an action that all wait for
 
 
 @final
 class Processes:
-    """The processes of one run, and what they tell each other: process 0 hears all, and all hear what it concludes.
+    """The processes of one run, and how they exchange short texts.
 
-    Short texts only, by the store that JAX's runtime keeps for its own; numbers travel by collectives. All processes
-    call the same methods in the same order. Of one process, everything is as if it were alone.
+    Texts travel through the key-value store of JAX's distributed runtime; arrays travel by collectives, not here. All
+    processes must call the same methods in the same order. With one process every method acts on that process alone.
+    `patience` is the number of seconds to wait for the others.
     """
 
     def __init__(self, index: int = 0, count: int = 1, patience: float = 300.0):
@@ -26,75 +27,85 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this one writes files and speaks."""
+        """Whether this is process 0, which writes the run's files and prints."""
         return self.index == 0
 
-    def conclude(self, said: str, judge: Callable[[list[str]], str], patience: float | None = None) -> str:
-        """Every process says something; what process 0 makes of it, all are given."""
+    def all_reduce(self, text: str, reduce: Callable[[list[str]], str], patience: float | None = None) -> str:
+        """Process 0 reduces the texts of all processes, in their order, to one; returns that on every process."""
         if self.count == 1:
-            return judge([said])
-        from jax._src.distributed import global_state  # There is no public way to this store.
+            return reduce([text])
+        from jax._src.distributed import global_state  # JAX has no public name for this store.
 
         store, milliseconds = global_state.client, round(1000 * (patience or self._patience))
         assert store is not None
-        place = f"metarule/{next(self._numbers)}"
+        prefix = f"metarule/{next(self._numbers)}"  # One per call: keys in the store can't be overwritten.
         if self.first:
             others = range(1, self.count)
-            heard = [said, *(store.blocking_key_value_get(f"{place}/{index}", milliseconds) for index in others)]
-            store.key_value_set(f"{place}/verdict", judge(heard))
+            texts = [text, *(store.blocking_key_value_get(f"{prefix}/{index}", milliseconds) for index in others)]
+            store.key_value_set(f"{prefix}/result", reduce(texts))
         else:
-            store.key_value_set(f"{place}/{self.index}", said)
-        return store.blocking_key_value_get(f"{place}/verdict", milliseconds)
+            store.key_value_set(f"{prefix}/{self.index}", text)
+        return store.blocking_key_value_get(f"{prefix}/result", milliseconds)
 
     def together(self, action: Callable[[], _Result]) -> _Result:
-        """Every process does the same. Raises `BadInput` on all if it is raised on one, saying on which."""
-        result, refused = None, ""
+        """Runs an action on every process and returns this process's result.
+
+        Raises `BadInput` on all processes if the action raises it on one; the message names that process.
+        """
+        result, error_text = None, ""
         try:
             result = action()
         except BadInput as error:
-            refused = str(error)
-        verdict = self.conclude(refused, _refusal)
-        if verdict:
-            raise BadInput(verdict)
+            error_text = str(error)
+        first_error = self.all_reduce(error_text, _first_error)
+        if first_error:
+            raise BadInput(first_error)
         return result  # type: ignore[return-value]
 
     def once(self, action: Callable[[], Any]) -> Any:
-        """Process 0 alone does something, for as long as it takes: its result (JSON) or its `BadInput`, on all."""
-        said = ""
+        """Runs an action on process 0 only and returns its result, which must be JSON, on all processes.
+
+        Raises `BadInput` on all processes if the action raises it. The others wait without a time limit.
+        """
+        text = ""
         if self.first:
             try:
-                said = json.dumps([action(), None])
+                text = json.dumps([action(), None])
             except BadInput as error:
-                said = json.dumps([None, str(error)])
-        result, refused = json.loads(self.conclude(said, lambda heard: heard[0], _LONG))
-        if refused is not None:
-            raise BadInput(refused)
+                text = json.dumps([None, str(error)])
+        result, error_text = json.loads(self.all_reduce(text, lambda texts: texts[0], _LONG))
+        if error_text is not None:
+            raise BadInput(error_text)
         return result
 
     def agree(self, facts: Mapping[str, Any]) -> None:
-        """Raises `BadInput` on all processes if one of them has other facts, naming it and the first difference."""
-        verdict = self.conclude(json.dumps(dict(facts)), _difference)
-        if verdict:
-            raise BadInput(verdict)
+        """Raises `BadInput` on all processes unless these facts, which must be JSON, are equal on all of them.
+
+        The message names the first process that differs from process 0, and the first fact.
+        """
+        difference = self.all_reduce(json.dumps(dict(facts)), _difference)
+        if difference:
+            raise BadInput(difference)
 
 
-def place() -> tuple[int, int]:
-    """Which process this is, and of how many; JAX has met the others but not yet looked for devices."""
+def process_index_and_count() -> tuple[int, int]:
+    """Returns this process's index and the number of processes, once JAX's distributed runtime is initialised."""
+    # `jax.process_index` would initialise the devices, too early.
     from jax._src.distributed import global_state
 
     return global_state.process_id, global_state.num_processes
 
 
-def _refusal(heard: list[str]) -> str:
-    refused = [(index, sentence) for index, sentence in enumerate(heard) if sentence]
-    if not refused:
+def _first_error(texts: list[str]) -> str:
+    errors = [(index, text) for index, text in enumerate(texts) if text]
+    if not errors:
         return ""
-    index, sentence = refused[0]
-    return sentence if len(heard) == 1 or len(refused) == len(heard) else f"Process {index}: {sentence}"
+    index, text = errors[0]
+    return text if len(texts) == 1 or len(errors) == len(texts) else f"Process {index}: {text}"
 
 
-def _difference(heard: list[str]) -> str:
-    expected, *others = map(json.loads, heard)
+def _difference(texts: list[str]) -> str:
+    expected, *others = map(json.loads, texts)
     for index, facts in enumerate(others, 1):
         for name in expected | facts:
             if facts.get(name) != expected.get(name):

@@ -8,22 +8,22 @@ from ._processes import Processes
 
 
 class Stop(Protocol):
-    """Whether a run was told to stop."""
+    """Tells whether a run was asked to stop."""
 
     def is_set(self) -> bool:
-        """To be asked once a step, by all processes: they are given the same answer at the same step."""
+        """Returns the same answer at the same step on all processes. Call it once a step, on all of them."""
         ...
 
 
 @contextmanager
 def terminated(processes: Processes) -> Iterator[Stop]:
-    """Hears SIGTERM, sent to any process: a preempted run saves what it has."""
+    """Yields a `Stop` that is set when any of the processes receives SIGTERM, so that a preempted run can save."""
     if processes.count > 1:
         yield _Agreed()
         return
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield event
+        yield event  # Python lets only the main thread handle signals.
         return
     before = signal.signal(signal.SIGTERM, lambda *_: event.set())
     try:
@@ -34,13 +34,13 @@ def terminated(processes: Processes) -> Iterator[Stop]:
 
 @final
 class _Agreed:
-    """JAX's own agreement: SIGTERM to one process names a step that none has gone beyond."""
+    """A `Stop` of several processes: after SIGTERM to one, JAX names a step that no process has passed yet."""
 
     def __init__(self):
-        self._asked = 0
+        self._step = 0
 
     def is_set(self) -> bool:
         from jax.experimental import multihost_utils
 
-        self._asked += 1
-        return multihost_utils.reached_preemption_sync_point(self._asked)
+        self._step += 1
+        return multihost_utils.reached_preemption_sync_point(self._step)

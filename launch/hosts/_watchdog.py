@@ -11,7 +11,7 @@ from typing import final, NoReturn
 
 
 def end(sentence: str, code: int) -> NoReturn:
-    """Ends this process at once, whatever its other threads wait for."""
+    """Prints a message and ends this process at once, without waiting for other threads or exit handlers."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
     os.write(2, f"metarule: {sentence}\n".encode())
@@ -20,10 +20,10 @@ def end(sentence: str, code: int) -> NoReturn:
 
 @final
 class Watchdog:
-    """Ends the process with one sentence when something takes too long, or when JAX's runtime gives up.
+    """Ends the process with a message when something takes too long, or when JAX's runtime aborts.
 
-    A process that waits for one that is gone would wait for ever, and can't be interrupted: it waits inside of the
-    runtime, which ends itself by `abort` where it notices. Seconds are those of a clock that never goes backwards.
+    A process that waits for a lost one waits for ever, inside the runtime, where Python can't interrupt it; where the
+    runtime notices the loss, it calls `abort`. `lost` is the message after an abort; the exit code is 1.
     """
 
     def __init__(self, lost: str):
@@ -31,14 +31,17 @@ class Watchdog:
         self._deadline = math.inf
         threading.Thread(target=self._watch, daemon=True).start()
         handler = ctypes.CFUNCTYPE(None, ctypes.c_int)
-        self._aborted = handler(lambda _: end(*self._gone))  # Kept: the C library does not.
+        self._aborted = handler(lambda _: end(*self._gone))  # An attribute, because the C library keeps no reference.
         register = ctypes.CDLL(None).signal
         register.argtypes, register.restype = [ctypes.c_int, handler], ctypes.c_void_p
         register(signal.SIGABRT, self._aborted)  # Python's own handlers run too late to outlive an abort.
 
     @contextlib.contextmanager
     def within(self, seconds: float, late: tuple[str, int], gone: tuple[str, int] | None = None) -> Iterator[None]:
-        """Gives what follows so many seconds, and says what to end with: when late, and when the runtime gives up."""
+        """Limits the `with` block to so many seconds.
+
+        `late` is the message and exit code when the time is up, `gone` those when the runtime aborts meanwhile.
+        """
         self._late, self._gone = late, gone or self._lost
         self._deadline = time.monotonic() + seconds
         try:
@@ -47,7 +50,7 @@ class Watchdog:
             self._deadline, self._gone = math.inf, self._lost
 
     def lose(self, why: str) -> NoReturn:
-        """Ends the process because another is gone."""
+        """Ends the process because another one is lost; `why` is added to the message."""
         sentence, code = self._lost
         end(f"{sentence} ({why})", code)
 

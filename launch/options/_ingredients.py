@@ -2,14 +2,14 @@ from collections.abc import Callable
 
 from ... import rules
 from ...errors import BadInput
-from ...rules import LearnedRule
+from ...rules import AbstractRule
 
 
-def _terms(*kinds: type[rules.AbstractTerm]) -> Callable[[LearnedRule], LearnedRule]:
+def _terms(*kinds: type[rules.AbstractTerm]) -> Callable[[AbstractRule], AbstractRule]:
     return lambda rule: rules.without_terms(rule, *kinds)
 
 
-def _features(*kinds: type[rules.AbstractFeature]) -> Callable[[LearnedRule], LearnedRule]:
+def _features(*kinds: type[rules.AbstractFeature]) -> Callable[[AbstractRule], AbstractRule]:
     return lambda rule: rules.without_features(rule, *kinds)
 
 
@@ -21,7 +21,7 @@ LATERAL = (
     rules.SquaredLowerLateral,
 )
 
-INGREDIENTS: dict[str, Callable[[LearnedRule], LearnedRule]] = {
+INGREDIENTS: dict[str, Callable[[AbstractRule], AbstractRule]] = {
     # The twelve terms, by the names of the released code.
     "0_order": _terms(rules.ZerothOrder),
     "1_order": _terms(rules.FirstOrder),
@@ -50,11 +50,12 @@ INGREDIENTS: dict[str, Callable[[LearnedRule], LearnedRule]] = {
     "projection": rules.without_projection,
     "growth": rules.without_growth,
     "decay": rules.without_decay,
+    "momentum": rules.without_momentum,
 }
 """What can be left out of a rule, by name: the one place where names meet the parts of a rule."""
 
 
-def leave_out(rule: LearnedRule, names: tuple[str, ...]) -> LearnedRule:
+def leave_out(rule: AbstractRule, names: tuple[str, ...]) -> AbstractRule:
     """The rule without the ingredients of these names. Raises `BadInput` for an unknown name."""
     for name in names:
         if name not in INGREDIENTS:

@@ -15,7 +15,7 @@ from ...tasks import (
     ImageTasks,
     join,
     load,
-    Noise,
+    PixelNoise,
     Pool,
     Shade,
     Thicken,
@@ -36,8 +36,8 @@ TOPICS = "topics"
 _WORDS = 256
 
 AUGMENTATIONS: dict[str, tuple[AbstractAugmentation, ...]] = {
-    "full": (Affine(), Thicken(), Blur(), Shade(), Contrast(), Noise()),
-    "light": (Affine(), Noise()),
+    "full": (Affine(), Thicken(), Blur(), Shade(), Contrast(), PixelNoise()),
+    "light": (Affine(), PixelNoise()),
     "none": (),
 }
 

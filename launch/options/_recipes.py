@@ -10,7 +10,7 @@ from jaxtyping import PRNGKeyArray
 
 from ... import rules
 from ...errors import BadInput
-from ...rules import AbstractRecipe, AbstractRule, LearnedRule
+from ...rules import AbstractRecipe, AbstractRule, LearnedRule, Momentum
 from ..records._description import class_name, describe
 from ._fields import fields_as_options, with_description
 from ._ingredients import leave_out
@@ -37,11 +37,13 @@ class Lean(AbstractRecipe):
     """Initial step size of the inner loop; it is learned."""
     without: tuple[str, ...] = _EXPENSIVE
     """Ingredients to leave out; by default half of the terms, so that a step costs less."""
+    momentum: float = 0.0
+    """Initial decay of a moving average that takes the place of the updates, and is learned; 0 for none."""
 
-    def build(self, key: PRNGKeyArray) -> LearnedRule:
+    def build(self, key: PRNGKeyArray) -> AbstractRule:
         sizes = {name: getattr(self, name) for name in ("hidden", "signal", "readout", "width", "step_size")}
-        _check(sizes)
-        return _make(rules.lean, sizes, self.without, key)
+        _check({**sizes, "momentum": self.momentum})
+        return _make(rules.lean, sizes, (self.without, self.momentum), key)
 
 
 @final
@@ -65,12 +67,14 @@ class Released(AbstractRecipe):
     """Step size of the inner loop; a constant."""
     without: tuple[str, ...] = ()
     """Ingredients to leave out."""
+    momentum: float = 0.0
+    """Initial decay of a moving average that takes the place of the updates, and is learned; 0 for none."""
 
-    def build(self, key: PRNGKeyArray) -> LearnedRule:
+    def build(self, key: PRNGKeyArray) -> AbstractRule:
         sizes = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         _check(sizes)
-        outputs, without = sizes.pop("outputs"), sizes.pop("without")
-        return _make(rules.released, {"outputs": outputs, **sizes}, without, key)
+        without, momentum = sizes.pop("without"), sizes.pop("momentum")
+        return _make(rules.released, sizes, (without, momentum), key)
 
 
 @final
@@ -150,9 +154,11 @@ def without_weak_types(rule: AbstractRule) -> AbstractRule:
 
 @eqx.filter_jit  # One program, which the next command finds compiled, instead of a hundred small ones.
 def _make(
-    rule: Callable[..., LearnedRule], sizes: dict[str, Any], without: tuple[str, ...], key: PRNGKeyArray
-) -> LearnedRule:
-    return leave_out(rule(key=key, **sizes), without)
+    rule: Callable[..., LearnedRule], sizes: dict[str, Any], parts: tuple[tuple[str, ...], float], key: PRNGKeyArray
+) -> AbstractRule:
+    without, momentum = parts
+    made: AbstractRule = rule(key=key, **sizes)
+    return leave_out(Momentum.create(made, momentum) if momentum else made, without)
 
 
 def _check(sizes: dict[str, Any]) -> None:
@@ -164,3 +170,5 @@ def _check(sizes: dict[str, Any]) -> None:
             raise BadInput(f"{option} must be odd; got {size}.")
         if name == "step_size" and not size > 0:
             raise BadInput(f"{option} must be above 0; got {size}.")
+        if name == "momentum" and not 0 <= size < 1:
+            raise BadInput(f"{option} must be at least 0 and below 1; got {size}.")

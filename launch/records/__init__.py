@@ -1,1 +1,1 @@
-"""What is left behind: run folders, rule files, checkpoints, metrics, tables."""
+"""What does a run leave behind? Run folders, rule files, checkpoints, metrics and tables."""

@@ -16,12 +16,12 @@ from jaxtyping import PyTree
 
 from ...errors import BadInput
 from ..hosts._processes import Processes
-from ._fingerprint import fingerprint, part, whole
+from ._fingerprint import fingerprint, full_fingerprint, local_sum
 from ._leaves import difference, named_leaves, numbers, signature, with_leaves
 
 
 class Restored(NamedTuple):
-    """A checkpoint that was read: its step, the state, what was saved beside it, and what there is to tell a person."""
+    """A checkpoint that was read: its step, the state, the JSON saved with it, and messages for the user."""
 
     step: int
     state: Any
@@ -30,23 +30,24 @@ class Restored(NamedTuple):
 
 
 class _Damaged(Exception):
-    pass
+    """A checkpoint that can't be trusted; the message says why."""
 
 
 @final
 class Checkpoints:
-    """The checkpoints of one run: written whole and in the background, and verified before they are believed.
+    """The checkpoints of one run, written by Orbax in the background and verified when they are read.
 
-    A state is any tree of arrays and typed keys. Beside it goes a fingerprint of every array, so that a truncated or
-    altered checkpoint is never taken for a good one. The latest `keep` are kept. Use it as a context manager, or call
+    A state is any tree of arrays and typed keys. A fingerprint of every array is saved with it, so that a truncated or
+    altered checkpoint is never used. The latest `keep` checkpoints stay on disk. Use this as a context manager, or call
     `close`, so that the last checkpoint is finished.
 
-    Of several processes each writes what is on its devices, into a folder that all of them see. Each reads and verifies
-    all of it, whatever devices it was saved from, and none believes what another found damaged.
+    With several processes, each writes the arrays on its own devices, into a folder that all of them share. When
+    reading, each process reads and verifies the whole checkpoint, whatever devices it was saved from; one that any
+    process finds damaged is used by none.
     """
 
     def __init__(self, folder: Path, keep: int = 3, processes: Processes = Processes()):
-        # Orbax reports what it does, and every failure a second time, through absl.
+        # Orbax logs its progress, and each failure a second time, through absl.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep, cleanup_tmp_directories=True, save_root_metadata=False, lightweight_initialize=True
@@ -70,13 +71,13 @@ class Checkpoints:
 
     @property
     def steps(self) -> tuple[int, ...]:
-        """The steps that there are checkpoints of, the latest last; whether they are good shows when they are read."""
+        """Returns the steps of all checkpoints in ascending order; damaged ones are found only when they are read."""
         return tuple(sorted(self._manager.all_steps(read=True)))
 
     def save(self, step: int, state: PyTree, extra: dict[str, Any]) -> None:
-        """Begins to write a checkpoint and returns as soon as the arrays may change again. `extra` is JSON.
+        """Starts to write a checkpoint, and returns as soon as the arrays may be changed. `extra` must be JSON.
 
-        Raises `BadInput` if this or the previous checkpoint can't be written; the last good one is then still whole.
+        Raises `BadInput` if this or the previous checkpoint can't be written; the last good one then stays whole.
         """
         self._drop_abandoned()
         leaves = {name: numbers(leaf) for name, leaf in named_leaves(state).items()}
@@ -85,7 +86,7 @@ class Checkpoints:
             "digests": self._digests(leaves),
             "extra": extra,
         }
-        # Orbax writes no array without elements; its signature says all there is to know about one.
+        # Orbax refuses arrays without elements; the signature in the manifest is enough to restore one.
         stored = {name: leaf for name, leaf in leaves.items() if leaf.size}
         try:
             self._manager.save(
@@ -101,7 +102,7 @@ class Checkpoints:
             raise self._failure(step if self._saving is None else self._saving, error) from error
 
     def wait(self) -> None:
-        """Waits until the checkpoint that is being written is whole. Raises `BadInput` as `save` does."""
+        """Waits until the checkpoint in progress is written. Raises `BadInput` as `save` does."""
         try:
             self._manager.wait_until_finished()
             self._manager.check_for_errors()
@@ -109,17 +110,18 @@ class Checkpoints:
             raise self._failure(self._saving or 0, error) from error
 
     def close(self) -> None:
-        """Waits and lets go. Raises `BadInput` as `save` does."""
+        """Waits as `wait` does, and frees what Orbax holds. Raises `BadInput` as `save` does."""
         try:
             self.wait()
         finally:
             self._manager.close()
 
     def restore(self, like: PyTree) -> Restored:
-        """Reads the latest good checkpoint into a state of the structure of `like` (its arrays may be shapes only).
+        """Reads the latest undamaged checkpoint into a state with the structure of `like`.
 
-        A damaged one is passed over and named in the notes. Whatever is later than the one that was used is deleted
-        when the next is saved. Raises `BadInput` if none is good, or if a good one's fields are not those of `like`.
+        The arrays of `like` may be shapes without values. Damaged checkpoints are skipped and named in the notes; they
+        are deleted at the next `save`. Raises `BadInput` if no checkpoint is good, or if its arrays don't have the
+        names, shapes and types of those of `like`.
         """
         notes = []
         for step in reversed(self.steps):
@@ -128,7 +130,8 @@ class Checkpoints:
                 found = self._read(step, like)
             except _Damaged as error:
                 damage = str(error)
-            damage = self._processes.conclude(damage, lambda heard: next(filter(None, heard), ""))
+            # Damage may be visible to one process only, and all must use the same checkpoint.
+            damage = self._processes.all_reduce(damage, lambda texts: next(filter(None, texts), ""))
             if damage or found is None:
                 notes.append(f"The checkpoint of step {step} is damaged ({damage}) and was passed over.")
                 continue
@@ -149,13 +152,13 @@ class Checkpoints:
         if differs is not None:
             raise BadInput(
                 f"The checkpoint of step {step} in {self._folder} is of another configuration or version: {differs}; "
-                "give the configuration that it was begun with, or another --run."
+                "give the configuration that the run was started with, or another --run."
             )
-        leaves = self._restore(step, {name: at_hand(leaf) for name, leaf in wanted.items() if leaf.size})
+        leaves = self._restore(step, {name: on_first_device(leaf) for name, leaf in wanted.items() if leaf.size})
         for name, leaf in wanted.items():
             if not leaf.size:
                 leaves[name] = np.zeros(leaf.shape, leaf.dtype)
-            if whole(leaves[name]) != manifest["digests"][name]:
+            if full_fingerprint(leaves[name]) != manifest["digests"][name]:
                 raise _Damaged(f"the numbers of {name!r} are not those that were saved")
             leaves[name] = _like(wanted[name], leaves[name])
         return with_leaves(like, leaves), manifest["extra"]
@@ -163,11 +166,11 @@ class Checkpoints:
     def _digests(self, leaves: dict[str, Any]) -> dict[str, str]:
         names = list(leaves)
 
-        def add(heard: list[str]) -> str:
-            return json.dumps([sum(parts) % 2**64 for parts in zip(*map(json.loads, heard))])
+        def add(texts: list[str]) -> str:
+            return json.dumps([sum(sums) % 2**64 for sums in zip(*map(json.loads, texts))])
 
-        parts = json.loads(self._processes.conclude(json.dumps([part(leaves[name]) for name in names]), add))
-        return {name: fingerprint(leaves[name], found) for name, found in zip(names, parts)}
+        totals = json.loads(self._processes.all_reduce(json.dumps([local_sum(leaves[name]) for name in names]), add))
+        return {name: fingerprint(leaves[name], total) for name, total in zip(names, totals)}
 
     def _manifest(self, step: int) -> Any:
         try:
@@ -176,12 +179,12 @@ class Checkpoints:
             raise _Damaged("it can't be read") from error
 
     def _restore(self, step: int, shapes: dict[str, jax.ShapeDtypeStruct]) -> dict[str, Any]:
-        # Orbax reads arrays side by side. When one fails it lets go of the others, which then complain to the screen
-        # about having nobody to report to, some at once and some when they are collected.
+        # Orbax reads arrays concurrently. When one fails it abandons the other reads, and Python prints a warning about
+        # each abandoned coroutine, some at once and some when they are garbage-collected: hence the hook and `collect`.
         hook, sys.unraisablehook = sys.unraisablehook, _drop
         try:
-            with contextlib.suppress(Exception), alone(self._processes) as checkpointer:
-                # A damaged file ends in whatever its reader stumbles over.
+            with contextlib.suppress(Exception), local_checkpointer(self._processes) as checkpointer:
+                # A damaged file can raise any exception, all reported as `_Damaged` below.
                 return checkpointer.restore(self._folder / str(step) / "state", shapes)
             time.sleep(0.2)
             gc.collect()
@@ -190,7 +193,7 @@ class Checkpoints:
         raise _Damaged("it can't be read")
 
     def _drop_abandoned(self) -> None:
-        # Orbax keeps by number: a damaged checkpoint with a higher one would push out what is written from here on.
+        # Orbax keeps the highest steps: a damaged checkpoint of a later step would push out the ones saved from now on.
         if self._restored is not None:
             for step in self.steps:
                 if step > self._restored:
@@ -226,8 +229,8 @@ def _digest(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
-def alone(processes: Processes) -> ocp.StandardCheckpointer:
-    """A reader that does not wait for other processes."""
+def local_checkpointer(processes: Processes) -> ocp.StandardCheckpointer:
+    """Returns a checkpointer that reads without waiting for other processes."""
     if processes.count == 1:
         return ocp.StandardCheckpointer()
     index = processes.index
@@ -235,10 +238,10 @@ def alone(processes: Processes) -> ocp.StandardCheckpointer:
     return ocp.StandardCheckpointer(multiprocessing_options=options)
 
 
-def at_hand(leaf: Any) -> jax.ShapeDtypeStruct:
-    """An array's shape, on this process's first device."""
-    place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
+def on_first_device(leaf: Any) -> jax.ShapeDtypeStruct:
+    """Returns an array's shape and type with a sharding on this process's first device."""
+    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device)
 
 
 def _like(wanted: Any, leaf: Any) -> Any:
@@ -247,6 +250,6 @@ def _like(wanted: Any, leaf: Any) -> Any:
         return found
     sharding = wanted.sharding
     if sharding is None or len(sharding.device_set) == 1:
-        # An array that is bound to its device compiles anew what one that isn't has compiled already.
+        # Uncommitted to a device, as in a fresh run: a committed array would make JAX compile every program anew.
         return jnp.asarray(found)
     return jax.make_array_from_callback(found.shape, sharding, lambda index: found[index])

@@ -39,8 +39,8 @@ def class_name(kind: Any) -> str:
 
 
 def flat(value: Any, name: str = "") -> dict[str, Any]:
-    """A configuration's values under the dotted names of their places."""
+    """Flattens nested dictionaries: returns the values by the dotted names of their places, such as `rule.hidden`."""
     if not isinstance(value, dict) or not value:
         return {name: value}
     inner = [flat(each, f"{name}.{key}" if name else str(key)) for key, each in value.items()]
-    return {key: each for some in inner for key, each in some.items()}
+    return {key: each for values in inner for key, each in values.items()}

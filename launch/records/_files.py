@@ -7,7 +7,7 @@ from ...errors import BadInput
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Writes a whole file or leaves what was there before, whatever happens meanwhile.
+    """Writes a file atomically: an interrupted write leaves the earlier file untouched.
 
     Raises `BadInput` where the file can't be written.
     """
@@ -20,7 +20,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, 0o666 & ~_umask())  # `mkstemp` makes files that only their owner can read.
         os.replace(temporary, path)
     except OSError as error:
         if temporary is not None:

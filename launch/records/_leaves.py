@@ -15,33 +15,33 @@ _Tree = TypeVar("_Tree")
 
 
 def named_leaves(tree: PyTree) -> dict[str, Any]:
-    """The arrays of a tree under the names of their paths, such as `update.blocks.0.weight`.
+    """Returns the arrays of a tree by the names of their paths, such as `update.blocks.0.weight`.
 
-    Typed keys appear as the numbers that they hold. Shapes without values (`jax.ShapeDtypeStruct`) count as arrays.
+    Shapes without values (`jax.ShapeDtypeStruct`) count as arrays. Typed keys stay keys: see `numbers`.
     """
     leaves = {}
     for path, leaf in jtu.tree_leaves_with_path(eqx.filter(tree, _is_array)):
         name = jtu.keystr(path, simple=True, separator=".")
-        if name in leaves:
+        if name in leaves:  # As in {"a.b": x, "a": {"b": y}}.
             raise ValueError(f"Two leaves are called {name!r}.")
         leaves[name] = leaf
     return leaves
 
 
 def numbers(leaf: Any) -> Any:
-    """An array as plain numbers: a typed key as what it holds, anything else as it is."""
+    """Returns a typed key as the array of numbers that it holds, and any other array unchanged."""
     if not _is_key(leaf):
         return leaf
     return jax.eval_shape(jr.key_data, leaf) if isinstance(leaf, jax.ShapeDtypeStruct) else jr.key_data(leaf)
 
 
 def signature(leaf: Any) -> str:
-    """What an array is, without its values: `float32[3,4]`."""
+    """Returns an array's type and shape as text: `float32[3,4]`."""
     return f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"
 
 
 def with_leaves(like: _Tree, leaves: Mapping[str, Any]) -> _Tree:
-    """A tree like the given one with other numbers in its arrays, as `named_leaves` and `numbers` gave them."""
+    """Returns a copy of a tree with other arrays, given by name; where the tree has a typed key, by `numbers`."""
     arrays, rest = eqx.partition(like, _is_array)
 
     def replace(path: Any, leaf: Any) -> Any:
@@ -52,7 +52,7 @@ def with_leaves(like: _Tree, leaves: Mapping[str, Any]) -> _Tree:
 
 
 def difference(expected: Mapping[str, str], found: Mapping[str, str]) -> str | None:
-    """The first way in which one set of names and signatures is not the other, in words; None if they agree."""
+    """Describes the first difference between two sets of names and signatures; None if they agree."""
     for name, wanted in expected.items():
         if name not in found:
             return f"it has no field {name!r} ({wanted} is expected)"
@@ -65,7 +65,7 @@ def difference(expected: Mapping[str, str], found: Mapping[str, str]) -> str | N
 
 
 def digest(leaf: Any) -> str:
-    """A fingerprint of an array: of its bytes, shape and type."""
+    """Returns the SHA-256 digest, in hexadecimal, of an array's type, shape and bytes."""
     array = np.ascontiguousarray(np.asarray(leaf))
     return hashlib.sha256(signature(array).encode() + array.tobytes()).hexdigest()
 

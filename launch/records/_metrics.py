@@ -11,25 +11,27 @@ from ._run_folder import RunFolder
 
 @final
 class Metrics:
-    """Writes a run's metrics as it goes: one JSON object a line, and the same numbers for TensorBoard.
+    """Writes a run's metrics while it runs: one JSON object a line, and the same numbers for TensorBoard.
 
-    `start` is the step that the run resumes from: what was written of later ones is dropped first. JSON has no NaN:
-    numbers that are not finite are written as the strings "NaN", "Infinity" and "-Infinity". `wandb` is a project of
-    Weights & Biases to send them to as well; its run has the folder's name.
+    `start` is the step that the run resumes from: lines of later steps are dropped first. `wandb` is a project of
+    Weights & Biases that also receives the metrics, under the folder's name. JSON has no NaN: numbers that are not
+    finite are written as the strings "NaN", "Infinity" and "-Infinity". Raises `BadInput` where it
+    can't write.
     """
 
     def __init__(self, run: RunFolder, start: int = 0, wandb: str | None = None):
-        from tensorboardX import SummaryWriter
+        from tensorboardX import SummaryWriter  # Only runs that write metrics need this import.
 
         run.rewind(start)
         self._path = run.metrics
         try:
             self._lines = run.metrics.open("a")
+            # Tells TensorBoard to hide what an interrupted run logged after its checkpoint.
             purge = start + 1 if start else None
             self._board = SummaryWriter(str(run.events), purge_step=purge, flush_secs=10)
         except OSError as error:
             raise self._failure(error) from error
-        self._sent = (
+        self._wandb = (
             None
             if wandb is None
             else weights_and_biases().init(
@@ -44,26 +46,26 @@ class Metrics:
         self.close()
 
     def write(self, step: int, values: Mapping[str, Any]) -> None:
-        """Appends one line. A value is a number or anything that turns into one by `float`."""
+        """Appends the values of one step. A value is a text, a number, or anything that `float` accepts."""
         plain = {name: value if isinstance(value, int | str) else float(value) for name, value in values.items()}
-        line = {name: _written(value) for name, value in plain.items()}
+        line = {name: _as_json(value) for name, value in plain.items()}
         try:
             self._lines.write(json.dumps({"step": step, **line}, allow_nan=False) + "\n")
-            self._lines.flush()
+            self._lines.flush()  # So that `metarule watch` sees every step, and a killed process loses none.
             for name, value in plain.items():
                 if not isinstance(value, str) and math.isfinite(value):
                     self._board.add_scalar(name, value, step)
-            if self._sent is not None:
-                self._sent.log(plain, step=step)
+            if self._wandb is not None:
+                self._wandb.log(plain, step=step)
         except OSError as error:
             raise self._failure(error) from error
 
     def close(self) -> None:
-        """Finishes both files."""
+        """Closes the files, and the run of Weights & Biases if there is one."""
         self._lines.close()
         self._board.close()
-        if self._sent is not None:
-            self._sent.finish()
+        if self._wandb is not None:
+            self._wandb.finish()
 
     def _failure(self, error: OSError) -> BadInput:
         reason = error.strerror or error
@@ -71,7 +73,7 @@ class Metrics:
 
 
 def weights_and_biases() -> Any:
-    """The library of Weights & Biases. Raises `BadInput` where it is not installed."""
+    """Imports and returns the module `wandb`. Raises `BadInput` where it is not installed."""
     try:
         return importlib.import_module("wandb")
     except ImportError as error:
@@ -79,7 +81,7 @@ def weights_and_biases() -> Any:
 
 
 def read_metrics(path: str | Path) -> list[dict[str, Any]]:
-    """The lines of a metrics file as they are now, without one that is still being written.
+    """Returns the lines of a metrics file as dictionaries, without a last line that is still being written.
 
     Raises `BadInput` if there is no such file.
     """
@@ -94,7 +96,7 @@ def read_metrics(path: str | Path) -> list[dict[str, Any]]:
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def _written(value: int | float | str) -> int | float | str:
+def _as_json(value: int | float | str) -> int | float | str:
     if not isinstance(value, float) or math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -23,10 +23,10 @@ _Rule = TypeVar("_Rule", bound=PyTree)
 
 
 def save_rule(path: str | Path, rule: PyTree, configuration: dict[str, Any], record: dict[str, Any]) -> None:
-    """Writes a rule as one portable file without code: its arrays, how to build it, and where it comes from.
+    """Writes a rule as a safetensors file: its arrays, with its configuration and record as metadata. It holds no code.
 
-    `configuration` is what a loader needs to build a rule of this shape; `record` is for people. Both must be JSON.
-    Raises `BadInput` where the file can't be written; an earlier file there is then still whole.
+    `configuration` is what a loader needs to build a rule of this shape; `record` tells people where the rule comes
+    from. Both must be JSON. Raises `BadInput` where the file can't be written; an earlier file there then stays whole.
     """
     leaves = {name: np.asarray(numbers(leaf)) for name, leaf in named_leaves(rule).items()}
     metadata = {"configuration": json.dumps(configuration), "record": json.dumps(record)}
@@ -34,25 +34,29 @@ def save_rule(path: str | Path, rule: PyTree, configuration: dict[str, Any], rec
     write_atomically(Path(path), safetensors.numpy.save(leaves, metadata))
 
 
-def describe(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A rule file's configuration and record, without its arrays. Raises `BadInput` if it is none."""
+def read_header(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns a rule file's configuration and record without reading its arrays.
+
+    Raises `BadInput` if the file is not a rule file.
+    """
     metadata, _ = _read(Path(path), arrays=False)
     return json.loads(metadata["configuration"]), json.loads(metadata["record"])
 
 
 def load_rule(path: str | Path, build: Callable[[dict[str, Any]], _Rule]) -> _Rule:
-    """Reads a rule that `build` can make, with any numbers in it, from the file's configuration.
+    """Reads a rule: `build` makes one from the file's configuration, and the file's arrays replace its arrays.
 
-    No code in the file is ever run. Raises `BadInput` if the file is damaged or not a rule file, or if its fields are
-    not those of the rule that was built, naming the one that differs.
+    No code from the file is ever run. Raises `BadInput` if the file is damaged or not a rule file, or if its arrays
+    don't have the names, shapes and types of the built rule's; the message names the first that differs.
     """
     metadata, leaves = _read(Path(path), arrays=True)
     configuration = json.loads(metadata["configuration"])
+    # Shapes suffice: the built rule's own arrays are never computed.
     return _fill(Path(path), eqx.filter_eval_shape(lambda: build(configuration)), leaves)
 
 
 def load_rule_like(path: str | Path, like: _Rule) -> _Rule:
-    """Reads a rule of the structure of a given one: for rules that are no part of this package.
+    """Reads a rule with the structure of a given one; for rules that are not part of this package.
 
     Raises `BadInput` as `load_rule` does.
     """
@@ -61,15 +65,18 @@ def load_rule_like(path: str | Path, like: _Rule) -> _Rule:
 
 
 def shipped() -> dict[str, Path]:
-    """The rules that come with the package, by name. `default` stands for the best; a card lies beside each file."""
+    """Returns the rule files that come with the package, by name.
+
+    `default` is the rule for images. A model card, NAME.md, lies beside each file.
+    """
     files = {path.stem: path for path in sorted(_SHIPPED.glob("*.safetensors"))}
     return {"default": files[_DEFAULT], **files}
 
 
 def locate_rule(rule: str | Path) -> Path:
-    """The rule file that a person means: a rule file, the run folder that holds one, or a shipped rule's name.
+    """Returns the path of a rule file, given that path, the folder of a run, or the name of a shipped rule.
 
-    Raises `BadInput` if there is none.
+    Raises `BadInput` if there is no such rule.
     """
     path, named = Path(rule), shipped()
     if path.is_file():
@@ -101,7 +108,7 @@ def _read(path: Path, arrays: bool) -> tuple[dict[str, str], dict[str, np.ndarra
         with safetensors.safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
             leaves = {name: file.get_tensor(name) for name in file.keys()} if arrays else {}
-    except Exception as error:
+    except Exception as error:  # Which exception a damaged file raises depends on where the damage is.
         raise BadInput(
             f"{path} is damaged or not a rule file: give a whole file that `metarule train` wrote."
         ) from error

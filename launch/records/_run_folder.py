@@ -12,7 +12,7 @@ from ._files import write_atomically
 @final
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """The folder that a run leaves behind, and what is where in it."""
+    """The folder of a run, and the paths of the files in it."""
 
     path: Path
 
@@ -42,9 +42,9 @@ class RunFolder:
 
     @property
     def snapshots(self) -> dict[int, Path]:
-        """The rule files of the average rule along the run, by their steps."""
-        there = sorted((self.path / "snapshots").glob("*.safetensors"))
-        return {int(path.stem): path for path in there if path.stem.isdecimal()}
+        """The rule files written during meta-training, by their meta-steps."""
+        files = sorted((self.path / "snapshots").glob("*.safetensors"))
+        return {int(path.stem): path for path in files if path.stem.isdecimal()}
 
     def snapshot(self, step: int) -> Path:
         return self.path / "snapshots" / f"{step:07d}.safetensors"
@@ -55,15 +55,16 @@ class RunFolder:
 
     @staticmethod
     def create(path: str | Path, configuration: dict[str, Any]) -> "RunFolder":
-        """Begins a run. `configuration` is JSON.
+        """Makes the folder of a new run and writes its configuration, which must be JSON.
 
-        Raises `BadInput` if the folder holds a run already (nothing of it is touched) or can't be written.
+        Raises `BadInput` if the folder already holds a run, which is left unchanged, or can't be written.
         """
         run = RunFolder(Path(path))
         if run.path.exists() and not run.path.is_dir():
             raise BadInput(f"{run.path} is a file: choose another --run.")
         if run.configuration.exists():
             run._check(configuration)
+            # A run that failed before its first step left only its configuration, and may start again.
             if run.metrics.exists() or run.checkpoints.exists() or run.rule.exists():
                 raise BadInput(f"{run.path} holds this run already: continue it with --resume or choose another --run.")
         write_atomically(run.configuration, _text(configuration))
@@ -73,28 +74,29 @@ class RunFolder:
     def open(
         path: str | Path, configuration: dict[str, Any] | None = None, may_change: Collection[str] = ()
     ) -> "RunFolder":
-        """Goes on with a run. The fields named in `may_change` (such as "steps") may differ and are then rewritten.
+        """Opens the folder of an existing run and checks its configuration against the given one.
 
-        Raises `BadInput` if there is no run, or if it has another configuration.
+        The fields in `may_change` (such as "steps") may differ and are then rewritten. Raises `BadInput` if there is
+        no run, or if another field differs.
         """
         run = RunFolder(Path(path))
         if not run.configuration.is_file():
             raise BadInput(f"{run.path} holds no run: start one without --resume.")
-        there = run.read_configuration()
+        stored = run.read_configuration()
         if configuration is not None:
             run._check(configuration, may_change)
-            if there != configuration:
+            if stored != configuration:
                 write_atomically(run.configuration, _text(configuration))
         return run
 
     @staticmethod
-    def keep(path: str | Path, configuration: dict[str, Any]) -> "RunFolder":
-        """Begins a folder, or goes on in it: for a command that can be repeated. Raises `BadInput` as both do."""
-        begun = RunFolder(Path(path)).configuration.is_file()
-        return RunFolder.open(path, configuration) if begun else RunFolder.create(path, configuration)
+    def open_or_create(path: str | Path, configuration: dict[str, Any]) -> "RunFolder":
+        """Opens the folder if it holds a run, else creates it. Raises `BadInput` as `open` and `create` do."""
+        exists = RunFolder(Path(path)).configuration.is_file()
+        return RunFolder.open(path, configuration) if exists else RunFolder.create(path, configuration)
 
     def read_configuration(self) -> dict[str, Any]:
-        """What the run was begun with. Raises `BadInput` if that can't be read."""
+        """Returns the configuration that the run was started with. Raises `BadInput` if it can't be read."""
         try:
             configuration = json.loads(self.configuration.read_text())
         except (OSError, ValueError) as error:
@@ -104,21 +106,22 @@ class RunFolder:
         return configuration
 
     def rewind(self, step: int) -> None:
-        """Drops the metrics of later steps, and a last line that was cut off, so that a resume repeats none."""
+        """Deletes the metrics of steps after `step`, and a last line that was cut off, before a resume repeats them."""
         if not self.metrics.exists():
             return
         lines = self.metrics.read_text().splitlines()
-        kept = [line for line in lines if (found := _step(line)) is not None and found <= step]
-        if kept != lines:
-            write_atomically(self.metrics, "".join(f"{line}\n" for line in kept))
+        earlier = [line for line in lines if (found := _step(line)) is not None and found <= step]
+        if earlier != lines:
+            write_atomically(self.metrics, "".join(f"{line}\n" for line in earlier))
 
     def _check(self, configuration: dict[str, Any], may_change: Collection[str] = ()) -> None:
-        there, wanted = flat(self.read_configuration()), flat(json.loads(json.dumps(configuration)))
-        for name in sorted(there.keys() | wanted.keys()):
-            if there.get(name) != wanted.get(name) and name not in may_change:
+        # Through JSON, which turns tuples into lists, as in the file.
+        stored, wanted = flat(self.read_configuration()), flat(json.loads(json.dumps(configuration)))
+        for name in sorted(stored.keys() | wanted.keys()):
+            if stored.get(name) != wanted.get(name) and name not in may_change:
                 raise BadInput(
-                    f"{self.path} holds a run with another configuration: its {name} is {_shown(there, name)}, "
-                    f"not {_shown(wanted, name)}; choose another --run, or give what it was begun with and --resume."
+                    f"{self.path} holds a run with another configuration: its {name} is {_shown(stored, name)}, "
+                    f"not {_shown(wanted, name)}; choose another --run, or give the same configuration and --resume."
                 )
 
 

@@ -17,9 +17,10 @@ _BOX = rich.box.SIMPLE_HEAD
 
 
 def print_columns(title: str, columns: Mapping[str, Sequence[str]], caption: str | None = None) -> None:
-    """Prints a table of texts, given by columns; the first one is aligned to the left."""
+    """Prints a table, given as columns of texts; the first column is aligned left, the others right."""
     console = rich.console.Console()
     if not console.is_terminal:
+        # In a pipe or a log file rich assumes 80 columns and would fold the cells.
         console = rich.console.Console(file=console.file, width=200)
     table = rich.table.Table(title=title, caption=caption, box=_BOX, title_justify="left", caption_justify="left")
     for index, name in enumerate(columns):
@@ -30,9 +31,10 @@ def print_columns(title: str, columns: Mapping[str, Sequence[str]], caption: str
 
 
 def write_rows(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes results, whole or not at all: as JSON, or as CSV where the file's name ends so.
+    """Writes rows atomically: as CSV where the file's name ends in .csv, else as JSON.
 
-    JSON has no number for what is not finite: it is left out as null. Raises `BadInput` where that can't be.
+    Numbers that are not finite become null, since JSON has none of them. Raises `BadInput` where the file can't be
+    written.
     """
     path = Path(path)
     plain = [{name: _finite(value) for name, value in row.items()} for row in rows]

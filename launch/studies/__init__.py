@@ -1,1 +1,1 @@
-"""What does a grid of runs say?"""
+"""What does a grid of runs show? Ablations and comparisons of estimators, with confidence intervals."""

@@ -9,7 +9,6 @@ import jax.random as jr
 import numpy as np
 
 from ...errors import BadInput
-from ...rules import LearnedRule
 from ..evaluation._data import load_all
 from ..evaluation._rows import Row
 from ..figures._plots import COLOURS, panels, save
@@ -24,26 +23,27 @@ from ._intervals import Interval
 
 
 def variants_of(training: Training, ingredients: Sequence[str]) -> dict[str, Training]:
-    """A training for each ingredient: without it or, if the rule lacks it, with it.
+    """Returns one training for each ingredient: without it or, if the rule lacks it, with it.
 
-    Without names, for all ingredients that make a difference, and of a group whose other parts the rule lacks anyway
-    only the part. Raises `BadInput` for unknown ones and for those that leave nothing of the rule.
+    With no ingredients named, all are tried; of those that change the rule in the same way, only the first. Raises
+    `BadInput` for an unknown ingredient, for one that the rule does not have, and where nothing of the rule is left.
     """
     recipe = _named(training)
+    # The shapes and structures of rules tell them apart: no array has to be initialised.
     rule = eqx.filter_eval_shape(recipe.build, jr.key(0))
-    variants, made = {}, [rule]
+    variants, seen = {}, [rule]
     for name in ingredients or INGREDIENTS:
         choose(name, INGREDIENTS, "ingredient")
         without = recipe.without
-        back = name in without
-        rest = tuple(each for each in without if each != name) if back else (*without, name)
+        restored = name in without
+        rest = tuple(each for each in without if each != name) if restored else (*without, name)
         variant = dataclasses.replace(training, rule=dataclasses.replace(recipe, without=rest))
         changed = eqx.filter_eval_shape(variant.rule.build, jr.key(0))
         if ingredients and eqx.tree_equal(rule, changed) is True:
             raise BadInput(f"This rule has no ingredient {name!r} that could be left out.")
-        if ingredients or not any(eqx.tree_equal(changed, other) is True for other in made):
-            variants[f"with {name}" if back else f"without {name}"] = variant
-            made.append(changed)
+        if ingredients or not any(eqx.tree_equal(changed, other) is True for other in seen):
+            variants[f"with {name}" if restored else f"without {name}"] = variant
+            seen.append(changed)
     return variants
 
 
@@ -61,7 +61,11 @@ def _named(training: Training) -> Lean | Released:
 @final
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """Held-out accuracies of one seed: meta-trained as a variant, and switched off in the whole trained rule."""
+    """Held-out accuracies of one seed and one variant, in [0, 1].
+
+    `accuracy` is that of a rule meta-trained as the variant. `switched_off` is that of the whole rule with the
+    ingredient deleted after meta-training; None for the whole rule itself.
+    """
 
     accuracy: float
     switched_off: float | None
@@ -72,23 +76,21 @@ def accuracy_of(rows: Sequence[Row]) -> float:
     return float(np.mean([row["accuracy"] for row in rows if row["encoder"] == "meta-trained"]))
 
 
-def switched_off(whole: Path, variant: Training, kept: Path, data_dir: Path | None) -> float:
-    """Accuracy of a trained rule without an ingredient that it was trained with."""
-    if kept.exists():
-        return accuracy_of(json.loads(kept.read_text()))
-    rule = load_rule(whole, build)
-    assert isinstance(rule, LearnedRule)
-    protocol, rule = protocol_of(variant), leave_out(rule, without_of(variant))
+def switched_off(whole: Path, variant: Training, results: Path, data_dir: Path | None) -> float:
+    """Returns the accuracy of the rule file `whole` without the variant's ingredient; `results` caches the rows."""
+    if results.exists():
+        return accuracy_of(json.loads(results.read_text()))
+    protocol, rule = protocol_of(variant), leave_out(load_rule(whole, build), without_of(variant))
     encoders = [("meta-trained", protocol.fitted(rule, variant.evaluation_steps))]
     data_sets = load_all(variant.held_out, data_dir, variant.labels)
     rows = protocol.rows(encoders, data_sets)
-    write_rows(kept, rows)
+    write_rows(results, rows)
     return accuracy_of(rows)
 
 
 def row_of(name: str, own: Sequence[Cell], whole: Sequence[Cell]) -> dict[str, Any]:
-    change = Interval.of([mine.accuracy - theirs.accuracy for mine, theirs in zip(own, whole)])
-    off = [mine.switched_off - theirs.accuracy for mine, theirs in zip(own, whole) if mine.switched_off is not None]
+    change = Interval.of([cell.accuracy - base.accuracy for cell, base in zip(own, whole)])
+    off = [cell.switched_off - base.accuracy for cell, base in zip(own, whole) if cell.switched_off is not None]
     switched = Interval.of(off) if off else Interval(float("nan"), float("nan"))
     accuracy = Interval.of([cell.accuracy for cell in own])
     return {
@@ -107,32 +109,32 @@ def row_of(name: str, own: Sequence[Cell], whole: Sequence[Cell]) -> dict[str, A
 def print_ablation(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     def column(mean: str, half: str, sign: bool) -> list[str]:
         texts = [Interval(row[mean], row[half]).text(sign=sign) for row in rows]
-        return ["" if "nan" in text else text for text in texts]
+        return ["" if "nan" in text else text for text in texts]  # NaN: nothing was switched off.
 
     columns = {
         "variant": [row["variant"] for row in rows],
         "accuracy\n%": column("accuracy", "accuracy_interval", False),
-        "change,\nmeta-trained so": column("change", "change_interval", True),
-        "change, only\nswitched off": column("switched_off_change", "switched_off_interval", True),
-        "seconds\na seed": [f"{row['seconds']:.0f}" for row in rows],
+        "change,\nmeta-trained": column("change", "change_interval", True),
+        "change,\nswitched off": column("switched_off_change", "switched_off_interval", True),
+        "seconds\nper seed": [f"{row['seconds']:.0f}" for row in rows],
     }
-    caption = "± is half a 95% confidence interval over seeds; changes are in points and paired by seed"
+    caption = "± is half a 95% confidence interval over seeds; changes are in percentage points, paired by seed"
     print_columns(title, columns, caption)
 
 
 def plot_ablation(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     variants = [row for row in rows if row["variant"] != "whole rule"]
     figure, (axes,) = panels(1, 7.5, 1.4 + 0.34 * len(variants))
-    place = np.arange(len(variants))
+    positions = np.arange(len(variants))
     for offset, colour, key, label in (
-        (-0.2, COLOURS[0], "change", "meta-trained so"),
-        (0.2, COLOURS[1], "switched_off", "only switched off in the trained rule"),
+        (-0.2, COLOURS[0], "change", "meta-trained as this variant"),
+        (0.2, COLOURS[1], "switched_off", "switched off in the trained rule"),
     ):
         mean = 100 * np.array([row["change" if key == "change" else "switched_off_change"] for row in variants])
         half = 100 * np.array([row[f"{key}_interval"] for row in variants])
         error = np.where(np.isfinite(half), half, 0)
-        axes.barh(place + offset, np.nan_to_num(mean), 0.38, xerr=error, color=colour, capsize=2, label=label)
-    axes.set_yticks(place, [row["variant"] for row in variants])
+        axes.barh(positions + offset, np.nan_to_num(mean), 0.38, xerr=error, color=colour, capsize=2, label=label)
+    axes.set_yticks(positions, [row["variant"] for row in variants])
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_ylim(len(variants) - 0.4, -0.6)
     axes.set_xlabel("change in held-out accuracy, percentage points\n(bars: 95% confidence interval over seeds)")

@@ -5,15 +5,16 @@ from ...errors import BadInput
 from ..hosts._devices import Devices
 from ..options._training import RunOptions, Training
 from ..records._description import describe
-from ..records._rule_file import describe as describe_rule
+from ..records._rule_file import read_header
 from ..records._run_folder import RunFolder
 from ..training._meta_run import meta_run, MetaRun
 
 
 def cell_run(training: Training, run: RunOptions, devices: Devices = Devices()) -> MetaRun:
-    """A run that is one cell of a grid: made if it is not there, gone on with if it was cut off, else read.
+    """Returns one run of a grid of runs, which `run.run` is the folder of.
 
-    Raises `BadInput` as `meta_run` does, or if the folder holds another run.
+    A new run is started, an interrupted one resumed, and a finished one read from its files. Raises `BadInput` as
+    `meta_run` does, or if the folder holds a run with another configuration.
     """
     assert run.run is not None
     folder = RunFolder(run.run)
@@ -21,7 +22,7 @@ def cell_run(training: Training, run: RunOptions, devices: Devices = Devices()) 
         return meta_run(training, dataclasses.replace(run, resume=folder.configuration.exists()), devices)
     folder = RunFolder.open(run.run, describe(training))
     try:
-        _, record = describe_rule(folder.rule)
+        _, record = read_header(folder.rule)
         return MetaRun(folder, training.steps, record["seconds"], json.loads(folder.results.read_text()))
     except ValueError as error:
-        raise BadInput(f"{folder.results} can't be read: delete it, and it is made again.") from error
+        raise BadInput(f"{folder.results} can't be read: delete it and run the command again.") from error

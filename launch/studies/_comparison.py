@@ -21,6 +21,7 @@ from ._intervals import Interval
 
 
 def reference_estimator(training: Training, name: str) -> AbstractEstimator:
+    """Returns the estimator that others are compared with: backprop or ES through whole unrolls."""
     tasks = training.tasks_per_step
     return FullBackprop(Population(tasks), None) if name == "backprop" else FullES(Population(tasks, 16), NOISE)
 
@@ -29,41 +30,41 @@ _SCALARS = ("variance", "nonfinite", "inner_steps", "seconds", "memory")
 
 
 def sampled(
-    kept: Path, estimator: AbstractEstimator, where: tuple[InnerLoop, PyTree, PRNGKeyArray], samples: int
+    file: Path, estimator: AbstractEstimator, where: tuple[InnerLoop, PyTree, PRNGKeyArray], samples: int
 ) -> Sampled:
-    """Samples of an estimator, made or read from a file."""
-    if kept.exists():
-        with np.load(kept) as arrays:
+    """Returns samples of an estimator, read from `file` if it exists, else drawn and written to it."""
+    if file.exists():
+        with np.load(file) as arrays:
             return Sampled(arrays["means"], *(arrays[name].item() for name in _SCALARS))
-    print(f"{kept}: {samples} samples", flush=True)
+    print(f"{file}: {samples} samples", flush=True)
     found = sample(estimator, *where, samples)
     content = io.BytesIO()
     np.savez(content, means=found.means, **{name: getattr(found, name) for name in _SCALARS})
-    write_atomically(kept, content.getvalue())
+    write_atomically(file, content.getvalue())
     return found
 
 
 def for_seconds(training: Training, seconds: float, seconds_a_step: float) -> Training:
-    """The training with as many meta-steps as take so many seconds."""
+    """Returns the training with as many meta-steps as fit into `seconds`."""
     steps = max(1, round(seconds / seconds_a_step))
     return dataclasses.replace(training, steps=steps, validate_every=max(1, steps // 8), checkpoint_every=steps)
 
 
 def learned(runs: Sequence[MetaRun]) -> dict[str, Any]:
-    """What meta-training with an estimator led to."""
+    """Returns the columns about meta-training with one estimator: accuracies over seeds, and gains over baselines."""
 
     def accuracy(encoder: str) -> list[float]:
         tables = [[row["accuracy"] for row in run.rows or () if row["encoder"] == encoder] for run in runs]
         return [float(np.mean(table)) for table in tables]
 
     learned = Interval.of(accuracy("meta-trained"))
-    better = Interval.of([a - b for a, b in zip(accuracy("meta-trained"), accuracy("untrained"))])
+    gain = Interval.of([a - b for a, b in zip(accuracy("meta-trained"), accuracy("untrained"))])
     return {
         "meta_steps": runs[0].step,
         "accuracy": learned.mean,
         "accuracy_interval": learned.half,
-        "above_untrained": better.mean,
-        "above_untrained_interval": better.half,
+        "above_untrained": gain.mean,
+        "above_untrained_interval": gain.half,
         "above_random_init": float(np.mean(accuracy("meta-trained")) - np.mean(accuracy("random-init"))),
     }
 
@@ -72,7 +73,7 @@ def print_comparison(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     columns = {
         "estimator": [row["estimator"] for row in rows],
         "bias": [f"{row['bias']:.2f}" for row in rows],
-        "can\nresolve": [f"{row['resolution']:.2f}" for row in rows],
+        "least\nvisible bias": [f"{row['resolution']:.2f}" for row in rows],
         "variance": [f"{row['variance']:.3g}" for row in rows],
         "cosine": [f"{row['cosine']:.2f}" for row in rows],
         "not\nfinite %": [f"{100 * row['nonfinite']:.1f}" for row in rows],
@@ -80,7 +81,7 @@ def print_comparison(rows: Sequence[Mapping[str, Any]], title: str) -> None:
         "seconds": [f"{row['seconds']:.3f}" for row in rows],
         "memory\nMB": [f"{row['memory'] / 1e6:.1f}" for row in rows],
     }
-    caption = "bias, variance and cosine (to the reference) of one estimate, in units of the reference's length"
+    caption = "bias, variance and cosine (to the reference) of one estimate, in units of the reference's norm"
     if "accuracy" in rows[0]:
         columns |= {
             "meta-\nsteps": [str(row["meta_steps"]) for row in rows],
@@ -99,13 +100,13 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     for index, row in enumerate(rows):
         axes[0].scatter(row["seconds"], row["variance"], **style(index), label=row["estimator"])
         bias = row["bias"] if row["bias"] > row["resolution"] else row["resolution"]
-        # A hollow mark is an upper limit: the bias, if there is one, is too small to be seen.
+        # A hollow marker is an upper limit: any bias is below what this number of samples can resolve.
         axes[1].scatter(row["seconds"], bias, **(style(index) if row["bias"] > row["resolution"] else _hollow(index)))
         if has_accuracy:
             _curve(axes[2], index, path / row["estimator"].replace(":", "-"))
     axes[0].set(xscale="log", yscale="log", xlabel="seconds for one estimate", ylabel="variance of one estimate / |g|²")
     axes[1].set(xscale="log", yscale="log", xlabel="seconds for one estimate", ylabel="bias / |g|")
-    axes[1].set_title("hollow: none was found that is larger", fontsize=9)
+    axes[1].set_title("hollow: upper limit, no significant bias", fontsize=9)
     if has_accuracy:
         axes[2].set(xlabel="seconds since the first meta-step", ylabel="best validation loss (mean of seeds)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
@@ -118,14 +119,14 @@ def _hollow(index: int) -> dict[str, Any]:
 
 
 def _curve(axes: Axes, index: int, folder: Path) -> None:
-    """Validation along meta-training, the mean of the seeds with their range."""
+    """Draws the best validation loss against seconds: the mean over seeds, and their range as a band."""
     times, losses = [], []
     for file in sorted(folder.glob("seed*/metrics.jsonl")):
         lines = read_metrics(file)
-        begun = lines[0]["seconds"]  # The first step's time is the compiler's.
-        kept = [line for line in lines if "best_validation_loss" in line]
-        times.append([line["seconds"] - begun for line in kept])
-        losses.append([line["best_validation_loss"] for line in kept])
+        start = lines[0]["seconds"]  # Before it, the first step was compiled.
+        validated = [line for line in lines if "best_validation_loss" in line]
+        times.append([line["seconds"] - start for line in validated])
+        losses.append([line["best_validation_loss"] for line in validated])
     own = style(index)
     axes.plot(np.mean(times, 0), np.mean(losses, 0), color=own["color"], marker=own["marker"], markersize=3)
     axes.fill_between(np.mean(times, 0), np.min(losses, 0), np.max(losses, 0), color=own["color"], alpha=0.12, lw=0)

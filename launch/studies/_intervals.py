@@ -10,14 +10,14 @@ from scipy.stats import t
 @final
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A mean and half the width of its 95% confidence interval by Student's t; infinite for a single value."""
+    """A mean and half the width of its 95% confidence interval by Student's t: infinite for a single value."""
 
     mean: float
     half: float
 
     @staticmethod
     def of(values: Sequence[float]) -> "Interval":
-        """The interval of some independent values, such as one for each seed."""
+        """Returns the interval of independent values, such as one for each seed."""
         count = len(values)
         half = math.inf
         if count > 1:
@@ -25,6 +25,6 @@ class Interval:
         return Interval(float(np.mean(values)), half)
 
     def text(self, scale: float = 100.0, sign: bool = False) -> str:
-        """The interval as a person reads it, by default in percentage points."""
+        """Returns the interval as text, such as `81.2 ± 1.0`, by default in percent; `sign` adds a plus."""
         mean = f"{scale * self.mean:+.1f}" if sign else f"{scale * self.mean:.1f}"
         return f"{mean} ± {scale * self.half:.1f}" if math.isfinite(self.half) else mean

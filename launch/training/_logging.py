@@ -14,7 +14,11 @@ from ._progress import Progress
 
 @final
 class Reports:
-    """What a run says of itself while it goes: metrics and progress by process 0, and a file of each host's own."""
+    """Reports the progress of a run: process 0 writes metrics and shows a progress bar.
+
+    With several processes, each also writes the seconds and memory of its steps to `hosts/INDEX.jsonl`. `total` is the
+    number of meta-steps, `wandb` a project of Weights & Biases that also receives the metrics.
+    """
 
     def __init__(self, folder: RunFolder, processes: Processes, total: int, wandb: str | None = None):
         self._folder, self._processes, self._total, self._wandb = folder, processes, total, wandb
@@ -32,7 +36,7 @@ class Reports:
         self._close()
 
     def begin(self, step: int) -> None:
-        """From this step on. What was written of later ones is dropped."""
+        """Starts to report after step `step`, or restarts there: the metrics of later steps are deleted."""
         self._close()
         if self._processes.count > 1:
             path = self._folder.hosts / f"{self._processes.index}.jsonl"
@@ -47,12 +51,12 @@ class Reports:
                 self._progress = Progress(self._total, step).__enter__()
 
     def say(self, sentence: str) -> None:
-        """Tells the person, once."""
+        """Prints a message, on process 0 only."""
         if self._progress is not None:
             self._progress.say(sentence)
 
     def write(self, step: int, values: Mapping[str, Any]) -> None:
-        """One meta-step's numbers."""
+        """Writes the metrics of one meta-step; `values` must have `meta_loss`."""
         now = time.monotonic()
         if self._metrics is not None and self._progress is not None:
             self._metrics.write(step, values)
@@ -60,7 +64,7 @@ class Reports:
         if self._host is not None:
             line = {"step": step, "step_seconds": now - self._last, "memory_bytes": _memory()}
             self._host.write(json.dumps(line) + "\n")
-            self._host.flush()
+            self._host.flush()  # So that `metarule watch` sees every step.
         self._last = now
 
     def _close(self) -> None:
@@ -70,6 +74,6 @@ class Reports:
 
 
 def _memory() -> int | None:
-    """Bytes in use on this host's devices, where they say so."""
+    """Returns the bytes in use on this host's devices; None where JAX does not report them, as on CPUs."""
     found = [(device.memory_stats() or {}).get("bytes_in_use") for device in jax.local_devices()]
     return None if None in found else sum(each for each in found if each is not None)

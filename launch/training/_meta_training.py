@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from ...meta import MetaLearner, MetaState, replicate_to_mesh, rollout_loss
 from ...rules import AbstractRule
-from ..caches._code import code
+from ..caches._code import code_digest
 from ..caches._meta_steps import CompiledStepCache
 from ..hosts._devices import Devices, to_local
 from ..hosts._stop import terminated as _terminated
@@ -45,7 +45,7 @@ class MetaTraining:
         self.validation = replicate_to_mesh(experiment.validation)
         key = experiment.key
         self.key, self.validation_key = replicate_to_mesh((jr.fold_in(key, 2), jr.fold_in(key, 3)))
-        self._step = CompiledStepCache({"code": code(), "training": experiment.provenance.step})
+        self._step = CompiledStepCache({"code": code_digest(), "training": experiment.provenance.step})
 
     def init(self) -> Progressed:
         """The state before the first step. Raises `BadInput` if the estimator does not suit the problems."""

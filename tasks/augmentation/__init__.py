@@ -1,1 +1,1 @@
-"""How do tasks vary their images?"""
+"""How do tasks vary their images? Augmentations whose style a task draws and whose coefficients an example draws."""

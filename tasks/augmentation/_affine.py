@@ -11,21 +11,20 @@ from ._augmentation import AbstractAugmentation, sometimes
 
 @final
 class Affine(AbstractAugmentation):
-    """Shifts, rotates, scales and shears. Strengths are the deviations of a uniform law, for the strongest task.
+    """Shifts, rotates, scales and shears. Fields are standard deviations of uniform samples, for the strongest task.
 
-    The map is applied as two shears with scaling, one along rows and one along columns, each a sum with weights that
-    fall off linearly with distance: images are only multiplied and added, never gathered.
+    The map is applied as two shears with scaling, one along columns and one along rows, each by linear interpolation.
     """
 
     shift: float = 0.08
-    """Of the side."""
+    """As a fraction of the side."""
     rotation: float = 0.15
-    """Radians."""
+    """In radians."""
     scale: float = 0.12
-    """Of the logarithm; each axis also varies on its own by half of it."""
+    """Of the logarithm of the size; that of the aspect ratio varies as much."""
     shear: float = 0.12
     probability: float = 0.85
-    """Of a task that moves at all."""
+    """The probability that a task transforms its images at all."""
 
     @property
     def coefficients(self) -> int:
@@ -39,13 +38,13 @@ class Affine(AbstractAugmentation):
         self, images: Float[Array, "example channel side side"], style: Float[Array, ""], key: PRNGKeyArray
     ) -> tuple[Float[Array, "example channel side side"], Float[Array, "example 6"]]:
         side = images.shape[-1]
-        limit = 3**0.5  # a uniform law on [-limit, limit] has unit variance
+        limit = 3**0.5  # The uniform distribution on [-limit, limit] has unit variance.
         unit = style * jax.random.uniform(key, (images.shape[0] * 6,), images.dtype, -limit, limit).reshape(-1, 6)
-        right, down, turn, size, stretch, slant = unit.T
+        right, down, turn, size, aspect, slant = unit.T
         angle, slant = self.rotation * turn, self.shear * slant
-        wide = jnp.exp(-self.scale * (size + 0.5 * stretch))
-        high = jnp.exp(-self.scale * (size - 0.5 * stretch))
-        # The inverse map: where in the old image, measured from its centre, a new pixel (row, column) looks.
+        wide = jnp.exp(-self.scale * (size + 0.5 * aspect))
+        high = jnp.exp(-self.scale * (size - 0.5 * aspect))
+        # The inverse map: from a new pixel (row, column) to its place in the old image, from the centre.
         row_row, row_column = high * jnp.cos(angle), high * jnp.sin(angle)
         column_row = wide * (slant * jnp.cos(angle) - jnp.sin(angle))
         column_column = wide * (slant * jnp.sin(angle) + jnp.cos(angle))
@@ -56,22 +55,24 @@ class Affine(AbstractAugmentation):
         ratio = column_row / row_row
         first = ratio, column_column - ratio * row_column, column_shift - ratio * row_shift
         second = row_column, row_row, row_shift
-        # As a loop, between whose turns XLA's CPU compiler can't compute the first anew for each term of the second.
-        laws = jax.tree.map(lambda *numbers: jnp.stack(numbers), first, second)
-        lines, _ = jax.lax.scan(lambda lines, law: (_sheared(lines, law), None), images.transpose(1, 2, 3, 0), laws)
+        # As a loop: otherwise XLA's CPU compiler fuses both and recomputes the first shear for each term of the second.
+        maps = jax.tree.map(lambda *numbers: jnp.stack(numbers), first, second)
+        lines, _ = jax.lax.scan(
+            lambda lines, line_map: (_sheared(lines, line_map), None), images.transpose(1, 2, 3, 0), maps
+        )
         return lines.transpose(3, 0, 1, 2), unit
 
 
 def _sheared(
-    lines: Float[Array, "channel line place example"], law: tuple[Float[Array, " example"], ...]
+    lines: Float[Array, "channel line place example"], line_map: tuple[Float[Array, " example"], ...]
 ) -> Float[Array, "channel place line example"]:
-    """Linear interpolation, for each line and new place on it, at the old place `along * line + own * new + shift`;
-    lines and places then change roles.
+    """Interpolates each line linearly at the old places `along * line + own * new + shift`, one for each new place.
 
-    A sum over old places, each with its weight. One product of matrices for every line of every example takes up to
-    sixteen times as long on a CPU.
+    Returns the lines with the axes `line` and `place` swapped, so that the next call works on the other axis.
     """
-    along, own, shift = law
+    # A sum over old places with weights, without a gather. A matrix product for every line of every example takes up to
+    # sixteen times as long on a CPU.
+    along, own, shift = line_map
     side = lines.shape[1]
     centred = np.arange(side, dtype=lines.dtype) - (side - 1) / 2
     places = along * centred[:, None, None] + own * centred[:, None] + shift

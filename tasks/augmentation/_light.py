@@ -12,7 +12,7 @@ from ._augmentation import AbstractAugmentation, sometimes
 
 @final
 class ShadeStyle(eqx.Module):
-    """The low-frequency waves of a task, as rows over the pixels, and how strongly they multiply its images."""
+    """A task's low-frequency pattern, and the strength with which its images are multiplied."""
 
     own: Float[Array, "side side"]
     strength: Float[Array, ""]
@@ -20,12 +20,12 @@ class ShadeStyle(eqx.Module):
 
 @final
 class Shade(AbstractAugmentation):
-    """Multiplies by a smooth pattern: part of it is the task's own, part is drawn anew for each example."""
+    """Multiplies images by a smooth pattern: the sum of one for the task and one for each example."""
 
     strength: float = 0.8
-    """Deviation of the pattern around 1 in the strongest task; it is clipped to stay in [0, 2]."""
+    """Standard deviation of the pattern around 1 in the strongest task; the pattern is clipped to [0, 2]."""
     waves: int = 3
-    """Highest frequency along each axis, in half periods of the side."""
+    """Highest frequency along each axis, in half periods per side."""
     probability: float = 0.5
 
     @property
@@ -34,9 +34,9 @@ class Shade(AbstractAugmentation):
 
     def draw(self, side: int, key: PRNGKeyArray) -> ShadeStyle:
         waves = _waves(self.waves, side)
-        lots = jax.random.uniform(key, (len(waves) + 2,))
-        own = (math.sqrt(12) * (lots[2:] - 0.5) @ waves).reshape(side, side)
-        strength = sometimes(self.probability, 0.2 + 0.8 * lots[0], lots[1])
+        uniform = jax.random.uniform(key, (len(waves) + 2,))
+        own = (math.sqrt(12) * (uniform[2:] - 0.5) @ waves).reshape(side, side)
+        strength = sometimes(self.probability, 0.2 + 0.8 * uniform[0], uniform[1])
         return ShadeStyle(own, self.strength * strength)
 
     def __call__(
@@ -44,15 +44,16 @@ class Shade(AbstractAugmentation):
     ) -> tuple[Float[Array, "example channel side side"], Float[Array, "example 0"]]:
         side, none = images.shape[-1], jnp.zeros((images.shape[0], 0), images.dtype)
         waves = _waves(self.waves, side)
-        lots = jax.random.uniform(key, (images.shape[0] * len(waves),), images.dtype, -math.sqrt(3), math.sqrt(3))
-        drawn = lots.reshape(-1, len(waves)) @ waves
+        limit = math.sqrt(3)  # The uniform distribution on [-limit, limit] has unit variance.
+        uniform = jax.random.uniform(key, (images.shape[0] * len(waves),), images.dtype, -limit, limit)
+        drawn = uniform.reshape(-1, len(waves)) @ waves
         pattern = math.sqrt(0.5) * (style.own + drawn.reshape(-1, 1, side, side))
         return jnp.clip(images * jnp.clip(1 + style.strength * pattern, 0, 2), 0, 1), none
 
 
 @final
 class ContrastStyle(eqx.Module):
-    """A task's way to map brightness: `low + (high - low) * value ** gamma`; inverted where low exceeds high."""
+    """A task's map of brightness: `low + (high - low) * value ** gamma`; inverted where low exceeds high."""
 
     low: Float[Array, ""]
     high: Float[Array, ""]
@@ -61,14 +62,14 @@ class ContrastStyle(eqx.Module):
 
 @final
 class Contrast(AbstractAugmentation):
-    """Maps brightness between two levels of the task, with a power in between; some tasks are inverted."""
+    """Maps brightness by a power function between two levels; both are the task's. Some tasks are inverted."""
 
     background: float = 0.3
-    """Highest level of what was black, in those tasks that have one."""
+    """Highest level of black, in tasks with a grey background."""
     power: float = 0.5
     """Largest logarithm of gamma."""
     jitter: float = 0.15
-    """Deviation of an example's own contrast."""
+    """Standard deviation of the contrast of examples."""
     inverted: float = 0.15
     """Probability that a task is inverted."""
     probability: float = 0.6
@@ -97,8 +98,8 @@ class Contrast(AbstractAugmentation):
 
 
 @final
-class Noise(AbstractAugmentation):
-    """Adds independent uniform noise to each pixel; the deviation is the task's."""
+class PixelNoise(AbstractAugmentation):
+    """Adds independent uniform noise to each pixel. The task draws its standard deviation, up to `deviation`."""
 
     deviation: float = 0.15
     probability: float = 0.6
@@ -114,15 +115,15 @@ class Noise(AbstractAugmentation):
     def __call__(
         self, images: Float[Array, "example channel side side"], style: Float[Array, ""], key: PRNGKeyArray
     ) -> tuple[Float[Array, "example channel side side"], Float[Array, "example 0"]]:
-        # Four bytes of each random word instead of one float: a third of the time to run, an eighth of that to compile.
+        # Four random bytes from each word instead of a float: a third of the run time, an eighth of the compile time.
         words = jax.random.bits(key, (-(-images.size // 4),))
-        lots = jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[: images.size]
-        noise = (lots.reshape(images.shape).astype(images.dtype) - 127.5) * (style * 3**0.5 / 127.5)
+        random = jax.lax.bitcast_convert_type(words, jnp.uint8).reshape(-1)[: images.size]
+        noise = (random.reshape(images.shape).astype(images.dtype) - 127.5) * (style * 3**0.5 / 127.5)
         return jnp.clip(images + noise, 0, 1), jnp.zeros((images.shape[0], 0), images.dtype)
 
 
 def _waves(highest: int, side: int) -> Float[np.ndarray, "wave pixel"]:
-    """Products of cosines, none constant, scaled so that unit coefficients give a pattern of unit variance."""
+    """Returns products of cosines, without the constant one, whose sum with unit coefficients has unit variance."""
     line = np.cos(np.pi * np.arange(highest + 1)[:, None] * (np.arange(side) + 0.5) / side)
     line /= np.sqrt((line**2).mean(1, keepdims=True))
     waves = np.einsum("ar,bc->abrc", line, line).reshape(-1, side * side)[1:]

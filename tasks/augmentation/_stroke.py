@@ -9,7 +9,7 @@ from ._augmentation import AbstractAugmentation, sometimes
 
 @final
 class Thicken(AbstractAugmentation):
-    """Spreads what is bright to the four neighbours, by a share that the task draws: thin strokes become broad ones."""
+    """Spreads bright pixels to their four neighbours, by a factor that the task draws: thin strokes become thick."""
 
     probability: float = 0.5
 
@@ -33,10 +33,10 @@ class Thicken(AbstractAugmentation):
 
 @final
 class Blur(AbstractAugmentation):
-    """Smooths by a Gaussian whose width the task draws; what lies outside the image counts as zero."""
+    """Smooths by a Gaussian whose width the task draws; pixels outside of the image count as zero."""
 
     width: float = 0.08
-    """Largest deviation, of the side."""
+    """Largest standard deviation, as a fraction of the side."""
     probability: float = 0.5
 
     @property
@@ -48,6 +48,7 @@ class Blur(AbstractAugmentation):
         width = self.width * side * sometimes(self.probability, 0.3 + 0.7 * width, chance)
         distance = jnp.arange(side)[:, None] - jnp.arange(side)
         weights = jnp.exp(-0.5 * (distance / jnp.maximum(width, 1e-3)) ** 2)
+        # Normalised at the middle row alone, so that rows at the edge, which miss neighbours, darken.
         middle = weights[side // 2].sum()
         return weights / middle
 

@@ -13,10 +13,10 @@ from ._source import AbstractSource
 @final
 @dataclasses.dataclass(frozen=True)
 class DigitsSource(AbstractSource):
-    """The 1,797 handwritten digits, 8x8, that come with scikit-learn: three fifths to train, the rest to test."""
+    """Scikit-learn's 1,797 handwritten digits of 8x8 pixels: three fifths for train, the rest for test."""
 
     def read(self, folder: Path) -> DataSet:
-        # The file that `sklearn.datasets.load_digits` reads: to import that takes a second, to read this a tenth.
+        # Reads the file of `sklearn.datasets.load_digits` directly: importing scikit-learn takes ten times as long.
         table = np.loadtxt(_beside("sklearn") / "datasets" / "data" / "digits.csv.gz", delimiter=",")
         images = np.rint(table[:, :-1].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
         labels = table[:, -1].astype(np.int64)
@@ -26,7 +26,7 @@ class DigitsSource(AbstractSource):
 
 
 def _beside(package: str) -> Path:
-    """Where a package's files are, without importing it."""
+    """Returns the folder of a package without importing it."""
     found = importlib.util.find_spec(package)
     assert found is not None and found.origin is not None
     return Path(found.origin).parent

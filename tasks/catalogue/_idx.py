@@ -14,7 +14,7 @@ from ._source import AbstractSource
 
 
 def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
-    """The bytes of an idx file, compressed by gzip. Raises `BadInput` for a truncated or foreign file."""
+    """Returns the array of bytes in a gzipped idx file. Raises `BadInput` for a truncated file or another format."""
     try:
         raw = gzip.decompress(path.read_bytes())
         rank = raw[3]
@@ -29,7 +29,7 @@ def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
 @final
 @dataclasses.dataclass(frozen=True)
 class IdxSource(AbstractSource):
-    """Images and labels in the four idx files that MNIST introduced."""
+    """Images and labels in four gzipped idx files, as MNIST has them."""
 
     class_names: tuple[str, ...]
 

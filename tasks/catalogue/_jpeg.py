@@ -15,9 +15,10 @@ from ._source import AbstractSource
 @final
 @dataclasses.dataclass(frozen=True)
 class JpegSource(AbstractSource):
-    """Coloured images of one size as JPEG files in one .npz: `<split>_jpeg` end to end, `_offsets` and `_labels`.
+    """Coloured images of one size as JPEG files in one .npz file.
 
-    JPEG is lossy: numbers from these images are not quite those of the original pixels.
+    `<split>_jpeg` holds the files of a split end to end, `<split>_offsets` where each starts, and `<split>_labels` the
+    labels. JPEG is lossy: accuracies differ slightly from those on the original pixels.
     """
 
     splits: tuple[str, str]
@@ -35,7 +36,7 @@ class JpegSource(AbstractSource):
 
 
 def _decode(blob: UInt8[np.ndarray, " byte"], offsets: np.ndarray) -> UInt8[np.ndarray, "example side side 3"]:
-    from PIL.JpegImagePlugin import JpegImageFile  # Image.open tries other formats first: half as fast
+    from PIL.JpegImagePlugin import JpegImageFile  # Twice as fast as `Image.open`, which tries other formats first.
 
     raw = blob.tobytes()
     pieces = (raw[start:stop] for start, stop in zip(offsets[:-1], offsets[1:]))

@@ -22,7 +22,7 @@ _TABLES = (".csv", ".csv.gz", ".parquet")
 @final
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """One line of what can be loaded: its name, whether its files are at hand, and where they would have to be."""
+    """A data set that `load` knows: its name, whether its files are present, and the paths where they belong."""
 
     name: str
     present: bool
@@ -30,7 +30,7 @@ class Known:
 
 
 def known(data_dir: str | Path | None = None) -> tuple[Known, ...]:
-    """Lists the data sets that `load` knows by name, at their usual sizes, and those prepared by `prepare`."""
+    """Returns the data sets that `load` knows by name, at their usual sizes, and those prepared by `prepare`."""
     folder = data_folder(data_dir)
     lines = []
     for source in SOURCES:
@@ -43,13 +43,13 @@ def known(data_dir: str | Path | None = None) -> tuple[Known, ...]:
 
 
 def load(name: str, data_dir: str | Path | None = None) -> DataSet:
-    """Loads a data set by its public name.
+    """Loads a data set by name.
 
     A name is one of `known()`, such as `digits` or `mnist14` (a number after an image set is the side to resize to);
-    `tfds:NAME` or `tfds:NAME@SIDE`; or a user's own `PATH.npz`, `PATH.jsonl`, `PATH.csv:LABEL` or
-    `PATH.parquet:LABEL`, where LABEL is the label column. Files of known sets are looked for below `data_dir`, or
-    below the folder that the environment variable METARULE_DATA names. Raises `BadInput` for an unknown name (it lists
-    the known ones) and for missing files (it says where to put them).
+    `tfds:NAME` or `tfds:NAME@SIDE`; or a file, `PATH.npz`, `PATH.jsonl`, `PATH.csv:LABEL` or `PATH.parquet:LABEL`,
+    where LABEL is the label column. Known data sets are read from files below `data_dir`, by default the folder in the
+    environment variable METARULE_DATA. Raises `BadInput` for an unknown name (the message lists the known ones) and for
+    missing files (it says where to put them).
     """
     data_set = _read_own(name) or _read_prepared(name, data_folder(data_dir))
     if data_set is None:
@@ -61,13 +61,13 @@ def load(name: str, data_dir: str | Path | None = None) -> DataSet:
     return dataclasses.replace(data_set, name=name)
 
 
-@functools.lru_cache(maxsize=1)  # Several sizes of one set are often asked for in a row.
+@functools.lru_cache(maxsize=1)  # Several sizes of a data set are often loaded in a row. Stamps tell changed files.
 def _read(source: AbstractSource, folder: Path, stamps: tuple[int, ...]) -> DataSet:
     return source.read(folder)
 
 
 def data_folder(data_dir: str | Path | None) -> Path | None:
-    """The folder named by the argument, else by METARULE_DATA, else none."""
+    """Returns `data_dir` if given, else the folder in METARULE_DATA, else None."""
     chosen = data_dir if data_dir is not None else os.environ.get("METARULE_DATA") or None
     return None if chosen is None else Path(chosen)
 
@@ -88,7 +88,7 @@ def _read_prepared(name: str, folder: Path | None) -> DataSet | None:
     if not separator or prefix != "tfds":
         return None
     if folder is None:
-        raise BadInput(f"{name} is read from a folder of prepared data: name it by --data-dir or METARULE_DATA.")
+        raise BadInput(f"{name} is read from prepared files: name their folder by --data-dir or METARULE_DATA.")
     public, _, side = rest.partition("@")
     if side and not side.isdecimal():
         raise BadInput(f"{name}: {side!r} is no side in pixels; write it as in tfds:{public}@32.")

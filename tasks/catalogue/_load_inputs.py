@@ -13,9 +13,9 @@ from ._load import load
 
 @final
 class Part(NamedTuple):
-    """Examples of a data set as rows of numbers: all (`name` is empty), those of `train` or those of `test`.
+    """The examples of one split as rows of numbers, with their labels if there are any.
 
-    Labels are what the user wrote, where there are any.
+    `name` is `train` or `test`, or empty for data without a split. Labels are the user's own values, not indices.
     """
 
     name: str
@@ -24,10 +24,10 @@ class Part(NamedTuple):
 
 
 def load_inputs(name: str, data_dir: str | Path | None = None) -> tuple[Part, ...]:
-    """The examples of a data set for a purpose that needs no labels; the first part is the one to fit to.
+    """Returns the inputs of a data set, one part per split; the first part is the one to fit to. Labels are optional.
 
-    A user's `PATH.npz` may lack labels, and without a split all its examples are one part, in their order. Whatever
-    else `load` knows comes in its split. Inputs are scaled as `load` does it. Raises `BadInput` as `load` does.
+    A `PATH.npz` without a split is one part, in the order of the file. All other names that `load` knows have a train
+    and a test part. Inputs are scaled as by `load`. Raises `BadInput` as `load` does.
     """
     if name.endswith(".npz"):
         return _read_own(Path(name))

@@ -15,9 +15,9 @@ from ._source import AbstractSource
 @final
 @dataclasses.dataclass(frozen=True)
 class OmniglotSource(AbstractSource):
-    """Omniglot's zips of 105x105 drawings; ink becomes white on black. An alphabet that stands in both counts once.
+    """Omniglot: zip files of 105x105 drawings, inverted to white ink on black. An alphabet in both files counts once.
 
-    Each character has 20 drawings: half to train, the rest to test, by a fixed seed.
+    Each character is a class with 20 drawings: half for train, half for test, by a fixed seed.
     """
 
     def read(self, folder: Path) -> DataSet:
@@ -49,5 +49,5 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _character(member: str) -> str:
-    """`Greek/character01` of `Greek/character01/0394_01.png`."""
+    """Returns `Greek/character01` for `Greek/character01/0394_01.png`."""
     return member.rsplit("/", 1)[0]

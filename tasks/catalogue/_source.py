@@ -8,9 +8,10 @@ from ..data._data_set import DataSet
 
 @dataclasses.dataclass(frozen=True)
 class AbstractSource(abc.ABC):
-    """Where one public data set comes from: its name, the files it is read from, and how.
+    """A public data set that is read from files: its name, the files, and how to read them.
 
-    `sides` are the usual sizes of its images, None standing for the native one; (None,) for what can't be resized.
+    `files` are in `folder` below the data folder; without files the data set is built in. `sides` are the usual sides
+    of its images in pixels, None being the native one; (None,) is for data that can't be resized.
     """
 
     name: str
@@ -20,20 +21,20 @@ class AbstractSource(abc.ABC):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Public names, one for each usual size."""
+        """The data set's names, one for each usual side."""
         separator = "_" if self.name[-1].isdigit() else ""
         return tuple(self.name if side is None else f"{self.name}{separator}{side}" for side in self.sides)
 
     @abc.abstractmethod
     def read(self, folder: Path) -> DataSet:
-        """Reads the data set from its files at their native size."""
+        """Reads the data set from its files, images at their native size."""
 
     def paths(self, data_dir: Path) -> tuple[Path, ...]:
-        """Where its files stand below the data folder."""
+        """Returns the paths where its files belong below the data folder."""
         return tuple(data_dir / self.folder / file for file in self.files)
 
     def require(self, data_dir: Path | None) -> Path:
-        """The folder to read from. Raises `BadInput` that says where to put which file if one is missing."""
+        """Returns the folder to read from. Raises `BadInput` if a file is missing, saying which and where to put it."""
         if not self.files:
             return Path()
         if data_dir is None:
@@ -43,7 +44,5 @@ class AbstractSource(abc.ABC):
             )
         missing = [str(path) for path in self.paths(data_dir) if not path.is_file()]
         if missing:
-            raise BadInput(
-                f"{self.name} is not at hand: put the missing {', '.join(missing)} there, or name another --data-dir."
-            )
+            raise BadInput(f"{self.name} is missing: put {', '.join(missing)} there, or name another --data-dir.")
         return data_dir / self.folder

@@ -15,7 +15,7 @@ from ._source import AbstractSource
 @final
 @dataclasses.dataclass(frozen=True)
 class CsvSource(AbstractSource):
-    """A table in a CSV file whose label column is known."""
+    """A table in a CSV file, whose label column is `label`."""
 
     label: str
 
@@ -26,12 +26,13 @@ class CsvSource(AbstractSource):
 @final
 @dataclasses.dataclass(frozen=True)
 class NpzTableSource(AbstractSource):
-    """A table in an .npz file with its own splits; its columns are measurements, so they are standardised."""
+    """A table in an .npz file with its own splits. Its columns are standardised."""
 
     def read(self, folder: Path) -> DataSet:
         raw = read_npz(folder / self.files[0])
         if raw.kind != "table":
             raise BadInput(f"{folder / self.files[0]} holds images where {self.name} holds rows; fetch the file again.")
         names = np.array(raw.class_names)
+        # Its bytes are measurements, not pixels: as floats they are standardised instead of divided by 255.
         train = raw.train_x.astype(np.float64), names[raw.train_y]
         return from_arrays(self.name, train, (raw.test_x.astype(np.float64), names[raw.test_y]))

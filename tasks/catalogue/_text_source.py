@@ -11,7 +11,7 @@ from ._source import AbstractSource
 @final
 @dataclasses.dataclass(frozen=True)
 class TextSource(AbstractSource):
-    """Labelled texts as JSON lines: a file for train and one for test, or one file whose lines name their split."""
+    """Labelled texts as JSON lines: a train file and a test file, or one file whose lines have a `split`."""
 
     class_names: tuple[str, ...]
 

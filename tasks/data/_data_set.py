@@ -11,18 +11,19 @@ Kind = Literal["image", "text", "table"]
 
 
 def as_inputs(x: np.ndarray) -> Float32[np.ndarray, "example input"]:
-    """Examples as rows of numbers: images flattened (row, column, colour) and scaled to [0, 1], vectors as they are."""
+    """Returns examples as rows of float32: bytes are flattened (row, column, colour) and scaled to [0, 1]."""
     rows = x.reshape(len(x), -1)
     return rows.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else rows.astype(np.float32)
 
 
 @final
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)  # A generated `__eq__` would fail on arrays.
 class DataSet:
-    """Labelled examples on the host, with a train and a test split. The test split may be empty.
+    """Labelled examples in host memory, with a train split and a test split, which may be empty.
 
-    Images are grey [example, side, side] or coloured [example, side, side, 3] and hold 0 to 255; text and tables
-    are vectors. Labels are indices into `class_names`. Raises `BadInput` where labels and examples don't match.
+    Images are grey [example, side, side] or coloured [example, side, side, 3], with values from 0 to 255; texts and
+    tables are vectors [example, feature]. Labels are indices into `class_names`. Raises `BadInput` where there are not
+    as many labels as examples, for a label without a class, and for fewer than two classes.
     """
 
     name: str
@@ -52,24 +53,24 @@ class DataSet:
 
     @property
     def classes(self) -> int:
-        """Number of classes."""
+        """The number of classes."""
         return len(self.class_names)
 
     @property
     def input_size(self) -> int:
-        """Numbers in one example."""
+        """The number of inputs of one example."""
         return int(np.prod(self.train_x.shape[1:]))
 
     def train_inputs(self) -> Float32[np.ndarray, "train input"]:
-        """The train examples as rows of float32."""
+        """Returns the train examples as `as_inputs` does."""
         return as_inputs(self.train_x)
 
     def test_inputs(self) -> Float32[np.ndarray, "test input"]:
-        """The test examples as rows of float32."""
+        """Returns the test examples as `as_inputs` does."""
         return as_inputs(self.test_x)
 
     def require(self, per_class: int) -> None:
-        """Raises `BadInput` unless every class has `per_class` train examples."""
+        """Raises `BadInput` unless every class has at least `per_class` train examples."""
         counts = np.bincount(self.train_y, minlength=self.classes)
         fewest = int(counts.argmin())
         if counts[fewest] < per_class:

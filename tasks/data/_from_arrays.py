@@ -11,12 +11,12 @@ _Pair = tuple[np.ndarray, np.ndarray]
 
 
 def from_arrays(name: str, train: _Pair, test: _Pair | None = None) -> DataSet:
-    """A data set from anyone's arrays: pairs of examples and labels.
+    """Makes a data set from arrays: each split is a pair of examples and labels.
 
     Images are [example, side, side] or [example, side, side, 3], as bytes or as floats in [0, 1] or [0, 255]. Vectors
     are [example, feature]: bytes are scaled to [0, 1]; other columns are standardised by the train split's mean and
-    deviation, and constant ones become zero. Without a test split, a fifth of each class is set aside by a fixed seed.
-    Raises `BadInput` for NaN, labels of the wrong length, a single class, or shapes that fit neither form.
+    deviation, and constant ones become zero. Without a test split, a fifth of each class is held out by a fixed seed.
+    Raises `BadInput` for NaN, labels of the wrong length, a single class, or other shapes.
     """
     (train_x, train_y), (test_x, test_y) = train, test if test is not None else (train[0][:0], train[1][:0])
     for x, y in ((train_x, train_y), (test_x, test_y)):
@@ -24,9 +24,13 @@ def from_arrays(name: str, train: _Pair, test: _Pair | None = None) -> DataSet:
         _check_labels(name, x, y)
     class_names, train_y = _encode(train_y)
     if test is None:
-        kept, held_out = stratified_split(train_y, fraction=0.2, seed=0)
-        (train_x, train_y), (test_x, test_y) = (train_x[kept], train_y[kept]), (train_x[held_out], train_y[held_out])
+        rest, held_out = stratified_split(train_y, fraction=0.2, seed=0)
+        (train_x, train_y), (test_x, test_y) = (
+            (train_x[rest], train_y[rest]),
+            (train_x[held_out], train_y[held_out]),
+        )
     else:
+        # Classes are those of the train split: a class without train examples can't be learned.
         test_y = _look_up(name, test_y, class_names)
     train_x, test_x = prepare_inputs(name, train_x, test_x)
     kind = "table" if train_x.ndim == 2 else "image"
@@ -34,9 +38,12 @@ def from_arrays(name: str, train: _Pair, test: _Pair | None = None) -> DataSet:
 
 
 def prepare_inputs(name: str, train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Examples as a data set holds them: images as bytes, vectors scaled. Raises `BadInput` for shapes that differ."""
+    """Returns both splits as a data set holds them: images as bytes, vectors scaled.
+
+    Raises `BadInput` where the splits differ in shape or the train split is empty.
+    """
     if not train.size:
-        raise BadInput(f"{name}: train inputs of shape {train.shape} hold nothing; give at least one number of each.")
+        raise BadInput(f"{name}: train inputs of shape {train.shape} are empty; give at least one example.")
     if train.shape[1:] != test.shape[1:]:
         raise BadInput(f"{name}: train examples have shape {train.shape[1:]} but test examples {test.shape[1:]}.")
     if train.ndim == 2:
@@ -48,7 +55,7 @@ def prepare_inputs(name: str, train: np.ndarray, test: np.ndarray) -> tuple[np.n
 def as_vectors(
     train: np.ndarray, test: np.ndarray
 ) -> tuple[Float32[np.ndarray, "train feature"], Float32[np.ndarray, "test feature"]]:
-    """Bytes scaled to [0, 1]; other columns standardised by the train split, constant ones to zero."""
+    """Returns both splits with bytes scaled to [0, 1] and other columns standardised by the train split."""
     scaling = Scaling.of(train)
     return scaling(train), scaling(test)
 
@@ -56,7 +63,10 @@ def as_vectors(
 def as_bytes(
     name: str, images: np.ndarray
 ) -> UInt8[np.ndarray, "example side side"] | UInt8[np.ndarray, "example side side 3"]:
-    """Images as bytes: floats in [0, 1] are multiplied by 255, other numbers must already lie in [0, 255]."""
+    """Returns images as bytes: floats in [0, 1] are multiplied by 255, other numbers must lie in [0, 255].
+
+    Raises `BadInput` for other numbers, and for images that are not square and grey or RGB.
+    """
     if images.ndim == 4 and images.shape[3] == 1:
         images = images[..., 0]
     if images.shape[1] != images.shape[2] or (images.ndim == 4 and images.shape[3] != 3):
@@ -97,8 +107,8 @@ def _encode(labels: np.ndarray) -> tuple[tuple[str, ...], Int64[np.ndarray, " ex
 
 
 def _look_up(name: str, labels: np.ndarray, class_names: tuple[str, ...]) -> Int64[np.ndarray, " example"]:
-    place = {class_name: index for index, class_name in enumerate(class_names)}
-    unknown = sorted({str(label) for label in labels} - place.keys())
+    index_of = {class_name: index for index, class_name in enumerate(class_names)}
+    unknown = sorted({str(label) for label in labels} - index_of.keys())
     if unknown:
         raise BadInput(f"{name}: the test labels {', '.join(unknown[:5])} do not occur among the train labels.")
-    return np.array([place[str(label)] for label in labels], np.int64)
+    return np.array([index_of[str(label)] for label in labels], np.int64)

@@ -9,9 +9,10 @@ from ._from_arrays import from_arrays
 
 
 def read_npz(path: Path) -> DataSet:
-    """A user's arrays: inputs `x` and labels `y`, or `train_x`, `train_y`, `test_x`, `test_y` (or `x_train`, ...).
+    """Reads a data set from an .npz file: `x` and `y`, or `train_x`, `train_y`, `test_x` and `test_y`.
 
-    Raises `BadInput` for a file that is missing, damaged, or lacks these names.
+    `x` are inputs and `y` labels; `x_train` and so on are also understood. Raises `BadInput` for a file
+    that is missing, damaged, or lacks these names.
     """
     arrays = read_arrays(path)
     for train, test in FORMS:
@@ -22,9 +23,9 @@ def read_npz(path: Path) -> DataSet:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file that may be a data set, by name. Objects are never unpickled.
+    """Returns the arrays of an .npz file whose names are in `FORMS`. Nothing is unpickled.
 
-    Raises `BadInput` for a file that is missing or damaged, or that holds nothing by such a name.
+    Raises `BadInput` for a file that is missing or damaged, or that holds no array of these names.
     """
     if not path.is_file():
         raise BadInput(f"There is no file {path}.")
@@ -46,5 +47,5 @@ FORMS = (
     (("x_train", "y_train"), ("x_test", "y_test")),
     (("x", "y"), ("test_x", "test_y")),
 )
-"""Names of inputs and labels in a file, to train and to test."""
+"""The names of arrays in a file: ((train inputs, train labels), (test inputs, test labels)) for each form."""
 _NAMES = {name for form in FORMS for pair in form for name in pair}

@@ -9,14 +9,14 @@ from ._data_set import DataSet
 def resize(
     images: np.ndarray, side: int
 ) -> UInt8[np.ndarray, "example side side"] | UInt8[np.ndarray, "example side side 3"]:
-    """Square images at another size: each new pixel is the mean over its area, or, in growing, bilinear."""
+    """Resizes square images: down by the mean over each new pixel's area, up by bilinear interpolation."""
     native = images.shape[1]
     if native == side:
         return images
     weights = (_area if side < native else _bilinear)(native, side).astype(np.float32)
     colours = images.shape[3:]
     resized = np.empty((len(images), side, side, *colours), np.uint8)
-    for start in range(0, len(images), 4096):  # a few megabytes of floats at a time
+    for start in range(0, len(images), 4096):  # In chunks, to hold a few megabytes of floats at a time.
         chunk = images[start : start + 4096].astype(np.float32)
         rows = np.matmul(weights, chunk.reshape(len(chunk), native, -1)).reshape(len(chunk), side, native, *colours)
         both = np.matmul(weights, rows) if colours else np.matmul(rows, weights.T)
@@ -25,13 +25,13 @@ def resize(
 
 
 def resized(data_set: DataSet, side: int) -> DataSet:
-    """The same data set with images of another size."""
+    """Returns the data set with its images resized to this side."""
     train_x, test_x = resize(data_set.train_x, side), resize(data_set.test_x, side)
     return dataclasses.replace(data_set, train_x=train_x, test_x=test_x)
 
 
 def grey(data_set: DataSet) -> DataSet:
-    """The same data set with coloured images in shades of grey, by ITU-R BT.601's luma."""
+    """Returns the data set with its coloured images turned grey, by the luma of ITU-R BT.601."""
     luma = np.array([0.299, 0.587, 0.114], np.float32)
     train_x, test_x = (np.rint(x @ luma).astype(np.uint8) for x in (data_set.train_x, data_set.test_x))
     return dataclasses.replace(data_set, train_x=train_x, test_x=test_x)

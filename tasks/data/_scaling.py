@@ -8,14 +8,17 @@ from jaxtyping import Float, Float32
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scaling:
-    """How columns of numbers become inputs: less an offset, in a unit of their own. A constant column becomes zero."""
+    """A map of columns to inputs: `(x - offset) / unit`. The unit of a constant column is infinite: it becomes zero."""
 
     offset: Float[np.ndarray, " feature"]
     unit: Float[np.ndarray, " feature"]
 
     @staticmethod
     def of(train: np.ndarray, standardise: bool = True) -> "Scaling":
-        """Bytes are scaled to [0, 1]; other columns by these examples' mean and deviation, or left as they are."""
+        """Returns the scaling of these examples: bytes to [0, 1], other columns to zero mean and unit deviation.
+
+        Without `standardise` other columns are left unchanged.
+        """
         features = train.shape[1]
         if train.dtype == np.uint8 or not standardise:
             unit = 255 if train.dtype == np.uint8 else 1

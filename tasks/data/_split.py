@@ -7,25 +7,26 @@ from ._data_set import DataSet
 
 def stratified_split(
     labels: Int64[np.ndarray, " example"], fraction: float, seed: int
-) -> tuple[Int64[np.ndarray, " kept"], Int64[np.ndarray, " held_out"]]:
-    """Indices of a random split that sets aside the same fraction of each class; the same seed, the same split."""
+) -> tuple[Int64[np.ndarray, " rest"], Int64[np.ndarray, " held_out"]]:
+    """Returns the sorted indices of a random split that holds out the same fraction of each class."""
     generator = np.random.default_rng(seed)
-    kept, held_out = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    rest, held_out = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for label in np.unique(labels):
         members = generator.permutation(np.flatnonzero(labels == label))
         cut = round(fraction * len(members))
         held_out.append(members[:cut])
-        kept.append(members[cut:])
-    return np.sort(np.concatenate(kept)), np.sort(np.concatenate(held_out))
+        rest.append(members[cut:])
+    return np.sort(np.concatenate(rest)), np.sort(np.concatenate(held_out))
 
 
 def few_shot_indices(
     data_set: DataSet, seed: int, per_class: int, queries: int
 ) -> tuple[Int64[np.ndarray, " support"], Int64[np.ndarray, " query"]]:
-    """Draws a few-shot problem: `per_class` train examples of each class, and test examples to score them on.
+    """Draws a few-shot problem and returns its support and query indices.
 
-    Support indices point into the train split, ordered by class; query indices point into the test split (all of it
-    where it holds no more than `queries`). Raises `BadInput` where a class has too few examples or the test split none.
+    The support is `per_class` examples of each class of the train split, ordered by class. The query is `queries`
+    examples of the test split, or all of it if it has fewer. Raises `BadInput` where a class has too few examples or
+    the test split is empty.
     """
     data_set.require(per_class)
     if not len(data_set.test_y):

@@ -12,16 +12,16 @@ from ._data_set import DataSet
 from ._from_arrays import from_arrays
 
 
-_MOST_CATEGORIES = 100
+_MOST_CATEGORIES = 100  # A column with more different values is likely an identifier or free text.
 
 
 def read_table(path: Path, label: str) -> DataSet:
-    """A table with a label column: .csv, .csv.gz (with a header line, in UTF-8) or .parquet.
+    """Reads a data set from a table: .csv or .csv.gz (UTF-8, with a header line), or .parquet.
 
-    Columns of numbers are standardised by the train split's mean and deviation; the others become one column for each
-    of their values, likewise standardised. A fifth of each class is set aside to test, by a fixed seed. Raises
-    `BadInput` for a missing label column, missing values, a constant column, and a column of words with more than 100
-    different values.
+    `label` names the label column. Numeric columns are features; other columns are one-hot encoded; all are
+    standardised by the train split's mean and deviation. A fifth of each class is held out for test by a fixed seed.
+    Raises `BadInput` for a missing label column, missing values, a constant column, and a categorical column with more
+    than 100 different values.
     """
     columns = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     if label not in columns:
@@ -31,7 +31,7 @@ def read_table(path: Path, label: str) -> DataSet:
     if unlabelled:
         raise BadInput(f"{path}: the label column {label!r} lacks {unlabelled} values; leave unlabelled rows out.")
     if not columns:
-        raise BadInput(f"{path} has no column beside {label!r}.")
+        raise BadInput(f"{path} has no column besides {label!r}; give at least one feature.")
     features = np.concatenate([_encode(path, name, values) for name, values in columns.items()], axis=1)
     return from_arrays(str(path), (features, labels))
 
@@ -42,15 +42,15 @@ def _encode(path: Path, name: str, values: np.ndarray) -> Float64[np.ndarray, "r
     numbers = _as_numbers(values)
     if numbers is not None:
         if not np.isfinite(numbers).all():
-            many = int((~np.isfinite(numbers)).sum())
-            raise BadInput(f"{path}: column {name!r} lacks {many} values; fill them in or drop those rows.")
+            missing = int((~np.isfinite(numbers)).sum())
+            raise BadInput(f"{path}: column {name!r} lacks {missing} values; fill them in or drop those rows.")
         if (numbers == numbers[0]).all():
             raise BadInput(f"{path}: column {name!r} is constant; drop it.")
         return numbers[:, None]
-    categories, place = np.unique(values.astype(str), return_inverse=True)
+    categories, index = np.unique(values.astype(str), return_inverse=True)
     if "" in categories:
-        many = int((values.astype(str) == "").sum())
-        raise BadInput(f"{path}: column {name!r} lacks {many} values; fill them in or drop those rows.")
+        missing = int((values.astype(str) == "").sum())
+        raise BadInput(f"{path}: column {name!r} lacks {missing} values; fill them in or drop those rows.")
     if len(categories) > _MOST_CATEGORIES:
         raise BadInput(
             f"{path}: column {name!r} is not numeric and has {len(categories)} different values, more than "
@@ -58,11 +58,11 @@ def _encode(path: Path, name: str, values: np.ndarray) -> Float64[np.ndarray, "r
         )
     if len(categories) == 1:
         raise BadInput(f"{path}: column {name!r} is constant; drop it.")
-    return np.eye(len(categories))[place]
+    return np.eye(len(categories))[index]
 
 
 def _as_numbers(values: np.ndarray) -> Float64[np.ndarray, " row"] | None:
-    """The column as floats, NaN where a cell is empty; None where some cell is a word."""
+    """Returns a column as floats, NaN where a cell is empty; None if a cell is not a number."""
     if values.dtype.kind in "OU":
         values = np.where(values.astype(str) == "", "nan", values.astype(str))
     try:
@@ -76,6 +76,7 @@ def _read_csv(path: Path) -> dict[str, np.ndarray]:
         raise BadInput(f"There is no file {path}.")
     try:
         raw = path.read_bytes()
+        # `utf-8-sig` drops the byte order mark that spreadsheets write.
         text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
         rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     except UnicodeDecodeError as error:

@@ -14,10 +14,10 @@ _Line = dict[str, str | int | float]
 
 
 def read_texts(path: Path) -> DataSet:
-    """A user's texts: JSON lines (.jsonl or .jsonl.gz) with `text` and `label`, and, if wanted, `split`: train or test.
+    """Reads a data set from JSON lines (.jsonl or .jsonl.gz) with `text`, `label` and optionally `split`.
 
-    Without a test split a fifth of each class is set aside by a fixed seed. Raises `BadInput` for a file that is
-    missing, damaged, not UTF-8, or has a line without these.
+    `split` is train, the default, or test. Without a test split a fifth of each class is held out by a fixed seed.
+    Raises `BadInput` for a file that is missing, damaged or not UTF-8, and for a line without text or label.
     """
     train, test = _by_split(_read_lines(path))
     return from_texts(str(path), _pair(train), _pair(test) if test else None)

@@ -16,11 +16,11 @@ _Examples = tuple[list[bytes], np.ndarray]
 
 
 def prepare(name: str, data_dir: Path) -> Path:
-    """Downloads a data set of tensorflow-datasets and writes it as array_record, once; returns where.
+    """Downloads a data set of tensorflow-datasets and writes it in array_record format; returns its folder.
 
-    Original files that already stand in `data_dir/NAME` are used instead of a download, after their checksums were
-    compared. Raises `BadInput` where TensorFlow is not installed (only this needs it), for an unknown name, and
-    where a file can be neither found nor downloaded.
+    Original files in `data_dir/NAME` are used instead of a download, if their checksums are right. Raises `BadInput`
+    where TensorFlow is not installed (reading needs none), for an unknown name, and where a file can neither be found
+    nor downloaded.
     """
     if importlib.util.find_spec("tensorflow") is None:
         raise BadInput("Preparing a data set needs TensorFlow: pip install 'metarule[tensorflow]'.")
@@ -31,28 +31,28 @@ def prepare(name: str, data_dir: Path) -> Path:
     settings = tfds.download.DownloadConfig(
         try_download_gcs=False,
         manual_dir=given if given.is_dir() else None,
-        extract_dir=root / "extracted" / name,  # of its own: two data sets may have files of the same names
+        extract_dir=root / "extracted" / name,  # One per data set: two may have files of the same name.
     )
     try:
         builder.download_and_prepare(download_dir=root / "downloads", download_config=settings)
-    except Exception as error:  # tensorflow-datasets raises a dozen unrelated classes here
+    except Exception as error:  # tensorflow-datasets raises a dozen unrelated classes here.
         first = str(error).strip().split("\n")[0]
         raise BadInput(f"{name} could not be prepared ({first}); put its original files into {given}.") from error
     return Path(builder.data_dir)
 
 
 def read_tfds(name: str, side: int | None, data_dir: Path) -> DataSet:
-    """Reads a prepared image or text classification set, without TensorFlow.
+    """Reads a prepared data set of images or texts with one class each, without TensorFlow.
 
-    Images are resized to `side`, rectangles to their middle; texts become bags of words. Raises `BadInput` where it was
-    not prepared, where images differ in size and no side is given, and where it is not images or texts with a class.
+    Images are cropped to their central square and resized to `side`; texts become bags of words. Raises `BadInput`
+    where the data set was not prepared, where images differ in size and no side is given, and for other kinds of data.
     """
     import tensorflow_datasets as tfds
 
     builder = _builder(name, tfds_folder(data_dir))
     if not Path(builder.data_dir).is_dir():
         raise BadInput(f"{name} is not prepared below {data_dir}: run `metarule data prepare {name}` once.")
-    inputs, labels = (_feature(builder, place) for place in (0, 1))
+    inputs, labels = (_feature(builder, index) for index in (0, 1))
     if not isinstance(labels, tfds.features.ClassLabel) or not isinstance(
         inputs, tfds.features.Image | tfds.features.Text
     ):
@@ -68,11 +68,11 @@ def read_tfds(name: str, side: int | None, data_dir: Path) -> DataSet:
     else:
         images = [(_images(name, x, side), y) for x, y in (train, test) if len(y)]
         data_set = from_arrays(name, images[0], images[1] if held_out else None)
-    return dataclasses.replace(data_set, class_names=tuple(labels.names[int(place)] for place in data_set.class_names))
+    return dataclasses.replace(data_set, class_names=tuple(labels.names[int(index)] for index in data_set.class_names))
 
 
 def tfds_folder(data_dir: Path) -> Path:
-    """Where prepared data sets stand below the data folder."""
+    """Returns the folder of prepared data sets below the data folder."""
     return data_dir / "tensorflow_datasets"
 
 
@@ -86,14 +86,14 @@ def _builder(name: str, root: Path):
         raise BadInput(message) from error
 
 
-def _feature(builder, place: int):
-    """The type of the input (0) or of the label (1) of a supervised set; None for another set."""
+def _feature(builder, index: int):
+    """Returns the feature type of the input (0) or the label (1); None where the data set is not supervised."""
     keys = builder.info.supervised_keys
-    return builder.info.features[keys[place]] if keys else None
+    return builder.info.features[keys[index]] if keys else None
 
 
 def _read(builder, split: str) -> _Examples:
-    """The undecoded inputs and the labels of a split."""
+    """Returns the undecoded inputs and the labels of a split."""
     import tensorflow_datasets as tfds
 
     x, y = builder.info.supervised_keys[:2]
@@ -112,15 +112,15 @@ def _images(name: str, files: list[bytes], side: int | None) -> np.ndarray:
     mode = "L" if {image.mode for image in opened} <= {"1", "L"} else "RGB"
     images = [np.asarray(image.convert(mode)) for image in opened]
     if len({image.shape for image in images}) == 1:
-        together = _square(np.stack(images))
-        return together if side is None else resize(together, side)
+        squares = _square(np.stack(images))
+        return squares if side is None else resize(squares, side)
     if side is None:
         raise BadInput(f"tfds:{name} has images of mixed sizes; name one size, as in tfds:{name}@32.")
     return np.concatenate([resize(_square(image[None]), side) for image in images])
 
 
 def _square(images: np.ndarray) -> np.ndarray:
-    """The middle of images, as wide as it is high."""
+    """Returns the central square of each image."""
     extent = min(images.shape[1:3])
     top, left = (images.shape[1] - extent) // 2, (images.shape[2] - extent) // 2
     return images[:, top : top + extent, left : left + extent]

@@ -1,1 +1,1 @@
-"""Which data need no file?"""
+"""Which data need no file? Generators of synthetic images and texts."""

@@ -17,11 +17,12 @@ _FORBIDDEN = "0123456789OoIl|"
 
 
 def choose_characters(fonts: Sequence[Font], minimum: int) -> str:
-    """The characters that serve as classes, in the order of their code points: none a number, no two look alike.
+    """Returns the characters that serve as classes, in the order of their code points.
 
-    Each is drawn by at least `minimum` fonts. Numbers, and whatever looks like a digit in any font, are left out,
-    because handwritten digits are what a rule is tested on. Of characters that look the same, like A in Latin, Greek
-    and Cyrillic or C and c, only the first stays. Looks are compared in the widest font of each of three families.
+    Each is in at least `minimum` fonts. Of characters that look the same, like A in Latin, Greek and Cyrillic or C and
+    c, only the first is included. Numbers, and characters that look like a digit in any font, are left out, because
+    rules are tested on handwritten digits. Looks are compared in three fonts: those with the most characters, one of
+    each family.
     """
     held = Counter(c for font in fonts for c in font.characters if c < 0x2200)
     codes = [code for low, high in _BLOCKS for code in range(low, high + 1)]
@@ -33,31 +34,34 @@ def choose_characters(fonts: Sequence[Font], minimum: int) -> str:
     digit_like = np.max([own @ own[:digits].T for own in looks], axis=0).max(1) > 0.87
     held_by_both = np.sum([np.outer(own.any(1), own.any(1)) for own in looks], axis=0)
     alike = np.sum([own @ own.T for own in looks], axis=0) > 0.88 * held_by_both
-    kept: list[int] = []
-    for place in range(digits, digits + len(candidates)):
-        if not digit_like[place] and not alike[place, kept].any():
-            kept.append(place)
-    return "".join(candidates[place - digits] for place in kept)
+    chosen: list[int] = []
+    for index in range(digits, digits + len(candidates)):
+        if not digit_like[index] and not alike[index, chosen].any():
+            chosen.append(index)
+    return "".join(candidates[index - digits] for index in chosen)
 
 
 def is_validation(character: str) -> bool:
-    """A fixed law that sets aside about 15% of the characters, for choosing checkpoints."""
+    """Returns whether a character is for validation: about 15% of all are, chosen by a hash."""
     return zlib.crc32(character.encode()) % 100 < 15
 
 
 def _single(character: str) -> bool:
-    """A letter or symbol without accents (no compositions), and without a numerical value."""
+    """Returns whether a character is a letter or symbol without accents and without a numerical value."""
     category = unicodedata.category(character)
     number = category[0] == "N" or unicodedata.numeric(character, None) is not None
     return category[0] in "LSP" and not number and not unicodedata.decomposition(character)
 
 
 def _looks(font: Font, characters: Sequence[str]) -> Float[np.ndarray, "character pixel"]:
-    """Slightly smoothed renderings as centred vectors of unit length; zero where the font lacks the character."""
+    """Returns smoothed renderings as centred vectors of unit norm; zero where the font lacks the character.
+
+    The product of two of them is the correlation of the renderings.
+    """
     images = np.zeros((len(characters), _SIDE + 2, _SIDE + 2), np.float32)
-    for place, character in enumerate(characters):
+    for index, character in enumerate(characters):
         if ord(character) in font.characters:
-            images[place, 1:-1, 1:-1] = render(font, character, _SIDE)
+            images[index, 1:-1, 1:-1] = render(font, character, _SIDE)
     images = images[:, :-2] + 2 * images[:, 1:-1] + images[:, 2:]
     images = images[:, :, :-2] + 2 * images[:, :, 1:-1] + images[:, :, 2:]
     vectors = images.reshape(len(images), -1)

@@ -12,18 +12,21 @@ from ._silhouettes import silhouettes
 
 @final
 class Embedded(eqx.Module):
-    """What can be meta-trained on without any file: sources to train on, and others to choose checkpoints by.
+    """Synthetic data for meta-training without any file: sources to train on, and sources to select rules by.
 
-    No character and no shape stands in both.
+    The two have no character and no shape in common.
     """
 
     training: tuple[DataSet, ...]
     validation: tuple[DataSet, ...]
 
 
-@functools.cache  # A grid of runs draws them once.
+@functools.cache  # For grids of runs in one process.
 def embedded(side: int = 14, fonts: str | Path | None = None) -> Embedded:
-    """Glyphs as strokes, the same glyphs filled, and made-up shapes, each a source of its own; images of this side."""
+    """Renders three sources of images of this side: glyphs, the same glyphs filled, and random shapes.
+
+    `fonts` is as in `glyphs`.
+    """
     drawn = glyphs(side, fonts)
     return Embedded(
         training=(drawn.training, silhouettes(drawn.training), shapes(side, classes=160, seed=0)),

@@ -7,13 +7,13 @@ import equinox as eqx
 from ...errors import BadInput
 
 
-# Fonts that keep other pictures under the code points of letters, or one picture under all of them.
+# Fonts with other pictures at the code points of letters, or with one picture at all of them.
 _PICTURES = frozenset(("cmsy10.ttf", "cmex10.ttf", "LastResortHE-Regular.ttf"))
 
 
 @final
 class Font(eqx.Module):
-    """A font file and the code points that it draws."""
+    """A font file, its family, and the code points that it has glyphs for."""
 
     path: Path
     family: str
@@ -21,21 +21,21 @@ class Font(eqx.Module):
 
 
 def shipped_fonts() -> tuple[Font, ...]:
-    """The fonts that matplotlib ships: a dozen of DejaVu, the STIX family and some of Computer Modern."""
-    import matplotlib  # half a second to import
+    """Returns the fonts that matplotlib ships: DejaVu, STIX and Computer Modern."""
+    import matplotlib  # Takes half a second to import.
 
     fonts = find_fonts(Path(matplotlib.get_data_path()) / "fonts" / "ttf")
     return tuple(_letters_only(font) if font.family.startswith("cm") else font for font in fonts)
 
 
 def _letters_only(font: Font) -> Font:
-    """Computer Modern keeps other pictures than Unicode's below every code point but the Latin letters."""
+    """Restricts a font to the Latin letters: at all other code points Computer Modern does not follow Unicode."""
     letters = frozenset(ord(c) for c in string.ascii_letters)
     return Font(font.path, font.family, font.characters & letters)
 
 
 def find_fonts(folder: Path) -> tuple[Font, ...]:
-    """The TrueType and OpenType fonts below a folder. Raises `BadInput` where there are fewer than two."""
+    """Returns the TrueType and OpenType fonts below a folder. Raises `BadInput` if there are fewer than two."""
     from matplotlib.ft2font import FT2Font
 
     fonts = []
@@ -45,7 +45,7 @@ def find_fonts(folder: Path) -> tuple[Font, ...]:
                 face = FT2Font(str(path))
                 fonts.append(Font(path, face.family_name, frozenset(face.get_charmap())))
             except (RuntimeError, OSError):
-                continue  # one damaged file among a user's fonts is no reason to stop
+                continue  # One damaged file among a user's fonts is no reason to stop.
     if len(fonts) < 2:
         raise BadInput(f"{folder} holds {len(fonts)} readable .ttf or .otf fonts; glyphs need at least two.")
     return tuple(fonts)

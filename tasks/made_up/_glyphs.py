@@ -14,22 +14,23 @@ from ._render import render
 
 @final
 class Glyphs(eqx.Module):
-    """Two data sets without a character in common: one to meta-train on, one to choose checkpoints by."""
+    """Two data sets without a common character: one to meta-train on, one to select rules by."""
 
     training: DataSet
     validation: DataSet
 
 
 def glyphs(side: int = 14, fonts: str | Path | None = None) -> Glyphs:
-    """Renders the embedded data: some hundred characters of many scripts, each in the fonts at hand, as grey images.
+    """Renders several hundred characters of many scripts in many fonts, as grey images; a character is a class.
 
-    The fonts are those that matplotlib ships, or those below the folder `fonts`. There are no digits among the
-    characters, nor anything that looks like one. Identical renderings of a character are kept once. Raises `BadInput`
-    where the side is not 8 to 28 or the fonts hold too few characters.
+    The fonts are those below the folder `fonts`, by default those that matplotlib ships. No character is a digit or
+    looks like one. Identical renderings of a character count once. Raises `BadInput` where the side is not 8 to 28 or
+    the fonts have too few characters.
     """
     if not 8 <= side <= 28:
         raise BadInput(f"Glyphs of side {side}; choose a side between 8 and 28.")
     held = shipped_fonts() if fonts is None else find_fonts(Path(fonts))
+    # Classes need several examples for few-shot tasks; with few fonts there can't be more than fonts.
     minimum = min(8, max(2, len(held) // 2))
     classes = [(c, _renderings(held, c, side)) for c in choose_characters(held, minimum)]
     classes = [(character, images) for character, images in classes if len(images) >= minimum]
@@ -42,7 +43,7 @@ def glyphs(side: int = 14, fonts: str | Path | None = None) -> Glyphs:
 
 
 def _renderings(fonts: tuple[Font, ...], character: str, side: int) -> UInt8[np.ndarray, "rendering side side"]:
-    """The different renderings of a character, without those of fonts that draw something else in its place."""
+    """Returns the distinct renderings of a character, without those of fonts that draw something else in its place."""
     images = [render(font, character, side) for font in fonts if ord(character) in font.characters]
     different = np.stack(list({image.tobytes(): image for image in images}.values()))
     vectors = different.reshape(len(different), -1).astype(np.float32)
@@ -58,5 +59,5 @@ def _data_set(name: str, classes: list[tuple[str, np.ndarray]]) -> DataSet:
     return DataSet(name, "image", names, images, labels, images[:0], labels[:0])
 
 
-# Least product of a unit rendering with the median of its class: DejaVu's obliques reach 0.3, a foreign picture 0.1.
+# The least product of a unit rendering with the median of its class. DejaVu's obliques reach 0.3, other pictures 0.1.
 _FOREIGN = 0.2

@@ -12,7 +12,7 @@ _POINTS = 40
 
 
 def render(font: Font, character: str, side: int) -> UInt8[np.ndarray, "{side} {side}"]:
-    """A character in white on black, antialiased, scaled so that its longer extent fills 0.8 of the side, centred."""
+    """Renders a character in white on black: antialiased, centred, its longer extent 0.8 of the side."""
     mask = _open(str(font.path)).getmask(character, mode="L")
     box = mask.getbbox()
     if box is None:
@@ -22,11 +22,11 @@ def render(font: Font, character: str, side: int) -> UInt8[np.ndarray, "{side} {
     left -= (frame - (right - left)) // 2
     top -= (frame - (bottom - top)) // 2
     ink = Image.frombytes("L", mask.size, bytes(mask))  # pyright: ignore[reportArgumentType] (it is bytes-like)
-    framed = ink.crop((left, top, left + frame, top + frame))  # Black where this reaches beyond the ink.
+    framed = ink.crop((left, top, left + frame, top + frame))  # Black outside of the ink.
     return np.asarray(framed.resize((side, side), Image.Resampling.BOX))
 
 
 @functools.cache
 def _open(path: str) -> ImageFont.FreeTypeFont:
-    # Pillow's own layout: single characters need no other, and not every Pillow has the other.
+    # The basic layout suffices for single characters, and not every build of Pillow has the other, Raqm.
     return ImageFont.truetype(path, _POINTS, layout_engine=ImageFont.Layout.BASIC)

@@ -7,12 +7,11 @@ from ..data._data_set import DataSet
 
 
 def silhouettes(data_set: DataSet) -> DataSet:
-    """The same classes as filled shapes: the hollows of each grey image take a level that is the class's own.
+    """Returns the data set with filled images: pixels between strokes, in their row or column, turn grey.
 
-    What lies between strokes, along its row or its column, is filled. Levels reach from 0.3 to 1 and follow from the
-    class's name, so they are the same on every machine.
+    Each class has its own level, from 0.3 to 1, a hash of the class's name.
     """
-    levels = np.array([0.3 + 0.7 * _lot(name) for name in data_set.class_names], np.float32)
+    levels = np.array([0.3 + 0.7 * _hash_to_unit_interval(name) for name in data_set.class_names], np.float32)
     train_x = _filled(data_set.train_x, levels[data_set.train_y])
     test_x = _filled(data_set.test_x, levels[data_set.test_y])
     return dataclasses.replace(data_set, name=f"{data_set.name}-silhouettes", train_x=train_x, test_x=test_x)
@@ -26,12 +25,13 @@ def _filled(
 
 
 def _between(images: np.ndarray, axis: int) -> UInt8[np.ndarray, "example side side"]:
-    """How much ink each pixel has on both of its sides along an axis."""
+    """Returns the ink that each pixel has on both sides along an axis: the smaller of the two maxima."""
     before = np.maximum.accumulate(images, axis)
     after = np.flip(np.maximum.accumulate(np.flip(images, axis), axis), axis)
     return np.minimum(before, after)
 
 
-def _lot(name: str) -> float:
-    """A number in [0, 1) that follows from a name."""
+def _hash_to_unit_interval(name: str) -> float:
+    """Hashes a name to a number in [0, 1)."""
+    # Not Python's `hash`, which differs between processes.
     return (sum(ord(c) for c in name) * 2654435761 % 2**32) / 2**32

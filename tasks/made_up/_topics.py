@@ -9,7 +9,7 @@ from ..data._data_set import DataSet
 
 @final
 class Vocabulary(eqx.Module):
-    """Logarithms of how often words are used: in general, and how much more by a subject or by a class."""
+    """Log-frequencies of words: in general, and what each subject and each class adds to them."""
 
     general: Float[np.ndarray, " word"]
     subjects: Float[np.ndarray, "subject word"]
@@ -17,29 +17,29 @@ class Vocabulary(eqx.Module):
 
 
 def topics(words: int, classes: int, seed: int) -> DataSet:
-    """Made-up texts as bags of words: 1 for a word that a text holds, else 0, as in `bag_of_words`.
+    """Draws a data set of synthetic texts as bags of words: 1 for a word that occurs in a text, else 0.
 
-    How often words are used falls off as in Zipf's law. Every text is about two of the same forty subjects, whatever
-    its class: that varies it more than its class does, which prefers and avoids a seventh of all words, some classes
-    strongly and others weakly. Texts vary in length. The same seed, the same data.
+    Word frequencies follow Zipf's law. Each class prefers or avoids a seventh of all words, some classes strongly and
+    others weakly. Each text also mixes two of forty subjects, which are independent of the class and vary the text more
+    than the class does. Texts vary in length. The seed determines the data.
     """
     generator = np.random.default_rng(seed)
     vocabulary = _vocabulary(words, classes, generator)
     labels = np.repeat(np.arange(classes, dtype=np.int64), _EXAMPLES)
     x = _write(vocabulary, labels, generator)
-    names = tuple(f"topic {seed}.{place}" for place in range(classes))
+    names = tuple(f"topic {seed}.{index}" for index in range(classes))
     return DataSet(f"topics{words}", "text", names, x, labels, x[:0], labels[:0])
 
 
 _EXAMPLES = 60
 _SUBJECTS = 40
-_SHARE = 1 / 7  # of all words that one class or subject cares about
-_HELD = 0.12  # share of all words that a text of usual length holds, about
+_SHARE = 1 / 7  # of all words that a class or subject prefers or avoids
+_PRESENT = 0.12  # of all words, about, that occur in a text of median length
 
 
 def _vocabulary(words: int, classes: int, generator: np.random.Generator) -> Vocabulary:
-    def preferences(many: int) -> Float[np.ndarray, "one word"]:
-        return generator.normal(size=(many, words)) * (generator.random((many, words)) < _SHARE)
+    def preferences(count: int) -> Float[np.ndarray, "one word"]:
+        return generator.normal(size=(count, words)) * (generator.random((count, words)) < _SHARE)
 
     general = -np.log(np.arange(words) + 0.03 * words + 1)
     return Vocabulary(
@@ -52,10 +52,10 @@ def _vocabulary(words: int, classes: int, generator: np.random.Generator) -> Voc
 def _write(
     vocabulary: Vocabulary, labels: Int64[np.ndarray, " text"], generator: np.random.Generator
 ) -> Float32[np.ndarray, "text word"]:
-    many, words = len(labels), len(vocabulary.general)
+    count, words = len(labels), len(vocabulary.general)
     about = sum(
-        generator.random((many, 1)) * vocabulary.subjects[generator.integers(_SUBJECTS, size=many)] for _ in range(2)
+        generator.random((count, 1)) * vocabulary.subjects[generator.integers(_SUBJECTS, size=count)] for _ in range(2)
     )
     rate = np.exp(vocabulary.general + about + vocabulary.classes[labels])
-    length = _HELD * words * np.exp(0.5 * generator.normal(size=(many, 1)))
-    return (generator.random((many, words)) < -np.expm1(-length * rate)).astype(np.float32)
+    length = _PRESENT * words * np.exp(0.5 * generator.normal(size=(count, 1)))
+    return (generator.random((count, words)) < -np.expm1(-length * rate)).astype(np.float32)
