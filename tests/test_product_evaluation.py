@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import jax.random as jr
 import numpy as np
 from jaxtyping import Array
 from metarule.launch.encoders._encoder import AbstractEncoder, EncoderCost
@@ -39,7 +40,7 @@ class Witness(AbstractEncoder):
 
     def __call__(self, problem, key):
         columns = {"train": problem.train[:, 0], "support": problem.support[:, 0], "query": problem.query[:, 0]}
-        jax.debug.callback(lambda **given: SEEN.append(given), labels=problem.labels, **columns)
+        jax.debug.callback(lambda **given: SEEN.append(given), labels=problem.labels, key=jr.key_data(key), **columns)
         return self.unit * problem.support, self.unit * problem.query
 
     def account(self, train):
@@ -72,8 +73,8 @@ def test_labels_are_those_of_the_labelled_examples_and_each_class_has_as_many():
     assert all(len(set(row.tolist())) == 2 * LABELS for row in seen["support"])
 
 
-def test_every_seed_draws_examples_of_its_own():
-    for name in ("support", "query"):
+def test_every_seed_draws_examples_and_a_start_of_its_own():
+    for name in ("support", "query", "key"):
         one, other = given()[name]
         assert set(one.tolist()) != set(other.tolist()), name
 

@@ -125,6 +125,40 @@ class Told(AbstractProblem[Array]):
         return state, theta * (1 + state + jr.uniform(key))
 
 
+@final
+class Ages(AbstractProblem[Array]):
+    """The loss of an unroll's n-th step is n, and theta."""
+
+    horizon: Length
+
+    def init(self, theta, key):
+        return jnp.zeros(())
+
+    def step(self, theta, state, key):
+        return state + 1, state + 1 + theta
+
+
+@pytest.mark.parametrize("horizon, losses", [(4, [1.5, 3.5]), (5, [1.5, 3.5, 5.0])])
+def test_an_unroll_has_as_many_steps_as_its_horizon_and_then_another_begins(horizon, losses):
+    """In windows of two steps, the last of which is cut short where they do not divide the horizon."""
+    estimator, problem = TruncatedBackprop(Population(1, stagger=False), 2, None), Ages(Length(horizon))
+    state, estimate = estimator.init(problem, jnp.zeros(()), jr.key(0)), jax.jit(estimator.estimate)
+    found = []
+    for index in range(2 * len(losses)):
+        one, state = estimate(problem, jnp.zeros(()), state, jr.key(index))
+        found.append(float(one.loss))
+    np.testing.assert_allclose(found, 2 * losses)
+
+
+def test_particles_of_a_task_meet_the_same_data_and_differ_in_noise():
+    keys = Population(2, per_task=3).keys(jr.key(0), jnp.zeros((), int))
+    count = lambda key: len({tuple(each) for each in jr.key_data(key).tolist()})
+    for shared in (keys.begin, keys.length, keys.steps):
+        assert [count(shared[:3]), count(shared[3:]), count(shared)] == [1, 1, 2]
+    assert count(keys.own) == 6
+    assert count(jnp.concatenate([keys.begin, keys.length, keys.steps, keys.own])) == 12
+
+
 @functools.cache
 def told(steps, step_scale=None):
     """Theta from 0 on, after each meta-step: under Adam, whose steps are all of one size where gradients are alike."""

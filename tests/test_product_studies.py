@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import jax.random as jr
 import numpy as np
 import pytest
 from metarule.launch.__main__ import main
 from metarule.launch.commands import _ablate, _compare
 from metarule.launch.records._run_folder import RunFolder
 from metarule.launch.training._meta_run import MetaRun
+from metarule.meta import Sampled
 
 
 def row(encoder, accuracy):
@@ -56,3 +58,23 @@ def test_a_comparison_trains_with_as_many_seeds_as_it_is_to(cells, tmp_path):
     np.testing.assert_allclose(found["accuracy"], 0.6)
     np.testing.assert_allclose([found["above_untrained"], found["above_random_init"]], [0.2, 0.3])
     np.testing.assert_allclose(found["accuracy_interval"], 4.302653 * 0.1 / np.sqrt(3), rtol=1e-5)
+
+
+def test_a_comparison_samples_its_reference_by_other_draws_and_four_times_as_often(monkeypatch, tmp_path):
+    """Else what both have drawn alike would hide a bias."""
+    asked = {}
+
+    def sampled(kept, estimator, where, samples):
+        problem, theta, key = where
+        asked[kept.relative_to(tmp_path / "grid").as_posix()] = (tuple(jr.key_data(key).tolist()), samples)
+        return Sampled(np.ones((samples, 3)), 1.0, 0.0, 4.0, 0.1, 0)
+
+    monkeypatch.setattr(_compare, "_sampled", sampled)
+    monkeypatch.setattr(_compare, "_plot", lambda *_: None)
+    sizes = (
+        "--training.networks 4 --training.ways 3 --training.shots 2 --training.sources glyphs --training.rule.hidden 2"
+    )
+    options = f"{sizes} --training.augmentation none --estimators tbptt --samples 3".split()
+    assert main(["compare", *options, "--run", str(tmp_path / "grid")]) == 0
+    (reference, many), (other, few) = asked["reference.npz"], asked["tbptt/samples.npz"]
+    assert reference != other and (many, few) == (12, 3)
