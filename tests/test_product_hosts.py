@@ -30,7 +30,7 @@ class Store:
 def on_all(monkeypatch):
     """A function that does something on three processes at once: their results, or what each was refused with."""
     monkeypatch.setattr(global_state, "client", Store())
-    processes = [Processes(index, 3, patience=20) for index in range(3)]
+    processes = [Processes(index, 3, patience=20.0) for index in range(3)]
 
     def answer(action, process):
         try:

@@ -71,10 +71,8 @@ def test_a_comparison_samples_its_reference_by_other_draws_and_four_times_as_oft
 
     monkeypatch.setattr(_compare, "_sampled", sampled)
     monkeypatch.setattr(_compare, "_plot", lambda *_: None)
-    sizes = (
-        "--training.networks 4 --training.ways 3 --training.shots 2 --training.sources glyphs --training.rule.hidden 2"
-    )
-    options = f"{sizes} --training.augmentation none --estimators tbptt --samples 3".split()
+    sizes = "--networks 4 --ways 3 --shots 2 --sources glyphs --augmentation none".replace("--", "--training.")
+    options = [*sizes.split(), "--estimators", "es", "--samples", "3"]
     assert main(["compare", *options, "--run", str(tmp_path / "grid")]) == 0
-    (reference, many), (other, few) = asked["reference.npz"], asked["tbptt/samples.npz"]
+    (reference, many), (other, few) = asked["reference.npz"], asked["es/samples.npz"]
     assert reference != other and (many, few) == (12, 3)
