@@ -6,6 +6,7 @@ import. The exit code is 1 if a mutation survives, and 2 if the list does not fi
 """
 
 import dataclasses
+import functools
 import os
 import shutil
 import subprocess
@@ -42,11 +43,17 @@ def read(names):
     return [Mutation(name, **{**fields, "tests": tuple(fields["tests"])}) for name, fields in chosen.items()]
 
 
+@functools.cache
+def texts():
+    """What every file of the package holds, by its path in the package."""
+    files = [*PACKAGE.glob("*.py"), *(file for room in ROOMS for file in (PACKAGE / room).rglob("*.py"))]
+    return {file.relative_to(PACKAGE): file.read_text() for file in files}
+
+
 def place(mutation):
     """The only file that holds the old text, by its path in the package; None if there is none, or not just one."""
-    files = [*PACKAGE.glob("*.py"), *(file for room in ROOMS for file in (PACKAGE / room).rglob("*.py"))]
-    found = [(file, count) for file in files if (count := file.read_text().count(mutation.old))]
-    return found[0][0].relative_to(PACKAGE) if [count for _, count in found] == [1] else None
+    found = {file: count for file, text in texts().items() if (count := text.count(mutation.old))}
+    return next(iter(found)) if list(found.values()) == [1] else None
 
 
 def copy(folder):

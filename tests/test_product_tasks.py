@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -33,8 +34,13 @@ def test_batches_support_and_query_are_varied_alike_and_each_image_by_itself():
     white = np.full((24, 2, 2), 255, np.uint8)
     data = from_arrays("white", (white, np.arange(24) % 3), (white[:3], np.arange(3)))
     tasks = ImageTasks(join([data]), (Fade(jnp.ones(())),), ways=3, shots=4, batch_size=8)
-    task = tasks.sample(jr.key(0))
-    batch, episode = tasks.batch(task, jr.key(1)), tasks.episode(task, jr.key(2))
+
+    @jax.jit
+    def draw(task_key, batch_key, episode_key):
+        task = tasks.sample(task_key)
+        return tasks.batch(task, batch_key), tasks.episode(task, episode_key)
+
+    batch, episode = draw(*jr.split(jr.key(0), 3))
     parts = {"batch": batch, "support": episode.support_x, "query": episode.query_x}
     for name, x in parts.items():
         assert ((0.05 <= x) & (x <= 0.1)).all(), name
