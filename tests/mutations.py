@@ -19,7 +19,7 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 PACKAGE = TESTS.parent
 ROOMS = ("models", "tasks", "rules", "meta", "testing", "launch")
-SECONDS = 900  # A mutation that makes a loop endless is found out, too.
+SECONDS = 900  # For each test: a mutation that makes a loop endless is found out, too.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,9 +72,11 @@ def failure(folder, tests):
     command = [sys.executable, "-m", "pytest", *options, *tests]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     try:
-        done = subprocess.run(command, cwd=TESTS, env=environment, capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run(
+            command, cwd=TESTS, env=environment, capture_output=True, text=True, timeout=SECONDS * len(tests)
+        )
     except subprocess.TimeoutExpired:
-        return f"{tests[0]} (not finished after {SECONDS} s)"
+        return f"{tests[0]} (not finished after {SECONDS * len(tests)} s)"
     if done.returncode == 0:
         return None
     failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
