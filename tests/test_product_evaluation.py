@@ -6,16 +6,25 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+import pytest
 from jaxtyping import Array
 from metarule.launch.encoders._encoder import AbstractEncoder, EncoderCost
 from metarule.launch.encoders._raw import Raw
-from metarule.launch.evaluation._protocol import Protocol
+from metarule.launch.evaluation._protocol import Protocol, READOUTS
 from metarule.models import MultiLayerPerceptron
 from metarule.tasks import DataSet
 
 
 LABELS, QUERIES = 3, 15
 SEEN: list[dict[str, np.ndarray]] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def only_ridge():
+    """One readout is enough here, and the other takes seconds to compile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(READOUTS, "logistic")
+        yield
 
 
 def numbered():

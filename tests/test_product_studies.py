@@ -10,7 +10,7 @@ from metarule.launch.__main__ import main
 from metarule.launch.commands import _ablate, _compare
 from metarule.launch.records._run_folder import RunFolder
 from metarule.launch.training._meta_run import MetaRun
-from metarule.meta import Sampled
+from metarule.meta import diagnose, Sampled
 
 
 def row(encoder, accuracy):
@@ -76,3 +76,15 @@ def test_a_comparison_samples_its_reference_by_other_draws_and_four_times_as_oft
     assert main(["compare", *options, "--run", str(tmp_path / "grid")]) == 0
     (reference, many), (other, few) = asked["reference.npz"], asked["es/samples.npz"]
     assert reference != other and (many, few) == (12, 3)
+
+
+def test_only_what_chance_does_not_explain_is_called_a_bias():
+    """Two samples apart by 0.4 or 0.2 tell their means to a variance of 0.04 and 0.01, together 0.05."""
+
+    def sampled(*means):
+        return Sampled(np.array(means)[:, None], 1.0, 0.0, 4.0, 0.1, 0)
+
+    reference = sampled(0.9, 1.1)
+    near, far = diagnose(sampled(1.0, 1.4), reference), diagnose(sampled(2.0, 2.4), reference)
+    np.testing.assert_allclose([near.bias, near.resolution], [0, np.sqrt(0.05)], atol=1e-9)
+    np.testing.assert_allclose([far.bias, far.resolution], [np.sqrt(1.2**2 - 0.05), np.sqrt(0.05)])

@@ -49,6 +49,17 @@ def test_batches_support_and_query_are_varied_alike_and_each_image_by_itself():
         np.testing.assert_allclose(y[:, -1], 0.1 / x[:, 0], rtol=1e-5)  # The target is what made this very image.
 
 
+def test_a_coloured_image_beside_grey_ones_is_as_bright_as_it_looks():
+    """Red, green and blue count as in ITU-R BT.601, to the last of 255 steps."""
+    colours = np.zeros((6, 2, 2, 3), np.uint8)
+    for place in range(6):
+        colours[place, ..., place % 3] = 255
+    labels, grey = np.arange(6) % 3, np.zeros((6, 2, 2), np.uint8)
+    sources = [from_arrays(name, (x, labels), (x[:3], labels[:3])) for name, x in (("g", grey), ("c", colours))]
+    found = np.asarray(join(sources).examples)[6:, 0, 0, 0]
+    assert found.tolist() == [76, 76, 150, 150, 29, 29]
+
+
 def test_validation_has_no_image_that_training_has():
     training = dataclasses.replace(PRESETS["quick"], ways=3, shots=2)
     problems, validations = problems_of(training, None)
