@@ -1,0 +1,90 @@
+"""A grid of runs is the grid that was asked for, and is summed up as such: with runs that are made up."""
+
+import json
+from pathlib import Path
+
+import jax.random as jr
+import numpy as np
+import pytest
+from metarule.launch.__main__ import main
+from metarule.launch.commands import _ablate, _compare
+from metarule.launch.records._run_folder import RunFolder
+from metarule.launch.training._meta_run import MetaRun
+from metarule.meta import diagnose, Sampled
+
+
+def row(encoder, accuracy):
+    return {"encoder": encoder, "task": "digits", "readout": "ridge", "accuracy": accuracy}
+
+
+@pytest.fixture
+def cells(monkeypatch):
+    """The runs of a grid, by folder: none is trained, and a rule's accuracy is made of its seed and its folder."""
+    made: dict[Path, tuple] = {}
+
+    def cell(preset, training, run, devices=None):
+        made[run.run] = training
+        worse = 0.02 * (training.seed + 1) if "hebb" in training.rule.without else 0.0
+        rows = [row("meta-trained", 0.5 + 0.1 * training.seed - worse), row("untrained", 0.4), row("random-init", 0.3)]
+        return MetaRun(RunFolder(run.run), training.steps, 1.0, rows)
+
+    monkeypatch.setattr(_ablate, "cell_run", cell)
+    monkeypatch.setattr(_compare, "cell_run", cell)
+    monkeypatch.setattr(_ablate, "_switched_off", lambda *_: 0.45)
+    monkeypatch.setattr(_ablate, "_plot", lambda *_: None)
+    return made
+
+
+def test_an_ablation_trains_every_variant_with_every_seed_and_pairs_them(cells, tmp_path):
+    options = "--training.seed 2 --seeds 3 --ingredients hebb".split()
+    assert main(["ablate", *options, "--run", str(tmp_path / "grid"), "--json", str(tmp_path / "table.json")]) == 0
+    found = {(folder.parent.name, folder.name): training.seed for folder, training in cells.items()}
+    names = ("whole-rule", "without-hebb")
+    assert found == {(name, f"seed{seed}"): seed for name in names for seed in (2, 3, 4)}
+    whole, without = json.loads((tmp_path / "table.json").read_text())
+    # Accuracies are 0.7, 0.8 and 0.9; without the ingredient they are lower by 0.06, 0.08 and 0.1.
+    np.testing.assert_allclose([whole["accuracy"], without["accuracy"], without["change"]], [0.8, 0.72, -0.08])
+    half = 4.302653 * 0.02 / np.sqrt(3)  # Student's t with two degrees of freedom, of differences seed by seed.
+    np.testing.assert_allclose(without["change_interval"], half, rtol=1e-5)
+    np.testing.assert_allclose(without["switched_off_change"], 0.45 - 0.8)
+
+
+def test_a_comparison_trains_with_as_many_seeds_as_it_is_to(cells, tmp_path):
+    arguments = _compare.Comparison(seeds=3, run=tmp_path)
+    training = _compare.PRESETS["quick"]
+    runs = _compare._meta_train("quick", training, tmp_path / "pes", arguments)
+    assert {folder.name: training.seed for folder, training in cells.items()} == {"seed0": 0, "seed1": 1, "seed2": 2}
+    found = _compare._learned(runs)
+    np.testing.assert_allclose(found["accuracy"], 0.6)
+    np.testing.assert_allclose([found["above_untrained"], found["above_random_init"]], [0.2, 0.3])
+    np.testing.assert_allclose(found["accuracy_interval"], 4.302653 * 0.1 / np.sqrt(3), rtol=1e-5)
+
+
+def test_a_comparison_samples_its_reference_by_other_draws_and_four_times_as_often(monkeypatch, tmp_path):
+    """Else what both have drawn alike would hide a bias."""
+    asked = {}
+
+    def sampled(kept, estimator, where, samples):
+        problem, theta, key = where
+        asked[kept.relative_to(tmp_path / "grid").as_posix()] = (tuple(jr.key_data(key).tolist()), samples)
+        return Sampled(np.ones((samples, 3)), 1.0, 0.0, 4.0, 0.1, 0)
+
+    monkeypatch.setattr(_compare, "_sampled", sampled)
+    monkeypatch.setattr(_compare, "_plot", lambda *_: None)
+    sizes = "--networks 4 --ways 3 --shots 2 --sources glyphs --augmentation none".replace("--", "--training.")
+    options = [*sizes.split(), "--estimators", "es", "--samples", "3"]
+    assert main(["compare", *options, "--run", str(tmp_path / "grid")]) == 0
+    (reference, many), (other, few) = asked["reference.npz"], asked["es/samples.npz"]
+    assert reference != other and (many, few) == (12, 3)
+
+
+def test_only_what_chance_does_not_explain_is_called_a_bias():
+    """Two samples apart by 0.4 or 0.2 tell their means to a variance of 0.04 and 0.01, together 0.05."""
+
+    def sampled(*means):
+        return Sampled(np.array(means)[:, None], 1.0, 0.0, 4.0, 0.1, 0)
+
+    reference = sampled(0.9, 1.1)
+    near, far = diagnose(sampled(1.0, 1.4), reference), diagnose(sampled(2.0, 2.4), reference)
+    np.testing.assert_allclose([near.bias, near.resolution], [0, np.sqrt(0.05)], atol=1e-9)
+    np.testing.assert_allclose([far.bias, far.resolution], [np.sqrt(1.2**2 - 0.05), np.sqrt(0.05)])
