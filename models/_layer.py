@@ -34,8 +34,8 @@ class Layer(eqx.Module):
     skip: int | None = eqx.field(static=True, default=None)
 
     def __call__(
-        self, values: Sequence[Float[Array, "example *place unit"]]
-    ) -> tuple[Float[Array, "example *place unit"], tuple[Activity, ...], tuple[PyTree, ...]]:
+        self, values: Sequence[Float[Array, "example ... _unit"]]
+    ) -> tuple[Float[Array, "example ... _unit"], tuple[Activity, ...], tuple[PyTree, ...]]:
         """Returns the population's values and, for each connection, what its units did and its wire's context.
 
         `values` are those of all populations below, inputs first.
@@ -49,14 +49,14 @@ class Layer(eqx.Module):
         return y if self.skip is None else y + values[self.skip], activities, contexts
 
     def receive(
-        self, values: Sequence[Float[Array, "example *place unit"]]
-    ) -> tuple[list[Float[Array, "example *place pre"]], tuple[PyTree, ...]]:
+        self, values: Sequence[Float[Array, "example ... _unit"]]
+    ) -> tuple[list[Float[Array, "example ... _pre"]], tuple[PyTree, ...]]:
         """What arrives at each synapse, and each wire's context."""
         contexts = tuple(connection.wire.context(values) for connection in self.connections)
         pairs = zip(self.connections, contexts)
         return [each.wire.up(values[each.source], context) for each, context in pairs], contexts
 
-    def sums(self, received: Sequence[Float[Array, "example *place pre"]]) -> Float[Array, "row unit"]:
+    def sums(self, received: Sequence[Float[Array, "example ... _pre"]]) -> Float[Array, "row unit"]:
         """The sum of all connections' products, before normalisation and bias."""
         return total([_rows(x) @ each.synapse.w for each, x in zip(self.connections, received)])
 

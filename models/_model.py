@@ -10,7 +10,7 @@ from ._synapse import Activity, Synapse
 class Trace(eqx.Module):
     """Everything that a model did on one batch."""
 
-    values: tuple[Float[Array, "example *place unit"], ...]
+    values: tuple[Float[Array, "example ... _unit"], ...]
     """Of each population, inputs first."""
     activities: tuple[tuple[Activity, ...], ...]
     """Of each layer's connections."""

@@ -20,7 +20,7 @@ class AbstractWire(eqx.Module):
     """
 
     @abc.abstractmethod
-    def context(self, values: Sequence[Float[Array, "example *place unit"]]) -> PyTree:
+    def context(self, values: Sequence[Float[Array, "example ... _unit"]]) -> PyTree:
         """What the wire needs to know of a batch beside what it carries; None if nothing.
 
         `values` are those of all populations below, inputs first.
@@ -43,7 +43,7 @@ class AbstractWire(eqx.Module):
 class Straight(AbstractWire):
     """The values as they are: a synapse behind it is fully connected."""
 
-    def context(self, values: Sequence[Float[Array, "example *place unit"]]) -> None:
+    def context(self, values: Sequence[Float[Array, "example ... _unit"]]) -> None:
         return None
 
     def up(self, values: Values, context: PyTree) -> Values:
@@ -60,7 +60,7 @@ class Flatten(AbstractWire):
     places: int = eqx.field(static=True)
     """Number of axes that places have."""
 
-    def context(self, values: Sequence[Float[Array, "example *place unit"]]) -> None:
+    def context(self, values: Sequence[Float[Array, "example ... _unit"]]) -> None:
         return None
 
     def up(self, values: Values, context: PyTree) -> Float[Array, "*axes_above pre"]:

@@ -147,7 +147,7 @@ def _total(parts: Sequence[States]) -> States:
     return first
 
 
-_Carried = tuple[Float[Array, "example *place unit"], Any]
+_Carried = tuple[Float[Array, "example ... _unit"], Any]
 """The values of the population that a wire comes from, and the wire's context."""
 
 

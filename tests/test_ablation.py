@@ -9,12 +9,12 @@ import pytest
 from metarule.errors import BadInput
 from metarule.launch.options._ingredients import INGREDIENTS, LATERAL, leave_out
 from metarule.launch.options._recipes import build, configuration_of, Lean, Released
-from metarule.models import MultiLayerPerceptron
+from metarule.models import Activity, MultiLayerPerceptron, Trace
 from metarule.rules import LearnedRule
 
 
 # As in the tests of rules: few sizes, and no step is compiled as a whole.
-MODEL = MultiLayerPerceptron((5, 4), jax.nn.relu, weight_scale=0.5)(5, jr.key(1))
+MODEL = MultiLayerPerceptron((5, 4), jax.nn.relu, weight_scale=0.5)((5,), jr.key(1))
 X = jr.normal(jr.key(5), (6, 5))
 SIZES = dict(hidden=4, signal=2, readout=1, without=())
 FULL = {
@@ -117,7 +117,12 @@ def test_without_unit_mixing_only_weights_connect_units(full):
     rule, _ = full["lean"]
     features = jr.normal(jr.key(7), (6, 4))
     other = features.at[:, 0].set(features[::-1, 0])  # Its mean and variance over the batch stay the same.
-    moved = lambda rule: jnp.abs(rule.top(features).first - rule.top(other).first)[..., 1:].max()
+
+    def top(rule, features):
+        model = Trace((features,), ((Activity(features, features, features),),), ((None,),))
+        return rule.top(model, None)[0].first
+
+    moved = lambda rule: jnp.abs(top(rule, features) - top(rule, other))[..., 1:].max()
     assert moved(rule) > 1e-3
     assert moved(leave_out(rule, ("unit_mixing",))) < 1e-5
 

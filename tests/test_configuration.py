@@ -233,11 +233,11 @@ def test_images_and_vectors_take_turns_and_each_is_validated(tmp_path):
     sources = ("glyphs", "topics", str(tmp_path / "mine.npz"), "shapes")
     training = dataclasses.replace(PRESETS["quick"], networks=("8-4", "6"), sources=sources, ways=3, shots=2)
     problems, validation = problems_of(training, None)
-    assert [problem.tasks.inputs for problem in problems] == [64, 5, 256] * 2
+    assert [problem.tasks.shape for problem in problems] == [(64,), (5,), (256,)] * 2
     assert [problem.architecture.widths for problem in problems] == [(8, 4)] * 3 + [(6,)] * 3
-    assert [problem.tasks.inputs for problem in validation] == [64, 256]
+    assert [problem.tasks.shape for problem in validation] == [(64,), (256,)]
     assert not set(map(tuple, np.asarray(validation[1].tasks.pool.examples))) & set(
         map(tuple, np.asarray(problems[2].tasks.pool.examples))
     )
     only = problems_of(dataclasses.replace(training, sources=("topics",)), None)
-    assert [problem.tasks.inputs for problem in (*only[0], *only[1])] == [256] * 3
+    assert [problem.tasks.shape for problem in (*only[0], *only[1])] == [(256,)] * 3

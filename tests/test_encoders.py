@@ -132,7 +132,7 @@ def test_a_decoder_mirrors_the_encoder():
 
 
 def test_baselines_begin_with_weights_of_one_length():
-    model = FanIn(MultiLayerPerceptron((300, 200), weight_scale=0.01), gain=2.0)(400, jr.key(0))
+    model = FanIn(MultiLayerPerceptron((300, 200), weight_scale=0.01), gain=2.0)((400,), jr.key(0))
     for layer in model.layers:
         (synapse,) = layer.synapses
         length = jnp.sqrt((synapse.w**2).sum(0))

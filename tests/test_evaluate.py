@@ -105,10 +105,10 @@ class Identity(AbstractRule):
         return None
 
     def update(self, model, x, state):
-        (synapse,) = model.layers[0].synapses
+        (synapse,) = model.synapses
         zero = jax.tree.map(lambda leaf: -leaf, synapse)
         zero = eqx.tree_at(lambda it: it.w, zero, self.scale * jnp.eye(*synapse.w.shape) - synapse.w)
-        return eqx.tree_at(lambda it: it.layers[0].synapses, model, (zero,)), None
+        return eqx.tree_at(lambda it: list(it.synapses), model, [zero]), None
 
 
 def test_baselines_quickly_and_with_frozen_statistics(folder, tmp_path, capsys):

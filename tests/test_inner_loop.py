@@ -35,8 +35,8 @@ class Clusters(AbstractTasks[Array]):
     permutation: Array
 
     @property
-    def inputs(self):
-        return 4
+    def shape(self):
+        return (4,)
 
     def sample(self, key):
         return jr.normal(key, (3, 4))

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from metarule.models import MultiLayerPerceptron
+from metarule.models import Activity, MultiLayerPerceptron, Synapse
 from metarule.rules import fit, KrotovHopfield, Oja, Sanger, SoftHebb
 
 
@@ -63,29 +63,37 @@ RULES = {
 }
 
 
+def change(rule, w, x):
+    """What a rule adds to a weight matrix whose inputs these are."""
+    w, x = jnp.asarray(w, float), jnp.asarray(x, float)
+    return rule.change(Synapse(w, jnp.zeros(w.shape[1]), w), Activity(x, x @ w, x @ w)).w
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
 def test_a_step_is_the_formula(rule):
-    expected = RULES[rule](X, W)
-    np.testing.assert_allclose(rule.change(jnp.asarray(W), jnp.asarray(X)), expected, rtol=1e-4, atol=1e-6)
+    # Inputs are centred and scaled by one number before a rule sees them: these are so already.
+    x = X - X.mean(0)
+    x /= np.sqrt((x**2).sum(1).mean())
+    np.testing.assert_allclose(change(rule, W, x), RULES[rule](x, W), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
 def test_every_layer_learns_from_the_activity_below_it_at_any_scale(rule):
-    model = MultiLayerPerceptron((4, 3), weight_scale=0.5)(5, jr.key(0))
+    model = MultiLayerPerceptron((4, 3), weight_scale=0.5)((5,), jr.key(0))
     x = jnp.asarray(X)
     updates, _ = rule.update(model, x, rule.init(model))
     scaled, _ = rule.update(model, 100 * x + 3, None)
     for layer, update, other in zip(model.layers, updates.layers, scaled.layers):
         centred = x - x.mean(0)
         centred /= jnp.sqrt((centred**2).sum(1).mean())
-        np.testing.assert_allclose(update.synapses[0].w, rule.change(layer.synapses[0].w, centred), atol=1e-5)
+        np.testing.assert_allclose(update.synapses[0].w, change(rule, layer.synapses[0].w, centred), atol=1e-5)
         np.testing.assert_allclose(update.synapses[0].w, other.synapses[0].w, atol=1e-4)
         assert not update.synapses[0].b.any() and not update.synapses[0].v.any()
-        x, _ = layer(x)
+        x = layer([None, x] if layer.connections[0].source else [x])[0]
 
 
 def converged(rule, x, units, steps):
-    model = MultiLayerPerceptron((units,), weight_scale=0.3)(x.shape[1], jr.key(1))
+    model = MultiLayerPerceptron((units,), weight_scale=0.3)((x.shape[1],), jr.key(1))
     go = eqx.filter_jit(lambda: fit(rule, (model, None), jnp.asarray(x), steps, batch_size=len(x), key=jr.key(2))[0])
     return np.asarray(go().layers[0].synapses[0].w)
 
@@ -106,5 +114,5 @@ def test_oja_and_sanger_find_the_principal_components():
 def test_no_start_diverges():
     for rule in (Oja(1.0), Sanger(1.0)):
         w, x = jnp.full((50, 8), 30.0) * jr.normal(jr.key(0), (50, 8)), jr.normal(jr.key(1), (20, 50)) / 7
-        w = jax.lax.fori_loop(0, 200, lambda _, w: w + rule.change(w, x), w)
+        w = jax.lax.fori_loop(0, 200, lambda _, w: w + change(rule, w, x), w)
         assert jnp.isfinite(w).all() and jnp.abs(w).max() < 100

@@ -42,6 +42,6 @@ def test_differences_of_distances_are_of_full_precision():
 
 
 def test_networks_are_as_precise_as_the_accelerator_likes():
-    model = MultiLayerPerceptron((4, 3))(5, jr.key(0))
+    model = MultiLayerPerceptron((4, 3))((5,), jr.key(0))
     full, count = products(lambda x: model(x)[0], X)
     assert full == 0 < count

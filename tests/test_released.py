@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from metarule.meta import Hinge, RidgeObjective, Squared
-from metarule.models import Dense, Model, Synapse
+from metarule.models import Connection, Layer, Model, Synapse
 from metarule.rules import released_from_variables, Site, unit_rms
 from metarule.rules.terms._change import bounded
 from metarule.tasks import Episode
@@ -49,7 +49,8 @@ def base_model(fixture, prefix="phi0"):
     layers = []
     while f"{prefix}/W{len(layers)}" in fixture:
         w, b, v = (jnp.asarray(fixture[f"{prefix}/{name}{len(layers)}"]) for name in "WbV")
-        layers.append(Dense((Synapse(w, b.reshape(-1), v),), jax.nn.relu))
+        connection = Connection(Synapse(w, b.reshape(-1), v), source=len(layers))
+        layers.append(Layer((connection,), jax.nn.relu))
     return Model(tuple(layers))
 
 
@@ -97,8 +98,9 @@ def test_intermediates(name, precision):
 
 @eqx.filter_jit
 def intermediates(rule, model, x):
-    _, activities = model(x)
-    signals = rule.signals(model, activities)
+    trace = model.trace(x)
+    activities = trace.activities
+    signals = rule.signals(model, trace, rule.top(trace, None)[0])
 
     def terms(merge, weights, activity, hidden):
         if merge is None:

@@ -33,7 +33,7 @@ X = jr.normal(jr.key(5), (6, 5))
 
 
 def base_model(*widths, activation=jax.nn.relu):
-    return MultiLayerPerceptron(widths, activation, weight_scale=0.5)(5, jr.key(1))
+    return MultiLayerPerceptron(widths, activation, weight_scale=0.5)((5,), jr.key(1))
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ EXAMPLES = jnp.arange(10.0)[:, None]
 
 
 def journey(steps, seed=0, examples=EXAMPLES):
-    rule, model = Journal(jnp.asarray(0.5)), MultiLayerPerceptron((2,))(1, jr.key(0))
+    rule, model = Journal(jnp.asarray(0.5)), MultiLayerPerceptron((2,))((1,), jr.key(0))
     end, (count, seen) = compiled_fit(rule, (model, rule.init(model)), examples, steps, jr.key(seed))
     return model, end, int(count), np.asarray(seen)
 

@@ -25,6 +25,11 @@ def numbered(name, classes, per_class, level):
     return DataSet(name, "image", names, images, labels, images[:0], labels[:0])
 
 
+def flat(images):
+    """Images as rows, as permuted tasks give them."""
+    return images.reshape(len(images), -1)
+
+
 def plain(sources, weights=None, **fields):
     return ImageTasks(join(sources, weights), (), **{"ways": 3, "shots": 2, "permuted": False, **fields})
 
@@ -91,18 +96,18 @@ def test_one_permutation_for_all_that_a_task_gives():
     assert (task.permutation != other.permutation).any()
     assert sorted(task.permutation.tolist()) == list(range(16))
     same = (mixed.batch(task, jr.key(5)), ordered.batch(task, jr.key(5)))
-    assert (same[0] == same[1][:, task.permutation]).all()
+    assert (same[0] == flat(same[1])[:, task.permutation]).all()
     episodes = mixed.episode(task, jr.key(6)), ordered.episode(task, jr.key(6))
-    assert (episodes[0].query_x == episodes[1].query_x[:, task.permutation]).all()
+    assert (episodes[0].query_x == flat(episodes[1].query_x)[:, task.permutation]).all()
 
 
 def test_coloured_images_flatten_as_data_sets_do():
     x = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 3), np.uint8)
     data = from_arrays("c", (x, np.arange(8) % 2), (x[:1], np.zeros(1, int)))
     tasks = plain([data], ways=2, shots=1)
-    batch = np.asarray(tasks.batch(tasks.sample(jr.key(0)), jr.key(1)))
+    batch = np.asarray(flat(tasks.batch(tasks.sample(jr.key(0)), jr.key(1))))
     rows = {tuple(row) for row in data.train_x.reshape(len(data.train_x), -1).tolist()}
-    assert tasks.inputs == 48 and all(tuple(row) in rows for row in np.rint(batch * 255).astype(int).tolist())
+    assert tasks.shape == (4, 4, 3) and all(tuple(row) in rows for row in np.rint(batch * 255).astype(int).tolist())
 
 
 def test_targets_end_with_the_coefficients_of_the_augmentation():
