@@ -83,13 +83,14 @@ def test_every_layer_learns_from_the_activity_below_it_at_any_scale(rule):
     x = jnp.asarray(X)
     updates, _ = rule.update(model, x, rule.init(model))
     scaled, _ = rule.update(model, 100 * x + 3, None)
+    below = [x]
     for layer, update, other in zip(model.layers, updates.layers, scaled.layers):
-        centred = x - x.mean(0)
+        centred = below[-1] - below[-1].mean(0)
         centred /= jnp.sqrt((centred**2).sum(1).mean())
         np.testing.assert_allclose(update.synapses[0].w, change(rule, layer.synapses[0].w, centred), atol=1e-5)
         np.testing.assert_allclose(update.synapses[0].w, other.synapses[0].w, atol=1e-4)
         assert not update.synapses[0].b.any() and not update.synapses[0].v.any()
-        x = layer([None, x] if layer.connections[0].source else [x])[0]
+        below.append(layer(below)[0])
 
 
 def converged(rule, x, units, steps):
