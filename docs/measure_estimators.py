@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import optax
-from metarule.meta import AbstractProblem, diagnose, Length, MetaLearner, sample
+from metarule.meta import AbstractProblem, Length, MetaLearner
 from metarule.meta.estimators import (
     AntitheticES,
     ForwardMode,
@@ -16,7 +16,6 @@ from metarule.meta.estimators import (
     FullES,
     GPES,
     Hybrid,
-    Noise,
     NRES,
     PES,
     PESAnalytic,
@@ -65,19 +64,6 @@ def memory():
             found.append(f"{temporary:.2f} + {carried:.2f}")
         print(f"| {name} | {' | '.join(found)} |")
     print("8 runs or pairs x 8, 64, 512 steps; 64 and 512 x 8 steps. Temporary + carried between meta-steps.\n")
-
-
-def low_rank():
-    print("Noise of low rank beside full rank: 32 pairs, theta 64x64, 16 steps; against full backprop")
-    problem, theta = recurrent(16)
-    reference = sample(FullBackprop(Population(32), None), problem, theta, jr.key(1), 64)
-    for rank in (None, 1, 4, 16):
-        for scale in (0.01, 0.1):
-            estimator = NRES(Population(1, 32), 8, Noise(scale, rank=rank))
-            found = diagnose(sample(estimator, problem, theta, jr.key(2), 400), reference)
-            bias = f"{found.bias:.3f} (can resolve {found.resolution:.3f})"
-            print(f"| {rank or 'full'} | {scale} | {bias} | {found.variance:.0f} | {1e3 * found.seconds:.1f} |")
-    print()
 
 
 def overhead():
@@ -138,5 +124,4 @@ def overhead():
 
 if __name__ == "__main__":
     memory()
-    low_rank()
     overhead()

@@ -7,8 +7,12 @@ from ._devices import (
     replicate_to_mesh as replicate_to_mesh,
     shared as shared,
 )
-from ._diagnosis import diagnose as diagnose, Diagnosis as Diagnosis, sample as sample, Sampled as Sampled
-from ._final_loss import FinalLoss as FinalLoss
+from ._diagnosis import (
+    diagnose as diagnose,
+    Diagnosis as Diagnosis,
+    GradientSamples as GradientSamples,
+    sample_gradients as sample_gradients,
+)
 from ._inner_loop import InnerLoop as InnerLoop, InnerState as InnerState, rollout_loss as rollout_loss
 from ._length import as_length as as_length, Length as Length
 from ._meta_learner import (
@@ -27,4 +31,3 @@ from ._objective import (
     Squared as Squared,
 )
 from ._problem import AbstractProblem as AbstractProblem, keep as keep, recomputed as recomputed
-from ._toys import ChaoticSchedule as ChaoticSchedule, Drift as Drift, InfluenceBalancing as InfluenceBalancing

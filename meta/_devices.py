@@ -17,20 +17,24 @@ _Tree = TypeVar("_Tree")
 
 
 def mesh_of(devices: Sequence[Any]) -> Mesh:
-    """The mesh on which particles are shared: `with jax.set_mesh(mesh_of(devices))` is all that makes use of them.
+    """Returns the mesh on which particles are shared: within `with jax.set_mesh(mesh_of(devices))` all programs use it.
 
-    Devices of all processes are meant, and every process runs the same program. Without a mesh one device does it all.
+    The devices are those of all processes, and every process runs the same program. Without a mesh, one device computes
+    everything.
     """
     return jax.make_mesh((len(devices),), (_AXIS,), (AxisType.Auto,), devices=devices)
 
 
 def device_count() -> int:
-    """How many devices share the particles here and now."""
+    """Returns how many devices share the particles under the current mesh."""
     return dict(jax.sharding.get_abstract_mesh().shape).get(_AXIS, 1)
 
 
 def replicate_to_mesh(tree: _Tree) -> _Tree:
-    """Puts arrays that every process has alike on all devices, whole: what a program on many devices starts from."""
+    """Returns the tree with its arrays, which every process must hold alike, whole on all devices of the mesh.
+
+    Programs on many devices start from such arrays.
+    """
     if device_count() == 1:
         return tree
     sharding = NamedSharding(jax.sharding.get_mesh(), PartitionSpec())
@@ -45,74 +49,79 @@ def replicate_to_mesh(tree: _Tree) -> _Tree:
     return eqx.combine(jax.tree.map(place, arrays), rest)
 
 
-def spread(tree: _Tree) -> _Tree:
-    """Keeps arrays where their particles are: each device has an equal block of the first axis."""
+def shard_particles(tree: _Tree) -> _Tree:
+    """Constrains arrays, within a compiled function, to be split along their first axis in equal blocks per device."""
     return _constrain(tree, PartitionSpec(_AXIS))
 
 
 def replicate(tree: _Tree) -> _Tree:
-    """Keeps arrays whole on every device."""
+    """Constrains arrays, within a compiled function, to be whole on every device."""
     return _constrain(tree, PartitionSpec())
 
 
-def on_each(
+def on_each_device(
     function: Callable[[Any, Any], tuple[PyTree, PyTree]], common: PyTree, particles: PyTree
 ) -> tuple[PyTree, PyTree]:
-    """Gives every device its block of the particles: what it makes of each, and what all agree on by `total`.
+    """Calls `function(common, block)` on every device with its block of the particles.
 
-    By hand and not by the compiler, which would have every device do all of a batched decomposition. What the function
-    uses beside particles is `common`; arrays that it closes over would be of the whole mesh, and not of one device.
+    The function returns what belongs to its particles, and what is equal on all devices because `total` made it so.
     """
     arrays, rest = eqx.partition(common, eqx.is_array)
 
-    def mine(arrays, particles):
+    def local(arrays, particles):
         return function(eqx.combine(arrays, rest), particles)
 
     part, whole = PartitionSpec(_AXIS), PartitionSpec()
-    # Nothing is differentiated through this, so there is no need to tell apart what differs between devices.
-    return jax.shard_map(mine, in_specs=(whole, part), out_specs=(part, whole), check_vma=False)(arrays, particles)
+    # `shard_map`, because the compiler on its own would have every device compute all of a batched decomposition.
+    # Arrays reach the function as arguments: those that it closes over would belong to the mesh and not to a device.
+    # Nothing is differentiated through this, so there is no need to track what differs between devices (`check_vma`).
+    return jax.shard_map(local, in_specs=(whole, part), out_specs=(part, whole), check_vma=False)(arrays, particles)
 
 
-def rehearse(function: Callable[..., None], common: PyTree, particles: tuple[PyTree, ...]) -> None:
-    """Has a function trace of what is common and of one particle, as it will in `on_each`; computes nothing.
+def trace_particle(function: Callable[..., None], common: PyTree, particles: tuple[PyTree, ...]) -> None:
+    """Traces `function(common, *particle)` for one particle as `on_each_device` will; computes nothing.
 
-    What was traced so is not traced again when it comes to that, which saves seconds.
+    JAX keeps traces of jitted functions by their arguments' shapes and by the mesh: within the same `shard_map`, what
+    was traced here is not traced again in a meta-step, which saves seconds.
     """
 
-    def first(common, some):
-        function(common, *jax.tree.map(lambda x: x[0], some))
-        return some, ()
+    def first(common, block):
+        function(common, *jax.tree.map(lambda x: x[0], block))
+        return block, ()
 
-    eqx.filter_eval_shape(first if device_count() == 1 else partial(on_each, first), common, particles)
+    eqx.filter_eval_shape(first if device_count() == 1 else partial(on_each_device, first), common, particles)
 
 
 def shared(function: Callable[[Any, Any], _Tree], common: PyTree, items: PyTree) -> _Tree:
-    """A function of many items at once, whose results every device then has: each works on its own, if they divide."""
+    """Returns `function(common, items)`, for a function that treats every item by itself.
+
+    Each device computes its part of the items, if their number divides evenly, and then has all results.
+    """
     if device_count() == 1 or jax.tree.leaves(items)[0].shape[0] % device_count():
         return function(common, items)
-    results, _ = on_each(lambda common, some: (function(common, some), ()), common, items)
+    results, _ = on_each_device(lambda common, block: (function(common, block), ()), common, items)
     return replicate(results)
 
 
 def connect() -> None:
-    """One small sum over all devices, which connects them while all processes are here.
+    """Connects all devices, by one small sum, while all processes are at this line.
 
-    Left to the first meta-step, a process that has to compile it would come later than the connection waits (30 s
-    between CPUs) if another finds it in its cache.
+    Left to the first meta-step, a process that has to compile that step would come later than the connection waits (30
+    s between CPUs) for another that finds it in its cache.
     """
     if device_count() > 1:
         ones = replicate_to_mesh(np.ones(device_count(), np.float32))
-        found = jax.jit(lambda ones: on_each(lambda _, some: (some, total(some.sum())), (), ones)[1])(ones)
+        found = jax.jit(lambda ones: on_each_device(lambda _, block: (block, total(block.sum())), (), ones)[1])(ones)
         assert int(found) == device_count()
 
 
 def device_index() -> Int[Array, ""]:
-    """Which device this is, inside of `on_each`."""
+    """Returns which device this is, within `on_each_device`."""
     return jax.lax.axis_index(_AXIS)
 
 
 def total(tree: _Tree) -> _Tree:
-    """The sum over all devices, inside of `on_each`."""
+    """Returns the sum over all devices, within `on_each_device`."""
     return jax.lax.psum(tree, _AXIS)
 
 

@@ -11,17 +11,18 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from ._problem import AbstractProblem
-from .estimators import AbstractEstimator, AbstractParticles
+from .estimators import AbstractEstimator
 from .particles._flat import ravel
 
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Sampled:
-    """Independent samples of an estimator's meta-gradient at one theta, each the mean over an episode's windows.
+class GradientSamples:
+    """Independent samples of an estimator's meta-gradient at one theta, each the mean over the windows of an unroll.
 
-    `variance` is that of one estimate, summed over parameters; `inner_steps` and `seconds` are those of one estimate,
-    and `memory` the bytes that computing it takes beside its input and output.
+    `variance` is the variance of one estimate, summed over parameters; `nonfinite` is the mean share of particles that
+    are not finite; `inner_steps` and `seconds` are those of one estimate; `memory` is the number of bytes that
+    computing an estimate takes beside its input and output.
     """
 
     means: np.ndarray  # [sample, parameter]
@@ -33,7 +34,7 @@ class Sampled:
 
     @property
     def mean(self) -> np.ndarray:
-        """The best guess at what the estimator estimates."""
+        """The mean of the samples."""
         return self.means.mean(0)
 
     @property
@@ -62,42 +63,42 @@ class Diagnosis:
     memory: int
 
 
-def sample(
+def sample_gradients(
     estimator: AbstractEstimator, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray, samples: int = 8
-) -> Sampled:
+) -> GradientSamples:
     """Estimates the meta-gradient at a fixed theta, from `samples` independent starts.
 
-    Each start is left alone for an episode, until its particles stand anywhere in theirs, and then estimated from in
-    every window of another.
+    Each start first takes as many estimates as an unroll has windows, until its particles are at different places of
+    their unrolls; the same number of further estimates are then averaged.
     """
-    windows = _windows(estimator, problem)
+    windows = estimator.windows(problem)
     arrays, static = eqx.partition((estimator, problem, theta), eqx.is_array)
-    episode = jax.jit(lambda arrays, key, windows: _episode(eqx.combine(arrays, static), key, windows))
-    compiled = episode.lower(arrays, key, jnp.asarray(windows)).compile()
+    program = jax.jit(lambda arrays, key, windows: _sums(eqx.combine(arrays, static), key, windows))
+    compiled = program.lower(arrays, key, jnp.asarray(windows)).compile()
     memory = compiled.memory_analysis()
     found, seconds = [], []
     for index in range(samples):
         start = time.perf_counter()
         found.append(jax.tree.map(np.asarray, compiled(arrays, jr.fold_in(key, index), jnp.asarray(windows))))
         seconds.append((time.perf_counter() - start) / (2 * windows))
-    episodes = jax.tree.map(lambda *x: np.stack(x).astype(np.float64), *found)
-    means = episodes.total / np.maximum(episodes.usable, 1)[:, None]
-    square = episodes.square.sum() / max(episodes.usable.sum(), 1)
-    count = max(episodes.usable.sum(), 2)
+    sums = jax.tree.map(lambda *x: np.stack(x).astype(np.float64), *found)
+    means = sums.total / np.maximum(sums.usable, 1)[:, None]
+    square = sums.square.sum() / max(sums.usable.sum(), 1)
+    count = max(sums.usable.sum(), 2)
     variance = max(square - (means.mean(0) ** 2).sum(), 0) * count / (count - 1)
     share = lambda total: float(total.mean() / windows)
-    return Sampled(
+    return GradientSamples(
         means,
         float(variance),
-        share(episodes.nonfinite),
-        share(episodes.inner_steps),
+        share(sums.nonfinite),
+        share(sums.inner_steps),
         float(np.median(seconds)),
         0 if memory is None else memory.temp_size_in_bytes,
     )
 
 
-def diagnose(sampled: Sampled, reference: Sampled) -> Diagnosis:
-    """What samples of an estimator say beside those of one that is known to be right."""
+def diagnose(sampled: GradientSamples, reference: GradientSamples) -> Diagnosis:
+    """Compares samples of an estimator with those of a reference, an estimator that is known to be unbiased."""
     length = float(np.linalg.norm(reference.mean)) or 1.0
     chance = sampled.uncertainty + reference.uncertainty
     distance = float(((sampled.mean - reference.mean) ** 2).sum())
@@ -115,8 +116,8 @@ def diagnose(sampled: Sampled, reference: Sampled) -> Diagnosis:
     )
 
 
-class _Episode(eqx.Module):
-    """Sums over an episode's windows."""
+class _Sums(eqx.Module):
+    """Sums over the windows of an unroll."""
 
     total: Float[Array, " parameter"]
     square: Float[Array, ""]
@@ -125,32 +126,24 @@ class _Episode(eqx.Module):
     inner_steps: Float[Array, ""]
 
 
-def _episode(
-    of: tuple[AbstractEstimator, AbstractProblem, PyTree], key: PRNGKeyArray, windows: Int[Array, ""]
-) -> _Episode:
+def _sums(of: tuple[AbstractEstimator, AbstractProblem, PyTree], key: PRNGKeyArray, windows: Int[Array, ""]) -> _Sums:
     estimator, problem, theta = of
     vector, _, _ = ravel(theta)
     zero = jnp.zeros(())
 
-    def step(index: Int[Array, ""], carry: tuple[PyTree, _Episode]) -> tuple[PyTree, _Episode]:
+    def step(index: Int[Array, ""], carry: tuple[PyTree, _Sums]) -> tuple[PyTree, _Sums]:
         state, sums = carry
         estimate, state = estimator.estimate(problem, theta, state, jr.fold_in(key, index + 1))
         gradient, _, _ = ravel(estimate.grad)
         counts = jnp.where(index >= windows, 1.0, 0.0)
         usable = counts * estimate.usable
-        return state, _Episode(
+        return state, _Sums(
             sums.total + usable * gradient,
             sums.square + usable * (gradient**2).sum(),
             sums.usable + usable,
-            sums.nonfinite + counts * estimate.diagnostics["nonfinite"],
-            sums.inner_steps + counts * estimate.diagnostics["inner_steps"],
+            sums.nonfinite + counts * estimate.diagnostics.get("nonfinite", 1.0 - estimate.usable),
+            sums.inner_steps + counts * estimate.inner_steps,
         )
 
-    start = estimator.init(problem, theta, jr.fold_in(key, 0)), _Episode(jnp.zeros_like(vector), zero, zero, zero, zero)
+    start = estimator.init(problem, theta, jr.fold_in(key, 0)), _Sums(jnp.zeros_like(vector), zero, zero, zero, zero)
     return jax.lax.fori_loop(0, 2 * windows, step, start)[1]
-
-
-def _windows(estimator: AbstractEstimator, problem: AbstractProblem) -> int:
-    """How many estimates an episode takes."""
-    window = estimator.plan.window if isinstance(estimator, AbstractParticles) else None
-    return 1 if window is None else math.ceil(problem.horizon.maximum / window.maximum)

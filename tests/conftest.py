@@ -1,5 +1,6 @@
 import os
 import runpy
+import sys
 import types
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import metarule
 import pytest
 from metarule.launch.caches._compilations import cache_compilations
 
+
+sys.path.append(str(Path(__file__).parent))  # For what tests share: `from toys import ...`.
 
 # Compilation is most of the suite's time: what was compiled once is kept between runs.
 LONG = {"test_distributed": 3, "test_train": 2, "test_released": 1}  # Files that last long.

@@ -14,9 +14,10 @@ from metarule.launch.bench._program import Program
 from metarule.launch.bench._scaling import draw_scaling
 from metarule.launch.bench._timing import Budget, time_in_turn
 from metarule.launch.commands._bench import WORKLOADS
-from metarule.meta import AbstractProblem, Drift, Length, MetaLearner
+from metarule.meta import AbstractProblem, Length, MetaLearner
 from metarule.meta.estimators import PES, Population, TruncatedBackprop
 from metarule.rules.kernels._correlate import correlate
+from toys import Drift
 
 
 def test_a_table_and_its_rows(tmp_path, capsys):

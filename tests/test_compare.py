@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from metarule.launch.__main__ import main
 from metarule.launch.records._metrics import read_metrics
-from metarule.meta import diagnose, Sampled
+from metarule.meta import diagnose, GradientSamples
 
 
 SIZES = (
@@ -38,7 +38,7 @@ def test_the_table_says_what_was_sampled(whole):
     assert [row["estimator"] for row in rows] == ["tbptt", "evosax:SNES"]
     samples = [whole / "reference.npz", whole / "tbptt" / "samples.npz"]
     arrays = ({name: x if x.ndim else x.item() for name, x in np.load(path).items()} for path in samples)
-    right, found = (Sampled(**kept) for kept in arrays)
+    right, found = (GradientSamples(**kept) for kept in arrays)
     assert right.means.shape[0] == 8 and found.means.shape[0] == 2
     expected = diagnose(found, right)
     for name in ("bias", "resolution", "variance", "cosine", "inner_steps", "memory"):

@@ -8,7 +8,7 @@ import optax
 import pytest
 from evosax.algorithms import NoiseReuseES, Open_ES, PersistentES
 from jaxtyping import Array, Float
-from metarule.meta import AbstractProblem, Drift, Length
+from metarule.meta import AbstractProblem, Length
 from metarule.meta.estimators import (
     ForwardMode,
     FullBackprop,
@@ -21,6 +21,7 @@ from metarule.meta.estimators import (
     Population,
     TruncatedBackprop,
 )
+from toys import Drift
 
 
 def losses(problem, theta, steps):
@@ -196,32 +197,6 @@ def test_variance_of_gpes(every):
     expected = (d + 2) * (g.sum(0) ** 2).sum() + d / 2 * ((g[:, None] - g[None]) ** 2).sum()
     measured = n * estimate.variance.sum() + (estimate.grad**2).sum()
     np.testing.assert_allclose(measured, expected, rtol=0.05)  # its own standard error is about 1%
-
-
-@pytest.mark.parametrize("rank", [2, pytest.param(1, marks=pytest.mark.slow)])
-def test_low_rank_noise(rank):
-    """On a linear loss: the exact mean, and tr Var / |g|^2 = P + 1 + 2 (rows + columns + 1) / rank."""
-    rows, columns, n = 6, 8, 50_000
-    slopes = jr.normal(jr.key(9), (1, rows * columns))
-    problem = Matrix(slopes, Length(1))
-    theta = jnp.zeros((rows, columns))
-    ((estimate, _),) = windows(FullES(Population(1, n), Noise(0.1, rank=rank)), problem, theta, 1)
-    square = (slopes**2).sum()
-    expected = rows * columns + 1 + 2 * (rows + columns + 1) / rank
-    np.testing.assert_allclose(n * estimate.variance.sum() / square, expected, rtol=0.05)
-    error = jnp.sqrt(estimate.variance).reshape(-1)
-    assert (jnp.abs(estimate.grad.reshape(-1) - slopes[0]) < 4.5 * error).all()  # 48 numbers
-
-
-class Matrix(AbstractProblem):
-    slopes: Float[Array, "one parameter"]
-    horizon: Length
-
-    def init(self, theta, key):
-        return jnp.zeros(())
-
-    def step(self, theta, state, key):
-        return state, self.slopes[0] @ theta.reshape(-1)
 
 
 def test_pes_analytic_of_a_quadratic():

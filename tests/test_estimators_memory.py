@@ -1,4 +1,4 @@
-"""What is promised of memory, and low-rank noise, which is never multiplied out."""
+"""What estimators promise of memory."""
 
 import re
 
@@ -9,63 +9,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from metarule.meta import AbstractProblem, keep, Length
-from metarule.meta.estimators import FullBackprop, FullES, Noise, NRES, Population, TruncatedBackprop
-from metarule.meta.estimators._low_rank import LowRank, LowRankProblem
-from metarule.meta.particles._flat import ravel
-
-
-class Layered(AbstractProblem):
-    """Uses theta's matrices in every way that low-rank noise must follow: products, loops, transposes, slices, sums."""
-
-    horizon: Length
-
-    def init(self, theta, key):
-        return jnp.ones((5, 12)) * theta["scale"]
-
-    def step(self, theta, state, key):
-        hidden = jax.checkpoint(jax.nn.relu)(state @ theta["up"]) + 0.1 * state @ theta["up"][:, :9]
-        hidden, _ = jax.lax.scan(
-            lambda h, _: (jnp.tanh(jnp.einsum("bi,ij->bj", h, theta["square"])), None), hidden, None, 3
-        )
-        back = jax.vmap(lambda h: theta["up"] @ h)(hidden) + jax.jit(lambda w: theta["many"][1] @ w)(theta["up"]).sum()
-        return state + 0.1 * back @ jnp.eye(12), (hidden**2).mean() + 0.01 * jnp.abs(theta["square"]).sum()
-
-
-def test_low_rank_noise_is_not_multiplied_out_and_changes_no_number():
-    keys = jr.split(jr.key(3), 4)
-    theta = {
-        "up": jr.normal(keys[0], (12, 9)),
-        "square": jr.normal(keys[1], (9, 9)),
-        "many": jr.normal(keys[2], (2, 9, 12)),
-        "scale": jr.normal(keys[3], (12,)),
-    }
-    noise = Noise(0.1, {"up": 1.0, "square": 2.0, "many": 1.0, "scale": 0.5}, rank=2)
-    key, problem = jr.key(9), Layered(Length(3))
-    thin = noise.thin(key, theta, jnp.array(1.0))
-    vector, rebuild, _ = ravel(theta)
-    whole = rebuild(vector + noise.deviation(theta, jnp.array(1.0)) * noise.draw(key, theta))
-    assert isinstance(thin["up"], LowRank) and thin["up"].left.shape == (12, 2)
-    lifted = LowRankProblem(problem)
-    state, expected = lifted.init(thin, key), problem.init(whole, key)
-    for _ in range(2):
-        (state, loss), (expected, other) = lifted.step(thin, state, key), problem.step(whole, expected, key)
-        np.testing.assert_allclose(state, expected, 1e-4, 1e-5)
-        np.testing.assert_allclose(loss, other, 1e-4)
-
-
-def test_particles_share_the_product_of_low_rank_noise():
-    """Without the noise's own products, the operations are those of one unroll with theta itself."""
-
-    def operations(rank):
-        estimator = FullES(Population(1, 32, stagger=False), Noise(0.1, rank=rank))
-        problem, theta = Chain(Length(20)), jnp.zeros((64, 64))
-        args = problem, theta, estimator.init(problem, theta, jr.key(0)), jr.key(0)
-        return jax.jit(estimator.estimate).lower(*args).as_text()
-
-    batched = "tensor<32x2x64x64xf32>"
-    assert "dot_general" in operations(None) and batched in operations(None)
-    assert not any("dot_general" in line and batched in line for line in operations(1).splitlines())
-    assert any("dot_general" in line and batched in line for line in operations(None).splitlines())
+from metarule.meta.estimators import FullBackprop, FullES, NRES, Population, TruncatedBackprop
 
 
 class Chain(AbstractProblem):

@@ -10,7 +10,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from metarule.errors import BadInput
-from metarule.meta import AbstractProblem, Drift, Length
+from metarule.meta import AbstractProblem, Length
 from metarule.meta.estimators import (
     AntitheticES,
     EvosaxSearch,
@@ -29,6 +29,7 @@ from metarule.meta.estimators import (
     TruncatedBackprop,
 )
 from metarule.meta.particles._moments import Moments
+from toys import Drift
 
 
 DRIFT = Drift(Length(6), 0.3 * jr.normal(jr.key(2), (7, 3)), jnp.linspace(1.0, 2.0, 6), 0.1)
@@ -144,11 +145,11 @@ def test_runs_out_of_step():
     """Staggered particles end their episodes at different windows, as many at each as at any other."""
     estimator = TruncatedBackprop(Population(6), 2, None)
     state = estimator.init(DRIFT, THETA, jr.key(0))
-    assert sorted(state.runs.length.tolist()) == [2, 2, 4, 4, 6, 6]
+    assert sorted(state.particles.length.tolist()) == [2, 2, 4, 4, 6, 6]
     ages = []
     for index in range(6):
         _, state = jax.jit(estimator.estimate)(DRIFT, THETA, state, jr.key(index))
-        ages.append(sorted(state.runs.age.tolist()))
+        ages.append(sorted(state.particles.age.tolist()))
     assert ages[2:] == [[2, 2, 4, 4, 6, 6]] * 4
 
 
@@ -197,7 +198,6 @@ class PulledOnly(AbstractProblem):
         (lambda: Noise(-1.0), "scale"),
         (lambda: Noise(float("nan")), "scale"),
         (lambda: Noise(0.1, [1.0, 0.0]), "scale"),
-        (lambda: Noise(rank=0), "rank"),
         (lambda: Length(0), "length"),
         (lambda: Length(5, 4), "length"),
         (lambda: Length(5, 6, 10, 0.0), "grow"),

@@ -6,8 +6,9 @@ import jax.random as jr
 import numpy as np
 import optax
 import pytest
-from metarule.meta import ChaoticSchedule, InfluenceBalancing, Length
+from metarule.meta import Length
 from metarule.meta.estimators import AntitheticES, ForwardMode, Noise, NRES, PES, Population, TruncatedBackprop
+from toys import ChaoticSchedule, InfluenceBalancing
 
 
 def train(estimator, problem, theta, optimiser, meta_steps):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from metarule.meta import AbstractProblem, Drift, FinalLoss, Length
+from metarule.meta import AbstractProblem, Length
 from metarule.meta.estimators import (
     AntitheticES,
     ForwardMode,
@@ -22,6 +22,7 @@ from metarule.meta.estimators import (
     Population,
     TruncatedBackprop,
 )
+from toys import Drift
 
 
 SCALE = 0.3
@@ -92,18 +93,6 @@ def test_unbiased(name, stagger, problem):
     np.testing.assert_array_less(np.abs(means.mean(0) - truth), 4 * error + 1e-6)
 
 
-def test_final_loss_told_step_by_step():
-    """Unbiased for the loss at the last step, at a lower variance than when all of it is told there."""
-    told = FinalLoss(replace(EVERY_STEP, weights=jnp.ones(STEPS)))
-    pes = UNBIASED["pes"]
-    truth = exact(LAST_STEP, pes)
-    means = episodes(pes, told, 24)[0].mean(1)
-    error = means.std(0, ddof=1) / np.sqrt(len(means))
-    assert np.linalg.norm(error) < 0.02 * np.linalg.norm(truth)
-    np.testing.assert_array_less(np.abs(means.mean(0) - truth), 4 * error)
-    assert means.var(0).sum() < episodes(pes, LAST_STEP, 24)[0].mean(1).var(0).sum()
-
-
 @pytest.mark.parametrize("name", BIASED)
 def test_truncation_is_biased(name):
     """The same test as above rejects what is known to be biased, by far."""
@@ -142,9 +131,9 @@ def test_random_lengths_are_attributed_exactly():
     estimator = TruncatedBackprop(Population(64), 4, None)
     state = estimator.init(problem, theta, jr.key(0))
     for key in jr.split(jr.key(1), 4):
-        before = state.runs
+        before = state.particles
         estimate, state = compiled_once(estimator, problem, theta, state, key)
-        length = state.runs.length
+        length = state.particles.length
         live_steps = jnp.minimum(4, length - jnp.where(before.age >= before.length, 0, before.age))
         np.testing.assert_allclose(estimate.grad, (live_steps * -(-length // 4) / length).mean(), 1e-6)
         np.testing.assert_allclose(estimate.loss, 1.0, 1e-6)

@@ -257,23 +257,6 @@ def test_problems_take_turns():
     assert ages == [[0, 0], [1, 0], [1, 1], [2, 1], [2, 2]]
 
 
-@pytest.mark.parametrize("before, count", [(0, 1), (1, 1), (3, 2), (2, 3)])
-def test_steps_in_one_program_are_steps_one_by_one(before, count):
-    trained = learner(*(bowl(float(centre)) for centre in range(count)))
-    (*_, start), _ = learn(trained, jnp.zeros((), jnp.float32), before)
-    expected, measured = start, []
-    for _ in range(2 * count):
-        expected, metrics = trained.step(expected, jr.key(0))
-        measured.append(metrics)
-    found, together = trained.steps(start, jr.key(0), 2)
-    assert jax.tree.structure(found) == jax.tree.structure(expected) and found.step == before + 2 * count
-    arrays = eqx.filter((expected, found), eqx.is_inexact_array)
-    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6), *arrays)
-    assert together.keys() == measured[0].keys()
-    for name, values in together.items():
-        np.testing.assert_allclose(values, [metrics[name] for metrics in measured], rtol=1e-5, atol=1e-6)
-
-
 def test_parts_of_theta_that_are_no_numbers_stay():
     @final
     class Mixed(AbstractProblem[Array]):
@@ -288,5 +271,4 @@ def test_parts_of_theta_that_are_no_numbers_stay():
 
     theta = (jnp.ones(2), jnp.array(3), jnp.square)
     (*_, state), _ = learn(learner(Mixed()), theta, 1)
-    state, _ = learner(Mixed()).steps(state, jr.key(0), 1)
     assert state.theta[1] == 3 and state.theta[2] is jnp.square and (state.theta[0] < 1).all()

@@ -69,7 +69,7 @@ class Draws(AbstractTasks[Array]):
     def inputs(self):
         return 2
 
-    def sample(self, key):
+    def sample_gradients(self, key):
         return jr.uniform(key, (3, 2))
 
     def batch(self, task, key):

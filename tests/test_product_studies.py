@@ -10,7 +10,7 @@ from metarule.launch.__main__ import main
 from metarule.launch.commands import _ablate, _compare
 from metarule.launch.records._run_folder import RunFolder
 from metarule.launch.training._meta_run import MetaRun
-from metarule.meta import diagnose, Sampled
+from metarule.meta import diagnose, GradientSamples
 
 
 def row(encoder, accuracy):
@@ -67,7 +67,7 @@ def test_a_comparison_samples_its_reference_by_other_draws_and_four_times_as_oft
     def sampled(kept, estimator, where, samples):
         problem, theta, key = where
         asked[kept.relative_to(tmp_path / "grid").as_posix()] = (tuple(jr.key_data(key).tolist()), samples)
-        return Sampled(np.ones((samples, 3)), 1.0, 0.0, 4.0, 0.1, 0)
+        return GradientSamples(np.ones((samples, 3)), 1.0, 0.0, 4.0, 0.1, 0)
 
     monkeypatch.setattr(_compare, "_sampled", sampled)
     monkeypatch.setattr(_compare, "_plot", lambda *_: None)
@@ -82,7 +82,7 @@ def test_only_what_chance_does_not_explain_is_called_a_bias():
     """Two samples apart by 0.4 or 0.2 tell their means to a variance of 0.04 and 0.01, together 0.05."""
 
     def sampled(*means):
-        return Sampled(np.array(means)[:, None], 1.0, 0.0, 4.0, 0.1, 0)
+        return GradientSamples(np.array(means)[:, None], 1.0, 0.0, 4.0, 0.1, 0)
 
     reference = sampled(0.9, 1.1)
     near, far = diagnose(sampled(1.0, 1.4), reference), diagnose(sampled(2.0, 2.4), reference)

@@ -18,8 +18,9 @@ from metarule.launch.options._recipes import Lean
 from metarule.launch.records._description import describe
 from metarule.launch.training._experiment import Experiment
 from metarule.launch.training._meta_training import MetaTraining
-from metarule.meta import AbstractProblem, Drift, Length, meta_step, MetaLearner
+from metarule.meta import AbstractProblem, Length, meta_step, MetaLearner
 from metarule.meta.estimators import EvosaxSearch, PES, Population, TruncatedBackprop
+from toys import Drift
 
 
 SETTINGS = {"code": "this", "learning_rate": 0.1}
@@ -64,7 +65,9 @@ def run(traces, learner, theta=THETA, steps=3):
     """Some steps, as a new process would take them: with nothing that is remembered of earlier ones."""
     jax.clear_caches()
     _traces._read.cache_clear()
-    state = eqx.filter_jit(learner.init)(theta, jr.key(0), rehearsed=traces.know(learner, theta))
+    if not traces.know(learner, theta):
+        learner.check(theta, jr.key(0))
+    state = eqx.filter_jit(learner.init)(theta, jr.key(0))
     for _ in range(steps):
         state, metrics = learner.step(state, jr.key(1), traces)
     return state, metrics

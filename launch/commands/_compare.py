@@ -75,7 +75,7 @@ def main(arguments: list[str]) -> int:
         theta = load_rule_like(locate_rule(comparison.at), theta)
     problem = problems_of(training, comparison.data_dir)[0][0]
     for each in trainings.values():  # Whether it suits the problem.
-        each.estimator.init(problem, theta, jr.key(0))
+        each.estimator.check(problem, theta, jr.key(0))
     path = comparison.run or Path("runs") / f"compare-{training.preset}"
     settings = {"reference": comparison.reference, "samples": comparison.samples, "at": str(comparison.at)}
     settings |= {"seconds": comparison.seconds}

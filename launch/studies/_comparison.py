@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray, PyTree
 from matplotlib.axes import Axes
 
-from ...meta import InnerLoop, sample, Sampled
+from ...meta import GradientSamples, InnerLoop, sample_gradients
 from ...meta.estimators import AbstractEstimator, FullBackprop, FullES, Population
 from ..figures._plots import panels, save, style
 from ..options._estimators import NOISE
@@ -31,13 +31,13 @@ _SCALARS = ("variance", "nonfinite", "inner_steps", "seconds", "memory")
 
 def sampled(
     file: Path, estimator: AbstractEstimator, where: tuple[InnerLoop, PyTree, PRNGKeyArray], samples: int
-) -> Sampled:
+) -> GradientSamples:
     """Returns samples of an estimator, read from `file` if it exists, else drawn and written to it."""
     if file.exists():
         with np.load(file) as arrays:
-            return Sampled(arrays["means"], *(arrays[name].item() for name in _SCALARS))
+            return GradientSamples(arrays["means"], *(arrays[name].item() for name in _SCALARS))
     print(f"{file}: {samples} samples", flush=True)
-    found = sample(estimator, *where, samples)
+    found = sample_gradients(estimator, *where, samples)
     content = io.BytesIO()
     np.savez(content, means=found.means, **{name: getattr(found, name) for name in _SCALARS})
     write_atomically(file, content.getvalue())

@@ -51,7 +51,9 @@ class MetaTraining:
         """The state before the first step. Raises `BadInput` if the estimator does not suit the problems."""
         rule, key = replicate_to_mesh((self.experiment.rule, jr.fold_in(self.experiment.key, 1)))
         known = self._step.know(self.learner, rule)
-        meta = eqx.filter_jit(self.learner.init)(rule, key, rehearsed=known)
+        if not known:  # Steps that an earlier run has traced are known to suit.
+            self.learner.check(rule, key)
+        meta = eqx.filter_jit(self.learner.init)(rule, key)
         return Progressed(meta, meta.theta, replicate_to_mesh(jnp.array(jnp.inf, float)))
 
     def run(

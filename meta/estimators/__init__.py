@@ -1,21 +1,35 @@
-"""Estimators of the meta-gradient: one interface, many trades of bias, variance and memory."""
+"""Which estimators of the meta-gradient are there? One interface, many trades of bias, variance and memory."""
 
 from .._estimator import AbstractEstimator as AbstractEstimator, Estimate as Estimate
-from ..particles._flat import own_copy as own_copy
-from ..particles._particles import AbstractParticles as AbstractParticles
-from ..particles._population import Population as Population
+from ..particles._flat import own_copy as own_copy, ravel as ravel
+from ..particles._mean import plain_mean as plain_mean
+from ..particles._moments import Moments as Moments
+from ..particles._particle import (
+    Particle as Particle,
+    ParticlesState as ParticlesState,
+    WindowResult as WindowResult,
+)
+from ..particles._particles import AbstractParticles as AbstractParticles, Plan as Plan
+from ..particles._population import ParticleKeys as ParticleKeys, Population as Population
 from ..particles._shaping import (
     AbstractShaping as AbstractShaping,
     RankShaping as RankShaping,
     SignShaping as SignShaping,
     Unshaped as Unshaped,
 )
-from ._backprop import TruncatedBackprop as TruncatedBackprop
+from ..particles._unroll import (
+    tree_where as tree_where,
+    Truncation as Truncation,
+    unroll as unroll,
+    Unrolled as Unrolled,
+)
+from ._backprop import clip_by_norm as clip_by_norm, TruncatedBackprop as TruncatedBackprop
+from ._differentiable import check_differentiable as check_differentiable
 from ._evolution import AntitheticES as AntitheticES, FullES as FullES, GPES as GPES, NRES as NRES, PES as PES
 from ._evosax import EvosaxSearch as EvosaxSearch
 from ._forward import ForwardMode as ForwardMode
 from ._full_backprop import FullBackprop as FullBackprop
 from ._hybrid import Hybrid as Hybrid
 from ._noise import Noise as Noise
-from ._persistent import AbstractPersistent as AbstractPersistent
+from ._persistent import AbstractPersistent as AbstractPersistent, AntitheticPair as AntitheticPair
 from ._pes_analytic import PESAnalytic as PESAnalytic

@@ -12,9 +12,9 @@ from .._problem import AbstractProblem
 from ..particles._flat import own_copy, ravel
 from ..particles._mean import plain_mean
 from ..particles._moments import Moments
+from ..particles._particle import WindowResult
 from ..particles._particles import AbstractParticles, Plan
 from ..particles._population import ParticleKeys, Population
-from ..particles._run import WindowResult
 from ..particles._shaping import Unshaped
 from ..particles._unroll import Truncation, unroll
 from ._differentiable import check_gradient
@@ -23,7 +23,7 @@ from ._differentiable import check_gradient
 def clip_by_norm(
     vector: Float[Array, " parameter"], limit: float | None
 ) -> tuple[Float[Array, " parameter"], Float[Array, ""]]:
-    """Shortens a vector to a length of `limit` where it is longer. Also says whether it was, as 0 or 1."""
+    """Returns the vector, scaled down to a norm of `limit` if it is longer, and whether it was, as 0 or 1."""
     if limit is None:
         return vector, jnp.zeros(())
     norm = jnp.linalg.norm(vector)
@@ -32,7 +32,7 @@ def clip_by_norm(
 
 
 class AbstractBackprop(AbstractParticles):
-    """Particles that differentiate their window in reverse. A particle's gradient is cut to a norm of `clip`."""
+    """Particles that differentiate their window in reverse. Each one's gradient is clipped to a norm of `clip`."""
 
     population: eqx.AbstractVar[Population]
     window: eqx.AbstractVar[Length | None]
@@ -42,12 +42,13 @@ class AbstractBackprop(AbstractParticles):
     def plan(self) -> Plan:
         return Plan(self.population, self.window, Unshaped())
 
-    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
-        def pulled(scale: Float[Array, ""]) -> Float[Array, " parameter"]:  # Jitted, as a meta-step will have it.
+    def check_particle(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
+        def gradient(scale: Float[Array, ""]) -> Float[Array, " parameter"]:
             scaled = dataclasses.replace(truncation, scale=scale)
+            # Jitted, as in a meta-step, which then finds this trace.
             return eqx.filter_jit(self.advance)(problem, theta, carried, scaled)[1].direction
 
-        check_gradient(pulled, truncation.scale)
+        check_gradient(gradient, truncation.scale)
 
     def start(self, problem: AbstractProblem, theta: PyTree, keys: ParticleKeys) -> PyTree:
         return problem.init(theta, keys.begin)
@@ -55,8 +56,8 @@ class AbstractBackprop(AbstractParticles):
     def advance(
         self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation
     ) -> tuple[PyTree, WindowResult]:
-        shared, rebuild, _ = ravel(theta)
-        vector = own_copy(shared, truncation.scale)
+        vector, rebuild, _ = ravel(theta)
+        vector = own_copy(vector, truncation.scale)
 
         def objective(flat):
             unrolled = unroll(problem, rebuild(flat), carried, truncation, reverse=True)
@@ -77,11 +78,15 @@ class AbstractBackprop(AbstractParticles):
 
 @final
 class TruncatedBackprop(AbstractBackprop):
-    """Truncated backpropagation through time: what theta does within a window, and nothing that it did before.
+    """Truncated backpropagation through time: the effect of theta within a window, without that of earlier windows.
 
-    Biased, unless the window is the whole episode. Each step's intermediates are computed again on the way back, so
-    that memory grows by one inner state and the step's data (what the problem has marked by `keep`) a step, up to 64
-    steps; in longer windows states are computed again too, and memory grows with the square root of their length.
+    Biased, unless the window is the whole unroll. The intermediates of a step are computed again on the way back. So
+    memory grows by one inner state and the data of the step (what the problem has marked by `keep`) for each of up to
+    64 steps; in longer windows states are computed again too, and memory grows with the square root of their number.
+
+    `clip` is the largest norm of a particle's gradient, None for no limit: one that is clipped is biased.
+
+    Raises `BadInput` for more than one particle per task or a clip that is not above zero.
     """
 
     population: Population = Population()
@@ -93,6 +98,7 @@ class TruncatedBackprop(AbstractBackprop):
 
 
 def check_backprop(population: Population, clip: float | None) -> None:
+    """Raises `BadInput` for hyper-parameters that backpropagation can't have."""
     if population.per_task != 1:
         raise BadInput("Backpropagation has no noise: give it more tasks instead of more particles per task.")
     if clip is not None and clip <= 0:

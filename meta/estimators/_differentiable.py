@@ -17,7 +17,7 @@ _ADVICE = "estimate its meta-gradient with an evolution strategy (es, pes, nres)
 
 
 def check_differentiable(problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray, *, reverse: bool) -> None:
-    """Raises `BadInput` if no derivative can pass from a problem's loss to theta. Traces; computes nothing."""
+    """Raises `BadInput` if a problem's loss has no derivative by theta, in the given mode. Traces; computes nothing."""
     vector, rebuild, _ = ravel(theta)
 
     def loss(flat: Float[Array, " parameter"]) -> Float[Array, ""]:
@@ -29,21 +29,27 @@ def check_differentiable(problem: AbstractProblem, theta: PyTree, key: PRNGKeyAr
         start = problem.init(rebuild(flat), key), jnp.zeros(())
         return jax.lax.scan(step, start, jnp.arange(2))[0][1]
 
-    def pushed(tangent: Float[Array, " parameter"]) -> Float[Array, ""]:
+    def forward_derivative(tangent: Float[Array, " parameter"]) -> Float[Array, ""]:
         return jax.jvp(loss, (vector,), (tangent,))[1]
 
-    def pulled(cotangent: Float[Array, ""]) -> Float[Array, " parameter"]:
+    def reverse_derivative(cotangent: Float[Array, ""]) -> Float[Array, " parameter"]:
         return jax.vjp(loss, vector)[1](cotangent)[0]
 
-    check_gradient(*((pulled, jnp.zeros(())) if reverse else (pushed, vector)))
+    if reverse:
+        check_gradient(reverse_derivative, jnp.zeros(()))
+    else:
+        check_gradient(forward_derivative, vector)
 
 
 def check_gradient(derivative: Callable[[Array], Array], x: Array) -> None:
-    """Raises `BadInput` if a derivative between theta and a loss, linear in `x`, can't be made or is always zero."""
+    """Raises `BadInput` if a derivative of a loss by theta, as a linear function of `x`, does not exist or is zero.
+
+    It is zero for all `x` if no output of its program depends on `x`.
+    """
     try:
         jaxpr = jax.make_jaxpr(derivative)(x).jaxpr
     except (TypeError, ValueError) as error:
-        if "differentiation" not in str(error):
+        if "differentiation" not in str(error):  # JAX has no exception of its own for this.
             raise
         raise BadInput(f"The problem can't be differentiated in reverse; {_ADVICE}") from error
     if not any(_reached(jaxpr, [True])):
@@ -51,7 +57,7 @@ def check_gradient(derivative: Callable[[Array], Array], x: Array) -> None:
 
 
 def _reached(jaxpr: Jaxpr, given: list[bool]) -> list[bool]:
-    """Which outputs of a program depend on the given ones of its inputs at all."""
+    """Returns which outputs of a program depend on the inputs that `given` marks."""
     reached = {variable for variable, is_given in zip(jaxpr.invars, given) if is_given}
 
     def among(variables: Sequence[Any]) -> list[bool]:

@@ -10,7 +10,7 @@ from .._length import as_length, Length
 from ..particles._population import Population
 from ..particles._shaping import AbstractShaping, Unshaped
 from ._noise import Noise
-from ._persistent import AbstractPersistent, Before, Draw
+from ._persistent import AbstractPersistent, Credit, Draw
 
 
 Vector = Float[Array, " parameter"]
@@ -18,10 +18,10 @@ Vector = Float[Array, " parameter"]
 
 @final
 class AntitheticES(AbstractPersistent):
-    """Truncated evolution strategies: fresh noise in every window, both twins from one state.
+    """Truncated evolution strategies: new noise in every window, and both unrolls of a pair from one state.
 
-    Biased like truncated backpropagation, whose smoothed gradient it estimates; the state that goes on is that of the
-    positive twin (arXiv 1810.10180). No inner gradient is taken and chaos does no harm.
+    Biased like truncated backpropagation: it estimates the smoothed version of that gradient. The unroll with positive
+    noise is the one that is carried on (arXiv 1810.10180). No inner gradient is taken, and chaos does no harm.
     """
 
     population: Population = Population(per_task=8)
@@ -38,13 +38,13 @@ class AntitheticES(AbstractPersistent):
     def applies(self, window: Int[Array, ""]) -> Int[Array, ""]:
         return window
 
-    def credits(self, applied: Vector, draw: Draw, before: Before, window: Int[Array, ""]) -> Vector:
+    def credits(self, applied: Vector, draw: Draw, before: Credit, window: Int[Array, ""]) -> Vector:
         return applied
 
 
 @final
 class FullES(AbstractPersistent):
-    """Evolution strategies over whole episodes (arXiv 1703.03864). Unbiased for the smoothed loss."""
+    """Evolution strategies over whole unrolls (arXiv 1703.03864). Unbiased for the smoothed loss."""
 
     population: Population = Population(per_task=8)
     noise: Noise = Noise()
@@ -61,16 +61,17 @@ class FullES(AbstractPersistent):
     def applies(self, window: Int[Array, ""]) -> Int[Array, ""]:
         return window
 
-    def credits(self, applied: Vector, draw: Draw, before: Before, window: Int[Array, ""]) -> Vector:
+    def credits(self, applied: Vector, draw: Draw, before: Credit, window: Int[Array, ""]) -> Vector:
         return applied
 
 
 @final
 class PES(AbstractPersistent):
-    """Persistent evolution strategies: fresh noise in every window, credited with all before (arXiv 2112.13835).
+    """Persistent evolution strategies: new noise in every window, credited with all so far (arXiv 2112.13835).
 
-    Unbiased for the loss smoothed in every window apart. The sum of an episode's noise is stored for each particle, or
-    with `regenerate` drawn again from its key: slower in proportion to the windows of an episode, no memory.
+    Unbiased for the loss whose windows are each smoothed by noise of their own. The sum of an unroll's noise is stored
+    for each particle. With `regenerate` it is drawn again from its key instead: that needs no memory, and time in
+    proportion to the windows of an unroll.
     """
 
     population: Population = Population(per_task=8)
@@ -88,15 +89,15 @@ class PES(AbstractPersistent):
     def applies(self, window: Int[Array, ""]) -> Int[Array, ""]:
         return window
 
-    def credits(self, applied: Vector, draw: Draw, before: Before, window: Int[Array, ""]) -> Vector:
+    def credits(self, applied: Vector, draw: Draw, before: Credit, window: Int[Array, ""]) -> Vector:
         return _with_all_before(applied, draw, window) if before is None else before + applied
 
 
 @final
 class NRES(AbstractPersistent):
-    """Noise-reuse evolution strategies, or ES-Single: one noise for the whole of an episode (arXiv 2304.12180).
+    """Noise-reuse evolution strategies, or ES-Single: one noise for the whole unroll (arXiv 2304.12180).
 
-    Unbiased for the smoothed loss, with a variance that does not grow with the number of windows. Only a key is stored.
+    Unbiased for the smoothed loss, with a variance that does not grow with the number of windows. Stores only a key.
     """
 
     population: Population = Population(per_task=8)
@@ -113,15 +114,15 @@ class NRES(AbstractPersistent):
     def applies(self, window: Int[Array, ""]) -> Int[Array, ""]:
         return jnp.zeros_like(window)
 
-    def credits(self, applied: Vector, draw: Draw, before: Before, window: Int[Array, ""]) -> Vector:
+    def credits(self, applied: Vector, draw: Draw, before: Credit, window: Int[Array, ""]) -> Vector:
         return applied
 
 
 @final
 class GPES(AbstractPersistent):
-    """Generalised persistent evolution strategies: fresh noise `every` so many windows (arXiv 2304.12180).
+    """Generalised persistent evolution strategies: new noise `every` so many windows (arXiv 2304.12180).
 
-    Unbiased. With 1 it is PES, with an episode's number of windows or more NRES. `regenerate` as for PES.
+    Unbiased. With 1 it is PES; with the number of windows of an unroll, or more, NRES. `regenerate` as for PES.
 
     Raises `BadInput` for `every` below 1.
     """
@@ -137,7 +138,7 @@ class GPES(AbstractPersistent):
 
     def __check_init__(self):
         if self.every < 1:
-            raise BadInput(f"GPES draws fresh noise every 1 or more windows; got every={self.every}.")
+            raise BadInput(f"GPES draws new noise every 1 or more windows; got every={self.every}.")
 
     @property
     def remembers(self) -> bool:
@@ -146,12 +147,12 @@ class GPES(AbstractPersistent):
     def applies(self, window: Int[Array, ""]) -> Int[Array, ""]:
         return window // self.every
 
-    def credits(self, applied: Vector, draw: Draw, before: Before, window: Int[Array, ""]) -> Vector:
+    def credits(self, applied: Vector, draw: Draw, before: Credit, window: Int[Array, ""]) -> Vector:
         if before is None:
             return _with_all_before(applied, draw, window // self.every)
         return before + jnp.where(window % self.every == 0, applied, 0)
 
 
 def _with_all_before(applied: Vector, draw: Draw, index: Int[Array, ""]) -> Vector:
-    """The sum of an episode's noises up to this one, those before it drawn again."""
+    """Returns the sum of an unroll's noises up to number `index`, which is `applied`; those before are drawn again."""
     return jax.lax.fori_loop(0, index, lambda i, total: total + draw(i), applied)

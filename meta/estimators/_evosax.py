@@ -37,8 +37,9 @@ class SearchState(eqx.Module):
 class EvosaxSearch(AbstractEstimator[SearchState]):
     """Any algorithm of evosax as the outer search, with its own fitness shaping: no gradient is estimated.
 
-    The algorithm asks for `members` variants of theta, which devices share; each is scored by its mean loss over the
-    whole episodes of `tasks` tasks, the same for all, and the algorithm is told. `grad` is the old mean minus the new
+    The algorithm proposes `members` variants of theta, which devices share. Each is scored by its mean loss over whole
+    unrolls of `tasks` tasks, the same for all, and the algorithm is given the scores. `grad` is the old mean minus the
+    new
     one (for algorithms that keep a population and no mean: theta minus the best of the population), to be used with
     `optax.sgd(1.0)`; its variance is not known. `scale` is the size of one unit of the algorithm's coordinates, whose
     deviation starts at 1 by default. `algorithm` is called with `population_size` and `solution`: a class of
@@ -64,26 +65,32 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         if getattr(getattr(self.algorithm, "func", self.algorithm), "__name__", "") in _UNSUITED:
             raise BadInput(
                 "This evosax algorithm keeps several means or counts windows of its own, so it can't be the outer "
-                "search over whole episodes; take another, or the estimators pes and nres."
+                "search over whole unrolls; take another, or the estimators pes and nres."
             )
+
+    def check(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
+        ravel(theta)  # Raises where there is nothing to learn.
+        self.check_devices(device_count())
 
     def check_devices(self, devices: int) -> None:
         if self.members % devices:
             raise BadInput(f"{self.members} members can't be shared evenly by {devices} devices: take a multiple.")
 
-    def init(
-        self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray, *, rehearsed: bool = False
-    ) -> SearchState:
+    def windows(self, problem: AbstractProblem) -> int:
+        return 1
+
+    def init(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> SearchState:
         vector, _, _ = ravel(theta)
-        self.check_devices(device_count())
         algorithm, params = self._algorithm(vector)
         meta_step = jnp.zeros((), jnp.int32)
+        # Child 0 of a key is the algorithm's, the others are the tasks'.
+        member_key, algorithm_key = jr.split(jr.fold_in(key, 0))
         args = (jnp.zeros_like(vector),)
         if not _has_mean(algorithm):
-            members = jr.normal(jr.fold_in(key, 3), (self.members, vector.size), vector.dtype).at[0].set(0)
+            members = jr.normal(member_key, (self.members, vector.size), vector.dtype).at[0].set(0)
             fitness, _ = _mend(self._score(problem, theta, vector, members, self._keys(key, meta_step))[0])
             args = members, fitness
-        state: Any = algorithm.init(jr.fold_in(key, 4), *args, params)
+        state: Any = algorithm.init(algorithm_key, *args, params)
         state = jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), state)
         return replicate(SearchState(state, vector, meta_step))
 
@@ -92,29 +99,30 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
     ) -> tuple[Estimate, SearchState]:
         vector, _, unravel = ravel(theta)
         algorithm, params = self._algorithm(vector)
+        ask_key, tell_key = jr.split(jr.fold_in(key, 0))
         before: Any = state.algorithm
         by_mean = _has_mean(algorithm)
         if by_mean:
             before = before.replace(mean=((vector - state.origin) / self.scale).astype(before.mean.dtype))
-        members, after = algorithm.ask(jr.fold_in(key, 3), before, params)
+        members, after = algorithm.ask(ask_key, before, params)
         raw, length = self._score(problem, theta, state.origin, members, self._keys(key, state.meta_step))
         fitness, finite = _mend(raw)
-        after, _ = algorithm.tell(jr.fold_in(key, 4), members, fitness, after, params)
+        after, _ = algorithm.tell(tell_key, members, fitness, after, params)
         after = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), after, state.algorithm)
-        after = tree_where(finite.any(), after, jax.tree.map(lambda x, old: jnp.asarray(x, old.dtype), before, after))
+        kept = jax.tree.map(lambda x, old: jnp.asarray(x, old.dtype), before, after)
+        after = tree_where(finite.any(), after, kept)
         new = after.mean if by_mean else after.population[jnp.argmin(after.fitness)]
         target = (state.origin + self.scale * new).astype(vector.dtype)
         grad = jnp.where(finite.any(), vector - target, 0)
-        diagnostics = {
-            "nonfinite": 1 - finite.mean(),
-            "gradient_norm": jnp.linalg.norm(grad),
-            "signal_to_noise": jnp.zeros(()),
-            "inner_steps": (self.members * length.sum()).astype(float),
-            "best_loss": fitness.min(),
-        }
         loss = jnp.where(finite, raw, 0).sum() / jnp.maximum(finite.sum(), 1)
-        loss = jnp.where(finite.any(), loss, jnp.inf)
-        estimate = Estimate(unravel(grad), unravel(jnp.full_like(grad, jnp.inf)), loss, diagnostics)
+        estimate = Estimate(
+            unravel(grad),
+            unravel(jnp.full_like(grad, jnp.inf)),
+            jnp.where(finite.any(), loss, jnp.inf),
+            finite.any(),
+            self.members * length.sum(),
+            {"nonfinite": 1 - finite.mean(), "best_loss": fitness.min()},
+        )
         return estimate, replicate(SearchState(after, state.origin, state.meta_step + 1))
 
     def _algorithm(self, vector: Float[Array, " parameter"]) -> tuple[Any, Any]:
@@ -134,7 +142,7 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
         members: Float[Array, "member parameter"],
         keys: ParticleKeys,
     ) -> tuple[Float[Array, " member"], Int[Array, " task"]]:
-        """Every member's mean loss over whole episodes of the same tasks, and how long these are."""
+        """Every member's mean loss over whole unrolls of the same tasks, and the lengths of the unrolls."""
         length = jax.vmap(lambda l: problem.horizon.sample(l.length, l.meta_step))(keys)
         common = self, problem, theta, origin, keys, length
         return shared(_scores, common, members), length
@@ -145,7 +153,7 @@ def _scores(common: tuple, members: Float[Array, "member parameter"]) -> Float[A
     _, rebuild, _ = ravel(theta)
     horizon, steps = problem.horizon, length.max()
 
-    def episode(theta: PyTree, keys: ParticleKeys, length: Int[Array, ""]) -> Float[Array, ""]:
+    def score_task(theta: PyTree, keys: ParticleKeys, length: Int[Array, ""]) -> Float[Array, ""]:
         truncation = Truncation(
             keys=keys,
             is_start=jnp.ones((), bool),
@@ -161,7 +169,7 @@ def _scores(common: tuple, members: Float[Array, "member parameter"]) -> Float[A
 
     def score(member: Float[Array, " parameter"]) -> Float[Array, ""]:
         variant = rebuild((origin + search.scale * member).astype(origin.dtype))
-        return jax.vmap(lambda keys, length: episode(variant, keys, length))(keys, length).mean()
+        return jax.vmap(lambda keys, length: score_task(variant, keys, length))(keys, length).mean()
 
     return jax.lax.map(score, members, batch_size=min(search.chunk or len(members), len(members)))
 

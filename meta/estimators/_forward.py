@@ -11,9 +11,9 @@ from .._problem import AbstractProblem
 from ..particles._flat import ravel
 from ..particles._mean import plain_mean
 from ..particles._moments import Moments
+from ..particles._particle import WindowResult
 from ..particles._particles import AbstractParticles, Plan
 from ..particles._population import ParticleKeys, Population
-from ..particles._run import WindowResult
 from ..particles._shaping import Unshaped
 from ..particles._unroll import tree_where, Truncation, unroll
 from ._differentiable import check_differentiable
@@ -21,20 +21,21 @@ from ._noise import Noise
 
 
 class Tangent(eqx.Module):
-    """A run and how it changes along a direction."""
+    """An inner state and its derivative along a direction."""
 
     state: PyTree
-    change: PyTree  # None where the state is not made of floating-point numbers
-    credit: Float[Array, " parameter"] | None
-    key: PRNGKeyArray
+    change: PyTree  # The derivative; None where the state holds no floating-point numbers.
+    credit: Float[Array, " parameter"] | None  # The sum of the unroll's directions so far, if there are several.
+    key: PRNGKeyArray  # Parent of the keys of the unroll's directions.
 
 
 @final
 class ForwardMode(AbstractParticles):
-    """Forward-mode differentiation along random directions, carried through the whole episode (arXiv 2202.08587).
+    """Forward-mode differentiation along random directions, carried on through the whole unroll (arXiv 2202.08587).
 
-    Unbiased for the exact gradient, without smoothing; memory is that of one inner step. With `reuse`, one direction
-    for an episode; without, a fresh one in every window, credited together with all before, as PES does with noise.
+    Unbiased for the exact gradient, without smoothing; memory is that of one inner step. With `reuse` an unroll has one
+    direction. Without, each window has a new one, and its slope is credited to the sum of all so far, as PES does with
+    noise.
     """
 
     population: Population = Population(per_task=8)
@@ -45,7 +46,7 @@ class ForwardMode(AbstractParticles):
     def plan(self) -> Plan:
         return Plan(self.population, self.window, Unshaped())
 
-    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
+    def check_particle(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
         check_differentiable(problem, theta, truncation.keys.begin, reverse=False)
 
     def start(self, problem: AbstractProblem, theta: PyTree, keys: ParticleKeys) -> Tangent:
@@ -59,7 +60,7 @@ class ForwardMode(AbstractParticles):
         vector, rebuild, _ = ravel(theta)
         moving, still = eqx.partition(carried.state, eqx.is_inexact_array)
         key = tree_where(truncation.is_start, truncation.keys.own, carried.key)
-        direction = Noise().draw(key if self.reuse else jr.fold_in(key, truncation.windows), theta)
+        direction = Noise().draw(jr.fold_in(key, 0 if self.reuse else truncation.windows), theta)
         credit = direction
         if carried.credit is not None:
             credit += jnp.where(truncation.is_start, 0, carried.credit)

@@ -8,9 +8,10 @@ from ._backprop import AbstractBackprop, check_backprop
 
 @final
 class FullBackprop(AbstractBackprop):
-    """Backpropagation through whole episodes: the exact gradient, where chaos lets it be finite.
+    """Backpropagation through whole unrolls: the exact gradient, if chaos does not make it overflow.
 
-    Unbiased. Rematerialised as `TruncatedBackprop` is: memory grows with the square root of an episode's length.
+    Unbiased where nothing is clipped (`clip=None`). Steps are computed again as in `TruncatedBackprop`: memory grows
+    with the square root of the horizon.
     """
 
     population: Population = Population()

@@ -10,9 +10,9 @@ from ...errors import BadInput
 from .._problem import AbstractProblem
 from ..particles._flat import ravel
 from ..particles._moments import Moments
+from ..particles._particle import WindowResult
 from ..particles._particles import AbstractParticles, Plan
 from ..particles._population import ParticleKeys
-from ..particles._run import WindowResult
 from ..particles._shaping import Unshaped
 from ..particles._unroll import Truncation, unroll
 from ._backprop import clip_by_norm
@@ -22,22 +22,24 @@ from ._persistent import AbstractPersistent, AntitheticPair
 
 
 _FLOOR = 1e-8
+"""Added to variances before they are divided: that of a parameter without effect is zero."""
 
 
 @final
 class Hybrid(AbstractParticles):
     """Backpropagation and an evolution strategy, combined for every parameter by inverse variance (arXiv 1810.10180).
 
-    Both look at the same perturbed runs: the mean of the twins' gradients is the reparameterised gradient of the
-    smoothed loss, the difference of their losses gives the evolution strategy's. Where inner loops are chaotic the
-    first has a huge variance and the second takes over.
+    Both use the same perturbed unrolls. The mean of the gradients of an antithetic pair is the reparameterised gradient
+    of the smoothed loss; the difference of the pair's losses gives the evolution strategy's. Where inner loops are
+    chaotic the first has a huge variance and the second takes over.
 
-    With `evolution` an `AntitheticES` this is the published form. Its weights are estimated on the samples that they
-    weigh, which biases it slightly; with `independent` the weights of even groups come from odd ones and the other way
-    round, and nothing is biased that its halves do not bias. A particle whose gradient is not finite gives backprop no
-    weight. `clip` cuts a particle's reparameterised gradient to this norm (None: not at all).
+    With an `AntitheticES` as `evolution` this is the published form. Its weights are estimated on the samples that they
+    weigh, which adds a small bias. With `independent` the weights of even groups are estimated on odd groups and vice
+    versa: then the estimate is biased only if one of the two parts is. If the gradient of any particle is not finite,
+    backpropagation has no weight. `clip` is the largest norm of a particle's reparameterised gradient (None: no limit).
 
-    Raises `BadInput` if there are too few particles to know a variance, or the evolution strategy's losses are shaped.
+    Raises `BadInput` if there are too few particles to estimate a variance, or the evolution strategy's losses are
+    shaped.
     """
 
     evolution: AbstractPersistent = AntitheticES()
@@ -57,7 +59,7 @@ class Hybrid(AbstractParticles):
     def plan(self) -> Plan:
         return self.evolution.plan
 
-    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
+    def check_particle(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
         check_differentiable(problem, theta, truncation.keys.begin, reverse=True)
 
     def start(self, problem: AbstractProblem, theta: PyTree, keys: ParticleKeys) -> AntitheticPair:
@@ -114,7 +116,7 @@ class Hybrid(AbstractParticles):
 
 
 def _weight(moments: Moments) -> Float[Array, " parameter"]:
-    """Backpropagation's share, by inverse variance; even where too few samples are left to tell."""
+    """Returns the weight of backpropagation, by inverse variance; a half where there are too few samples to tell."""
     variance = moments.variance
     backprop, evolution = variance["backprop"] + _FLOOR, variance["evolution"] + _FLOOR
     return jnp.where(jnp.isfinite(backprop + evolution), evolution / (backprop + evolution), 0.5)
@@ -123,9 +125,10 @@ def _weight(moments: Moments) -> Float[Array, " parameter"]:
 def _combine(
     moments: Moments, weight: Float[Array, " parameter"]
 ) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"]]:
+    """Returns the weighted mean of both estimates, and its variance for given weights."""
     mean, variance = moments.mean, moments.variance_of_mean
     gradient = weight * mean["backprop"] + (1 - weight) * mean["evolution"]
     a, b = variance["backprop"], variance["evolution"]
-    covariance = (variance["both"] - a - b) / 2
+    covariance = (variance["both"] - a - b) / 2  # From the variance of the sum.
     total = weight**2 * a + (1 - weight) ** 2 * b + 2 * weight * (1 - weight) * covariance
     return gradient, jnp.where(moments.count > 1, jnp.maximum(total, 0), jnp.inf)

@@ -9,9 +9,9 @@ from .._problem import AbstractProblem
 from ..particles._flat import ravel
 from ..particles._mean import plain_mean
 from ..particles._moments import Moments
+from ..particles._particle import WindowResult
 from ..particles._particles import AbstractParticles, Plan
 from ..particles._population import ParticleKeys
-from ..particles._run import WindowResult
 from ..particles._shaping import Unshaped
 from ..particles._unroll import Truncation, unroll
 from ._differentiable import check_differentiable
@@ -21,24 +21,24 @@ from ._persistent import AntitheticPair
 
 @final
 class PESAnalytic(AbstractParticles):
-    """PES with the analytic gradient of its own window as control variate (arXiv 2112.13835).
+    """PES with the analytic gradient of the current window as control variate (arXiv 2112.13835).
 
-    A third run without noise is differentiated within the window; what that gradient explains is not left to noise.
-    Unbiased where the loss is quadratic in theta; else an error of the order of the squared noise scale, because the
-    analytic part is not smoothed. `pes.shaping` is not used.
+    A third unroll, without noise, is differentiated within the window; noise estimates only what that gradient does not
+    explain. Unbiased where the loss is quadratic in theta. Elsewhere the bias is of the order of the squared noise
+    scale, because the analytic part is not smoothed. `pes.shaping` is not used.
     """
 
     pes: PES = PES()
 
     @property
     def plan(self) -> Plan:
-        return Plan(self.pes.population, self.pes.window, Unshaped(), runs=3)
+        return Plan(self.pes.population, self.pes.window, Unshaped(), unrolls_per_particle=3)
 
-    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
+    def check_particle(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
         check_differentiable(problem, theta, truncation.keys.begin, reverse=True)
 
     def start(self, problem: AbstractProblem, theta: PyTree, keys: ParticleKeys) -> tuple[AntitheticPair, PyTree]:
-        return self.pes.start(problem, theta, keys), problem.init(theta, keys.begin)
+        return self.pes.start(problem, theta, keys), problem.init(theta, self.pes.member_keys(keys, 0).begin)
 
     def advance(
         self, problem: AbstractProblem, theta: PyTree, carried: tuple[AntitheticPair, PyTree], truncation: Truncation
@@ -47,8 +47,11 @@ class PESAnalytic(AbstractParticles):
         vector, rebuild, _ = ravel(theta)
         perturbation = self.pes.perturbation(theta, pair, truncation)
 
+        # The third unroll sees the data of the first: the more alike they are, the better it controls.
+        centre = replace(truncation, keys=self.pes.member_keys(truncation.keys, 0))
+
         def objective(flat):
-            unrolled = unroll(problem, rebuild(flat), state, truncation, reverse=True)
+            unrolled = unroll(problem, rebuild(flat), state, centre, reverse=True)
             return truncation.scale * unrolled.total, unrolled
 
         def side(sign, keys, state):

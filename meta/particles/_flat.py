@@ -9,10 +9,11 @@ from ...errors import BadInput
 
 
 def ravel(theta: PyTree) -> tuple[Float[Array, " parameter"], Callable[[Array], PyTree], Callable[[Array], PyTree]]:
-    """All that is learned in theta as one vector.
+    """Returns all floating-point arrays of theta as one vector, and two functions back.
 
-    Returns the vector, the way back to a whole theta, and the way back to theta's learned part alone (None elsewhere).
-    Raises `BadInput` if nothing is.
+    The first makes a whole theta of such a vector: with it, call a problem. The second makes a tree of the learned part
+    alone, with None elsewhere: the form of `Estimate.grad` and `Estimate.variance`. Raises `BadInput` if theta holds no
+    floating-point array.
     """
     learned, rest = eqx.partition(theta, eqx.is_inexact_array)
     vector, unravel = ravel_pytree(learned)
@@ -22,9 +23,10 @@ def ravel(theta: PyTree) -> tuple[Float[Array, " parameter"], Callable[[Array], 
 
 
 def own_copy(shared: Float[Array, "*any"], mark: Float[Array, ""]) -> Float[Array, "*any"]:
-    """A copy of an array for each particle, where `jax.vmap` maps over the mark, any finite number.
+    """Returns the array itself; under `jax.vmap` over `mark`, any finite number, a copy for each particle.
 
     On a CPU only: there, products of a batch by a batch are faster than those of a batch by one matrix, and
-    convolutions with a kernel each go one after another. Elsewhere they would be one of groups; not measured.
+    convolutions with a kernel each are computed one after another. Elsewhere they would become one grouped convolution;
+    that was not measured.
     """
     return shared + 0 * mark.astype(shared.dtype) if jax.default_backend() == "cpu" else shared

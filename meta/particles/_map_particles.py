@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PyTree
 
-from .._devices import device_count, device_index, on_each
+from .._devices import device_count, device_index, on_each_device
 from ._moments import Moments
 from ._population import Population, Share
 
@@ -15,33 +15,33 @@ def map_particles(
 ) -> tuple[PyTree, tuple[Moments, Moments]]:
     """Applies `advance` to all particles, a chunk at a time, and averages what they contribute.
 
-    `advance` takes what is common to all and a chunk of particles, and returns `(outputs, contributions, counted)`,
-    each with the chunk's axis first. Outputs are kept for every particle. Contributions, where counted, are averaged
-    within each group, and the moments of the groups' means are returned for even and for odd groups: nothing else of
-    them is kept.
+    `advance(common, chunk)` returns `(outputs, contributions, counted)`, each with the chunk's axis first. Returns the
+    outputs of all particles, and the moments of even and of odd groups: contributions are averaged within each group,
+    where they are counted, and the moments are those of the groups' means. Contributions are not stored.
 
-    Where several devices share the particles, each advances its own block of groups, and only the moments travel.
+    Several devices each advance their own block of groups and exchange nothing but the moments.
     """
     share = population.share(device_count())
     if device_count() == 1:
-        return _map_particles(lambda some: advance(common, some), particles, share, 0)
+        return _map_particles(lambda chunk: advance(common, chunk), particles, share, 0)
 
-    def mine(common, particles):
+    def local(common, block):
         first = device_index() * share.groups
-        outputs, halves = _map_particles(lambda some: advance(common, some), particles, share, first)
-        return outputs, Moments.together(halves)
+        outputs, halves = _map_particles(lambda chunk: advance(common, chunk), block, share, first)
+        return outputs, Moments.over_devices(halves)
 
-    return on_each(mine, common, particles)
+    return on_each_device(local, common, particles)
 
 
 def _map_particles(
     advance: Callable[[Any], Any], particles: PyTree, share: Share, first: Int[Array, ""] | int
 ) -> tuple[PyTree, tuple[Moments, Moments]]:
-    """One device's share, whose groups are counted from `first`."""
+    """The same for the particles of one device, whose groups are numbered from `first`."""
     some_groups, some_members = share.block
-    advance = jax.jit(advance)  # Traced once: for its shapes here, and in its place below.
+    advance = jax.jit(advance)  # Jitted, so that it is traced once: for its shapes below, and where it is used.
 
     def within(sums, some):
+        """Adds a chunk of members to the sums of its groups."""
         outputs, contributions, counted = advance(jax.tree.map(_join, some))
         counted = counted.reshape(some_groups, some_members)
 
@@ -56,6 +56,7 @@ def _map_particles(
         return (total, count + counted.sum(1)), outputs
 
     def across(halves, some):
+        """Goes through all members of a chunk of groups, and merges the groups' means into the moments."""
         some, odd = some
         (total, count), outputs = _scan(within, (nothing, jnp.zeros(some_groups, int)), some)
         means = jax.tree.map(lambda x: x / jnp.maximum(count, 1)[:, None].astype(x.dtype), total)
@@ -72,7 +73,7 @@ def _map_particles(
 
 
 def _scan(body: Callable, carry: PyTree, xs: PyTree) -> tuple[PyTree, PyTree]:
-    """A scan, without the loop where there is but one turn."""
+    """`jax.lax.scan`, without the loop if there is only one iteration: it compiles and runs faster."""
     if jax.tree.leaves(xs)[0].shape[0] > 1:
         return jax.lax.scan(body, carry, xs)
     carry, outputs = body(carry, jax.tree.map(lambda x: x[0], xs))
@@ -84,11 +85,12 @@ def _join(x: Array) -> Array:
 
 
 def _split(x: Array, share: Share) -> Array:
-    """[particle, ...] to [turn, turn, group, member, ...]."""
+    """[particle, ...] to [group chunk, member chunk, group, member, ...]."""
     some_groups, some_members = share.block
     x = x.reshape(some_groups, share.groups // some_groups, some_members, share.members // some_members, *x.shape[1:])
     return jnp.moveaxis(x, (1, 3), (0, 1))
 
 
 def _unsplit(x: Array, share: Share) -> Array:
+    """The inverse of `_split`."""
     return jnp.moveaxis(x, (0, 1), (1, 3)).reshape(share.groups * share.members, *x.shape[4:])

@@ -9,113 +9,139 @@ import jax.random as jr
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from ...errors import BadInput
-from .._devices import device_count, rehearse, replicate, spread
+from .._devices import device_count, replicate, shard_particles, trace_particle
 from .._estimator import AbstractEstimator, Estimate
 from .._length import Length
 from .._problem import AbstractProblem
 from ._flat import ravel
 from ._map_particles import map_particles
 from ._moments import Moments
+from ._particle import Particle, ParticlesState, WindowResult
 from ._population import ParticleKeys, Population
-from ._run import ParticlesState, Run, WindowResult
 from ._shaping import AbstractShaping
 from ._unroll import Truncation
 
 
 @final
 class Plan(eqx.Module):
-    """What all estimators with particles have in common."""
+    """The hyper-parameters that every estimator with particles has.
+
+    `window` is the number of steps between two meta-steps; None means the whole unroll. Where a window does not divide
+    the horizon, the steps beyond it are masked. `shaping` is applied to the signals of all particles.
+    `unrolls_per_particle` are those that a particle advances side by side, two for an antithetic pair: it counts for
+    `Estimate.inner_steps` only.
+    """
 
     population: Population
-    window: Length | None  # steps between two meta-steps; None means whole episodes
+    window: Length | None
     shaping: AbstractShaping
-    runs: int = 1  # that a particle advances side by side
+    unrolls_per_particle: int = 1
 
 
 class AbstractParticles(AbstractEstimator[ParticlesState]):
-    """An estimator whose particles each advance their own run by a window and average what they find.
+    """An estimator whose particles each advance an unroll of their own by a window; the estimate is their mean.
 
-    All that particles have in common is written here, once. Every meta-step each particle takes one window of its
-    episode; one whose episode is over, or whose loss is no longer finite, begins anew before the next. Particles with
-    a loss or a contribution that is not finite are counted and left out of the mean. `start` and `advance` speak of
-    ONE particle.
+    At every meta-step each particle takes one window. One whose unroll has reached its horizon, or whose loss is not
+    finite, begins a new unroll with the next window. Particles with a loss or a contribution that is not finite are
+    counted and left out of the mean.
+
+    An own estimator of this kind defines `plan`, `check_particle`, `start`, `advance`, `contribution` and `combine`.
+    They speak of ONE particle: `vmap`, chunks, devices, resets, masks and averages are written here, once.
     """
 
     @property
     @abc.abstractmethod
     def plan(self) -> Plan:
-        """The particles and their windows."""
+        """The particles, their windows and how their signals are shaped."""
 
     @abc.abstractmethod
-    def check(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
-        """Raises `BadInput` if this estimator can't work on the problem. It may trace, and computes nothing."""
+    def check_particle(self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation) -> None:
+        """Raises `BadInput` if a particle can't work on the problem. May trace; computes nothing."""
 
     @abc.abstractmethod
     def start(self, problem: AbstractProblem, theta: PyTree, keys: ParticleKeys) -> PyTree:
-        """What a particle carries when its episode begins."""
+        """Returns what a particle carries before the first window of an unroll. Only the shapes are used."""
 
     @abc.abstractmethod
     def advance(
         self, problem: AbstractProblem, theta: PyTree, carried: PyTree, truncation: Truncation
     ) -> tuple[PyTree, WindowResult]:
-        """Takes one window, from an episode's start if `truncation` says so: what is carried on, and what it found."""
+        """Takes one window, of a new unroll where `truncation.is_start`. Returns what is carried on, and the result.
+
+        `unroll` takes the steps, resets included; what else is carried this method resets itself.
+        """
 
     @abc.abstractmethod
     def contribution(self, theta: PyTree, result: WindowResult) -> PyTree[Float[Array, " _"]]:
-        """A particle's estimates of the gradient, as vectors."""
+        """Returns a particle's estimate of the gradient as a vector, or several by name for `combine` to weigh."""
 
     @abc.abstractmethod
     def combine(
         self, halves: tuple[Moments, Moments]
     ) -> tuple[Float[Array, " parameter"], Float[Array, " parameter"], dict[str, Float[Array, ""]]]:
-        """The gradient, its variance and diagnostics, from the moments of the even and of the odd groups."""
+        """Returns the gradient, its variance and diagnostics. `plain_mean` suits a contribution of one vector.
+
+        `halves` are the moments of the contributions of even and of odd groups of particles.
+        """
+
+    def check(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
+        ravel(theta)  # Raises where there is nothing to learn.
+        window, horizon = self.plan.window, problem.horizon
+        if window is not None and window.maximum > horizon.maximum:
+            raise BadInput(
+                f"A window of up to {window.maximum} steps is longer than the longest horizon ({horizon.maximum} "
+                "steps): take a shorter window or a longer horizon."
+            )
+        self.check_devices(device_count())
+
+        def trace(problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> None:
+            state = self.init(problem, theta, key)
+            trace_particle(_Common.check_particle, *self._begin(problem, theta, state, key))
+
+        eqx.filter_eval_shape(trace, problem, theta, key)
+
+    def windows(self, problem: AbstractProblem) -> int:
+        window = self.plan.window
+        return 1 if window is None else -(-problem.horizon.maximum // window.maximum)
 
     def check_devices(self, devices: int) -> None:
         self.plan.population.share(devices)
 
-    def init(
-        self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray, *, rehearsed: bool = False
-    ) -> ParticlesState:
-        ravel(theta)  # Raises where there is nothing to learn.
-        if self.plan.window is not None and self.plan.window.maximum > problem.horizon.maximum:
-            raise BadInput(
-                f"A window of up to {self.plan.window.maximum} steps is longer than the longest episode "
-                f"({problem.horizon.maximum} steps): shorten the window or lengthen the episode."
-            )
-        self.check_devices(device_count())
+    def init(self, problem: AbstractProblem, theta: PyTree, key: PRNGKeyArray) -> ParticlesState:
+        population, window = self.plan.population, self.plan.window
         meta_step = jnp.zeros((), jnp.int32)
-        keys = self.plan.population.keys(key, meta_step)
-        length = jax.vmap(lambda l: problem.horizon.sample(l.length, l.meta_step))(keys)
-        if self.plan.population.stagger and self.plan.window is not None:
-            window = self.plan.window.sample(jr.fold_in(key, 0), meta_step)
-            groups, members = self.plan.population.grid
-            place = jnp.arange(self.plan.population.count) // members + 1
-            windows = -(-length // window)
-            length = jnp.minimum(length, window * -(-place * windows // groups))
-        # Only the shapes: the first window begins with a new episode, as does every run of age 0.
-        carried = jax.eval_shape(jax.vmap(lambda l: self.start(problem, theta, l)), keys)
+        keys = population.keys(key, meta_step)
+        length = jax.vmap(lambda keys: problem.horizon.sample(keys.length, keys.meta_step))(keys)
+        if population.stagger and window is not None:
+            # The first unroll of group i of n ends after i / n of its windows.
+            steps = window.sample(jr.fold_in(key, 0), meta_step)
+            groups, members = population.grid
+            group = jnp.arange(population.count) // members + 1
+            windows = -(-length // steps)
+            length = jnp.minimum(length, steps * -(-group * windows // groups))
+        # Shapes only: every particle is at age 0, so that its first window begins a new unroll. Jitted, so that `check`
+        # and `init` trace it once.
+        start = eqx.filter_jit(self.start)
+        carried = jax.eval_shape(jax.vmap(lambda keys: start(problem, theta, keys)), keys)
         carried = jax.tree.map(lambda x: _blank(x, key), carried)
-        zero = jnp.zeros(self.plan.population.count, jnp.int32)
-        state = ParticlesState(spread(Run(carried, zero, length, zero)), replicate(meta_step))
-        if not rehearsed:
-            rehearse(_Common.check, *self._begin(problem, theta, state, key))
-        return state
+        zero = jnp.zeros(population.count, jnp.int32)
+        return ParticlesState(shard_particles(Particle(carried, zero, length, zero)), replicate(meta_step))
 
     def estimate(
         self, problem: AbstractProblem, theta: PyTree, state: ParticlesState, key: PRNGKeyArray
     ) -> tuple[Estimate, ParticlesState]:
-        common, particles = self._begin(problem, theta, state, key)
+        common, inputs = self._begin(problem, theta, state, key)
 
-        def step(common: _Common, run: Run, keys: ParticleKeys, scale: Float[Array, ""]) -> tuple[Run, WindowResult]:
-            truncation = common.truncation(run, keys, scale)
-            # Jitted: what `check` has traced is not traced again.
+        def step(
+            common: _Common, particle: Particle, keys: ParticleKeys, scale: Float[Array, ""]
+        ) -> tuple[Particle, WindowResult]:
+            truncation = common.truncation(particle, keys, scale)
+            # Jitted, so that what `check` has traced is not traced again.
             advance = eqx.filter_jit(common.estimator.advance)
-            carried, result = advance(common.problem, common.theta, run.carried, truncation)
-            # A run that is no longer finite has nothing left to say.
-            age = jnp.where(jnp.isfinite(result.loss), run.age + truncation.live_steps, run.length).astype(
-                run.age.dtype
-            )
-            return Run(carried, age, run.length, run.windows + 1), result
+            carried, result = advance(common.problem, common.theta, particle.carried, truncation)
+            # An unroll whose loss is not finite ends here.
+            age = jnp.where(jnp.isfinite(result.loss), particle.age + truncation.live_steps, particle.length)
+            return Particle(carried, age.astype(particle.age.dtype), particle.length, particle.windows + 1), result
 
         def shape(results: WindowResult) -> WindowResult:
             return replace(results, signal=self.plan.shaping(results.signal))
@@ -127,112 +153,113 @@ class AbstractParticles(AbstractEstimator[ParticlesState]):
                 finite &= jnp.isfinite(vector).all(1)
             return finite, vectors
 
-        def first(common, some):
-            runs, results = jax.vmap(lambda *one: step(common, *one))(*some)
-            return (runs, replace(results, direction=None)), None, jnp.ones(results.loss.shape, bool)
+        # In one pass where each particle's signal is shaped by itself. Else a first pass collects the signals of all,
+        # without the directions, which would need too much memory, and a second one makes these again.
+        def only_pass(common, chunk):
+            particles, results = jax.vmap(lambda *one: step(common, *one))(*chunk)
+            finite, vectors = contribute(common, shape(results))
+            return (particles, replace(results, direction=None, recipe=None), finite), vectors, finite
 
-        def second(common, results):
+        def first_pass(common, chunk):
+            particles, results = jax.vmap(lambda *one: step(common, *one))(*chunk)
+            return (particles, replace(results, direction=None)), None, jnp.ones(results.loss.shape, bool)
+
+        def second_pass(common, results):
             finite, vectors = contribute(common, results)
             return finite, vectors, finite
 
-        def apart(common, some):
-            runs, results = jax.vmap(lambda *one: step(common, *one))(*some)
-            finite, vectors = contribute(common, shape(results))
-            return (runs, replace(results, direction=None, recipe=None), finite), vectors, finite
-
+        population = self.plan.population
         if self.plan.shaping.together:
-            (runs, results), _ = map_particles(first, common, particles, self.plan.population)
-            finite, halves = map_particles(second, common, shape(results), self.plan.population)
+            (particles, results), _ = map_particles(first_pass, common, inputs, population)
+            finite, halves = map_particles(second_pass, common, shape(results), population)
         else:
-            (runs, results, finite), halves = map_particles(apart, common, particles, self.plan.population)
-        before, _, _ = particles
+            (particles, results, finite), halves = map_particles(only_pass, common, inputs, population)
+        before, _, _ = inputs
         live_steps = jnp.minimum(common.steps, before.length - before.age)
         estimate = self._summary(theta, results, finite, live_steps, halves)
-        return estimate, ParticlesState(spread(runs), replicate(state.meta_step + 1))
+        return estimate, ParticlesState(shard_particles(particles), replicate(state.meta_step + 1))
 
     def _begin(
         self, problem: AbstractProblem, theta: PyTree, state: ParticlesState, key: PRNGKeyArray
-    ) -> tuple["_Common", tuple[Run, ParticleKeys, Float[Array, " particle"]]]:
-        """What a meta-step begins with: what all particles use, and of each its run, its luck and its scale."""
-        keys = spread(self.plan.population.keys(key, state.meta_step))
-        runs = jax.vmap(lambda run, l: _renew(problem, run, l))(state.runs, keys)
+    ) -> tuple["_Common", tuple[Particle, ParticleKeys, Float[Array, " particle"]]]:
+        """Returns what all particles use at a meta-step; and the particles, their keys and the scales of their losses.
+
+        Child 0 of the key is for the window's length, the others are the particles'.
+        """
+        keys = shard_particles(self.plan.population.keys(key, state.meta_step))
+        particles = jax.vmap(lambda particle, keys: _renew(problem, particle, keys))(state.particles, keys)
         if self.plan.window is None:
-            steps = (runs.length - runs.age).max()
-            windows = jnp.ones_like(runs.length)
+            steps = (particles.length - particles.age).max()
+            windows = jnp.ones_like(particles.length)
         else:
             steps = self.plan.window.sample(jr.fold_in(key, 0), state.meta_step)
-            windows = -(-runs.length // steps)
-        return _Common(self, problem, theta, steps), (runs, keys, windows / runs.length)
+            windows = -(-particles.length // steps)
+        return _Common(self, problem, theta, steps), (particles, keys, windows / particles.length)
 
     def _summary(self, theta, results, finite, live_steps, halves) -> Estimate:
         grad, variance, diagnostics = self.combine(halves)
         vector, _, unravel = ravel(theta)
         grad, variance = grad.astype(vector.dtype), variance.astype(vector.dtype)
-        norm = jnp.linalg.norm(grad)
-        noise = jnp.sqrt(variance.sum())
         steps = jnp.where(finite, live_steps, 0).sum()
         loss = jnp.where(finite, results.loss, 0).sum()
         means = {
             name: jnp.where(finite, values, 0).sum() / jnp.maximum(finite.sum(), 1)
             for name, values in results.diagnostics.items()
         }
-        general = {
-            "nonfinite": 1 - finite.mean(),
-            "gradient_norm": norm,
-            "signal_to_noise": jnp.where(noise > 0, norm / jnp.where(noise > 0, noise, 1), jnp.inf),
-            "inner_steps": (self.plan.runs * live_steps).sum().astype(float),
-        }
         return Estimate(
             unravel(grad),
             unravel(variance),
             jnp.where(steps > 0, loss / jnp.maximum(steps, 1), jnp.inf),
-            general | means | diagnostics,
+            finite.any(),
+            (self.plan.unrolls_per_particle * live_steps).sum(),
+            {"nonfinite": 1 - finite.mean()} | means | diagnostics,
         )
 
 
 class _Common(eqx.Module):
-    """What all particles use at one meta-step, handed over by name: every device needs it as its own."""
+    """What all particles use at one meta-step. Passed as an argument, so that every device has its own (`_devices`)."""
 
     estimator: AbstractParticles
     problem: AbstractProblem
     theta: PyTree
     steps: Int[Array, ""]
 
-    def truncation(self, run: Run, keys: ParticleKeys, scale: Float[Array, ""]) -> Truncation:
-        """What one particle has before it."""
+    def truncation(self, particle: Particle, keys: ParticleKeys, scale: Float[Array, ""]) -> Truncation:
+        """Returns the steps of a particle's next window."""
         horizon = self.problem.horizon
         window = self.estimator.plan.window or horizon
         even = window.fixed and horizon.fixed and horizon.maximum % window.maximum == 0
         return Truncation(
             keys=keys,
-            is_start=run.age == 0,
+            is_start=particle.age == 0,
             steps=self.steps,
-            remaining=run.length - run.age,
+            remaining=particle.length - particle.age,
             scale=scale,
-            windows=run.windows,
+            windows=particle.windows,
             maximum=window.maximum,
             skips=not window.fixed,
             masks=not even,
         )
 
-    def check(self, run: Run, keys: ParticleKeys, scale: Float[Array, ""]) -> None:
-        self.estimator.check(self.problem, self.theta, run.carried, self.truncation(run, keys, scale))
+    def check_particle(self, particle: Particle, keys: ParticleKeys, scale: Float[Array, ""]) -> None:
+        truncation = self.truncation(particle, keys, scale)
+        self.estimator.check_particle(self.problem, self.theta, particle.carried, truncation)
 
 
-def _renew(problem: AbstractProblem, run: Run, keys: ParticleKeys) -> Run:
-    """Sets the clock of a run whose episode is over to the beginning of another."""
-    over = run.age >= run.length
+def _renew(problem: AbstractProblem, particle: Particle, keys: ParticleKeys) -> Particle:
+    """Sets a particle whose unroll has ended to age 0 of a new one."""
+    over = particle.age >= particle.length
     length = problem.horizon.sample(keys.length, keys.meta_step)
-    return Run(
-        run.carried,
-        age=jnp.where(over, 0, run.age),
-        length=jnp.where(over, length, run.length),
-        windows=jnp.where(over, 0, run.windows),
+    return Particle(
+        particle.carried,
+        age=jnp.where(over, 0, particle.age),
+        length=jnp.where(over, length, particle.length),
+        windows=jnp.where(over, 0, particle.windows),
     )
 
 
 def _blank(shape: jax.ShapeDtypeStruct, key: PRNGKeyArray) -> Array:
-    """An array to be overwritten."""
+    """Returns an array of this shape whose numbers mean nothing."""
     if jnp.issubdtype(shape.dtype, jax.dtypes.prng_key):
         return jnp.broadcast_to(key, shape.shape)
     return jnp.zeros(shape.shape, shape.dtype)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import final, NamedTuple
 
 import equinox as eqx
@@ -10,20 +11,31 @@ from ...errors import BadInput
 
 
 class ParticleKeys(eqx.Module):
-    """The keys of one particle at one meta-step, derived from its global index alone.
+    """The keys of one particle at one meta-step, and the number of that meta-step.
 
-    Those for data and starting points are the same for all particles of a task.
+    They depend on the meta-step's key and the particle's index alone, so that the number of devices changes nothing.
+    The particles of one task share `begin`, `length` and `steps`: they see the same data. `begin` is for
+    `problem.init`, `length` for the number of steps of an unroll; both count only where an unroll begins. `steps` and
+    `own` (for the particle's noise) are parents: what is drawn from is `fold_in` of them and an index, never they
+    themselves, except that an estimator may draw once from `own` if it folds nothing into it.
     """
 
-    begin: PRNGKeyArray  # of the state at the start of an episode
-    length: PRNGKeyArray  # of an episode's length
-    steps: PRNGKeyArray  # of the window's steps
-    own: PRNGKeyArray  # of this particle's noise
+    begin: PRNGKeyArray
+    length: PRNGKeyArray
+    steps: PRNGKeyArray
+    own: PRNGKeyArray
     meta_step: Int[Array, ""]
+
+    def of_member(self, member: Int[Array, ""] | int) -> "ParticleKeys":
+        """Returns keys for unroll number `member` of a particle whose unrolls do not share their data.
+
+        Then no unroll uses these keys themselves: a key that is drawn from must not be folded into.
+        """
+        return replace(self, begin=jr.fold_in(self.begin, member), steps=jr.fold_in(self.steps, member))
 
 
 class Share(NamedTuple):
-    """The groups that one device has, the members of each, and how many of both it computes at a time."""
+    """The groups of one device, the members of each group, and how many of both are computed at a time."""
 
     groups: int
     members: int
@@ -32,15 +44,15 @@ class Share(NamedTuple):
 
 @final
 class Population(eqx.Module):
-    """How many runs there are, and how they share the machine.
+    """How many particles there are, and how many are computed at a time.
 
-    There are `tasks` x `per_task` particles; those of one task meet the same data and differ in noise (an antithetic
-    pair is one particle). `chunk` particles are computed at a time by each device, None for all at once: fewer need
-    less memory and give the same numbers. With `stagger` the first episodes are cut short at different windows, so that
-    the particles stand at different places of their episodes ever after.
+    There are `tasks` x `per_task` particles. Those of one task see the same data and differ in their noise; an
+    antithetic pair is one particle. Each device computes `chunk` particles at a time, or all at once if it is None:
+    fewer need less memory and give the same numbers. With `stagger` the first unrolls end early, each at another
+    window, so that from then on the particles are at different places of their unrolls.
 
-    An estimate's variance is that between tasks or, if there is but one, between its particles: then it does not tell
-    what another task would have changed.
+    The variance of an estimate is that between tasks. If there is only one task, it is that between its particles, and
+    does not include what another task would change.
 
     Raises `BadInput` for a number below 1 or a chunk that does not divide the particles evenly.
     """
@@ -71,7 +83,7 @@ class Population(eqx.Module):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Independent groups, and members in each: tasks and their particles, or one task's particles by themselves."""
+        """Independent groups, and members in each: the tasks and their particles, or each particle of the only task."""
         return (self.tasks, self.per_task) if self.tasks > 1 else (self.per_task, 1)
 
     @property
@@ -83,7 +95,7 @@ class Population(eqx.Module):
         return max(1, self.chunk // members), max(1, min(self.chunk, members))
 
     def share(self, devices: int) -> Share:
-        """What each of so many devices has to do. Raises `BadInput` where they can't all have the same."""
+        """Returns the work of each of so many devices. Raises `BadInput` if it can't be the same for all."""
         (groups, members), (some_groups, some_members) = self.grid, self.block
         what = "tasks" if self.tasks > 1 else "particles of the only task"
         if groups % devices:
@@ -102,11 +114,14 @@ class Population(eqx.Module):
         return Share(groups, members, (some_groups, some_members))
 
     def keys(self, key: PRNGKeyArray, meta_step: Int[Array, ""]) -> ParticleKeys:
-        """Every particle's keys at this meta-step, stacked along the first axis."""
+        """Returns every particle's keys at this meta-step, stacked along the first axis.
+
+        They are children 1, 2, 3, ... of `key`; child 0 is left to the caller.
+        """
 
         def one(index: Int[Array, ""]) -> ParticleKeys:
             task = index // self.per_task
-            # One vectorised call and not four: compiling them is a good part of compiling an estimator.
+            # One vectorised call instead of four: compiling those took a good part of compiling an estimator.
             kinds = 4 * jnp.stack([task, task, task, index]) + jnp.arange(1, 5)
             begin, length, steps, own = jax.vmap(lambda kind: jr.fold_in(key, kind))(kinds)
             return ParticleKeys(begin, length, steps, own, meta_step)

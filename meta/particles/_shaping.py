@@ -7,21 +7,21 @@ from jaxtyping import Array, Float
 
 
 class AbstractShaping(eqx.Module):
-    """What is done to the differences of loss between twins before they weigh the noise.
+    """A function of the loss differences within antithetic pairs, which makes them the weights of the pairs' noise.
 
-    Anything but `Unshaped` is robust to outliers at the price of a bias: it follows another gradient.
+    Any other than `Unshaped` is robust to outliers and biased: the mean is no longer the gradient of the loss.
     """
 
-    together: ClassVar[bool]  # whether all particles' differences are needed at once
+    together: ClassVar[bool]  # Whether it needs the differences of all particles at once.
 
     @abc.abstractmethod
     def __call__(self, differences: Float[Array, " particle"]) -> Float[Array, " particle"]:
-        """Differences in, weights out. Those that are not finite stay so and do not touch the others."""
+        """Returns the weights. A difference that is not finite stays so and changes no other."""
 
 
 @final
 class Unshaped(AbstractShaping):
-    """The differences themselves. Keeps unbiased what is."""
+    """The differences themselves: adds no bias."""
 
     together = False
 
@@ -31,7 +31,7 @@ class Unshaped(AbstractShaping):
 
 @final
 class SignShaping(AbstractShaping):
-    """Only which twin did better (arXiv 2211.09760)."""
+    """The sign of each difference: which of the pair did better (arXiv 2211.09760)."""
 
     together = False
 
@@ -41,7 +41,7 @@ class SignShaping(AbstractShaping):
 
 @final
 class RankShaping(AbstractShaping):
-    """Signed ranks: the sign of each difference times its size's rank among all, in (0, 1]."""
+    """Signed ranks: the sign of each difference times the rank of its size among all, in (0, 1]."""
 
     together = True
 
@@ -49,6 +49,6 @@ class RankShaping(AbstractShaping):
         finite = jnp.isfinite(differences)
         size = jnp.where(finite, jnp.abs(differences), jnp.inf)
         below = (size[None] < size[:, None]).sum(1)
-        tied = (size[None] == size[:, None]).sum(1)
+        tied = (size[None] == size[:, None]).sum(1)  # Ties share the mean of their ranks.
         rank = (below + (tied + 1) / 2) / jnp.maximum(finite.sum(), 1)
         return jnp.where(finite, jnp.sign(differences) * rank, jnp.nan)

@@ -1,12 +1,12 @@
+"""Small problems whose meta-gradient is known."""
+
 from typing import final
 
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
-
-from ._length import Length
-from ._problem import AbstractProblem
+from metarule.meta import AbstractProblem, Length
 
 
 @final
