@@ -127,7 +127,7 @@ def test_shapes_and_one_trace(compiled):
             jax.tree.map(lambda x, y: (x.shape, x.dtype) == (y.shape, y.dtype) or pytest.fail(), tree, learned)
         assert all(bool((x >= 0).all()) for x in jax.tree.leaves(one.variance))
         assert one.loss.shape == () and bool(jnp.isfinite(one.loss)) and bool(one.usable)
-        assert {"nonfinite", "gradient_norm", "signal_to_noise", "inner_steps"} <= one.diagnostics.keys()
+        assert "nonfinite" in one.diagnostics and one.inner_steps > 0 and one.usable
         assert all(x.shape == () for x in one.diagnostics.values())
 
 

@@ -68,7 +68,7 @@ def test_forward_is_jvp(reuse):
     key, carried, credit = jr.key(5), [], 0
     for index, (estimate, _) in enumerate(windows(estimator, DRIFT, THETA, 3, key)):
         own = jax.tree.map(lambda x: x[0], estimator.population.keys(jr.fold_in(key, 0), jnp.array(0))).own
-        carried.append(Noise().draw(own if reuse else jr.fold_in(own, index), THETA))
+        carried.append(Noise().draw(jr.fold_in(own, 0 if reuse else index), THETA))
         start, end = 3 * index, min(7, 3 * index + 3)
         credit = carried[-1] if reuse else credit + carried[-1]
 

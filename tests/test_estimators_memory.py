@@ -67,10 +67,10 @@ def test_memory_of_backprop_grows_with_the_square_root_of_the_steps(truncated, k
         estimator = TruncatedBackprop(Population(1), steps) if truncated else FullBackprop(Population(1))
         return memory(estimator, steps, width, problem)
 
-    state = 4 * width
-    one, short, long = map(needed, (1, 64, 64 * 64))
-    assert short - one < 1.5 * 64 * (state + kept)  # a state and what is kept for each step, and nothing else of it
-    assert long - one < 1.5 * 64 * (2 * state + kept)
+    state, theta = 4 * width, 4 * width**2
+    short, long = map(needed, (64, 64 * 64))
+    assert short < theta + 1.5 * 64 * (state + kept)  # A state and what is kept for each step, and nothing else of it.
+    assert long < theta + 1.5 * 64 * (2 * state + kept)
 
 
 def test_what_is_kept_is_not_drawn_again_and_changes_no_number():

@@ -214,16 +214,16 @@ class PulledOnly(AbstractProblem):
         (lambda: EvosaxSearch(members=7), "even"),
         (lambda: EvosaxSearch(scale=0.0), "scale"),
         (lambda: EvosaxSearch(evosax.algorithms.PersistentES), "pes"),
-        (lambda: NRES(window=10).init(DRIFT, THETA, jr.key(0)), "longer than the longest episode"),
-        (lambda: NRES(window=2).init(DRIFT, {"n": 3}, jr.key(0)), "nothing to learn"),
-        (lambda: TruncatedBackprop(window=2).init(DRIFT, {"n": 3}, jr.key(0)), "nothing to learn"),
-        (lambda: EvosaxSearch().init(DRIFT, {"n": 3}, jr.key(0)), "nothing to learn"),
-        (lambda: TruncatedBackprop(window=2).init(Rounded(), THETA, jr.key(0)), "evolution"),
-        (lambda: FullBackprop().init(Rounded(), THETA, jr.key(0)), "evolution"),
-        (lambda: Hybrid(AntitheticES(window=2)).init(Rounded(), THETA, jr.key(0)), "evolution"),
-        (lambda: PESAnalytic(PES(window=2)).init(Rounded(), THETA, jr.key(0)), "evolution"),
-        (lambda: ForwardMode(window=2).init(Rounded(), THETA, jr.key(0)), "evolution"),
-        (lambda: TruncatedBackprop(window=2).init(Looping(), THETA, jr.key(0)), "reverse"),
+        (lambda: NRES(window=10).check(DRIFT, THETA, jr.key(0)), "longer than the longest horizon"),
+        (lambda: NRES(window=2).check(DRIFT, {"n": 3}, jr.key(0)), "nothing to learn"),
+        (lambda: TruncatedBackprop(window=2).check(DRIFT, {"n": 3}, jr.key(0)), "nothing to learn"),
+        (lambda: EvosaxSearch().check(DRIFT, {"n": 3}, jr.key(0)), "nothing to learn"),
+        (lambda: TruncatedBackprop(window=2).check(Rounded(), THETA, jr.key(0)), "evolution"),
+        (lambda: FullBackprop().check(Rounded(), THETA, jr.key(0)), "evolution"),
+        (lambda: Hybrid(AntitheticES(window=2)).check(Rounded(), THETA, jr.key(0)), "evolution"),
+        (lambda: PESAnalytic(PES(window=2)).check(Rounded(), THETA, jr.key(0)), "evolution"),
+        (lambda: ForwardMode(window=2).check(Rounded(), THETA, jr.key(0)), "evolution"),
+        (lambda: TruncatedBackprop(window=2).check(Looping(), THETA, jr.key(0)), "reverse"),
     ],
 )
 def test_bad_input(make, says):
@@ -233,11 +233,11 @@ def test_bad_input(make, says):
 
 
 def test_forward_mode_takes_a_loop_that_reverse_mode_can_not():
-    ForwardMode(window=2).init(Looping(), THETA, jr.key(0))
+    ForwardMode(window=2).check(Looping(), THETA, jr.key(0))
 
 
 def test_reverse_mode_takes_a_derivative_that_forward_mode_can_not():
-    TruncatedBackprop(window=2).init(PulledOnly(), THETA, jr.key(0))
+    TruncatedBackprop(window=2).check(PulledOnly(), THETA, jr.key(0))
 
 
 @pytest.mark.slow
