@@ -49,7 +49,7 @@ def check_rule(
 ) -> None:
     """Raises `AssertionError` unless a rule keeps what its interface promises; `BadInput` where its form is wrong.
 
-    The same inputs give the same updates, with and without `vmap`, so that nothing is remembered outside of the state. Updates
+    The same inputs give the same updates, with and without `vmap`: nothing is remembered outside of the state. Updates
     are finite, and so are the gradients of a loss after two updates with respect to the rule's float arrays.
     """
     check_rule_form(rule, architecture, shape)
