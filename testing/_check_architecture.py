@@ -51,7 +51,10 @@ def _exercise(
         f"{name}.up must return [example, *place, pre] for {len(carried)} examples; it returns {list(above.shape)}."
     )
     signal = jr.normal(jr.key(1), above.shape, above.dtype)
-    down = wire.down(signal, jax.ShapeDtypeStruct(a.shape, a.dtype), context)
+    try:
+        down = wire.down(signal, jax.ShapeDtypeStruct(a.shape, a.dtype), context)
+    except NotImplementedError as error:  # What JAX raises where a step of `up` has no transpose.
+        raise AssertionError(f"{name}.up must be linear in what it carries; it has no transpose: {error}.") from error
     assert down.shape == a.shape, f"{name}.down must return {list(a.shape)}, as `like`; it returns {list(down.shape)}."
     pre, units = above.shape[-1], carried.shape[-1]
     folded = wire.fold(jnp.asarray(_numbered(pre)), units)
