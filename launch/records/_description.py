@@ -38,6 +38,11 @@ def class_name(kind: Any) -> str:
     return kind.__qualname__ if inside else f"{kind.__module__}:{kind.__qualname__}"
 
 
+def is_own(value: Any) -> bool:
+    """Whether an object's class is from outside this package."""
+    return ":" in class_name(type(value))
+
+
 def flat(value: Any, name: str = "") -> dict[str, Any]:
     """Flattens nested dictionaries: returns the values by the dotted names of their places, such as `rule.hidden`."""
     if not isinstance(value, dict) or not value:

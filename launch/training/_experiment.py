@@ -12,13 +12,14 @@ from jaxtyping import PRNGKeyArray
 from ...meta import InnerLoop, MetaLearner
 from ...rules import AbstractRule
 from ...tasks import DataSet
+from ...testing import check_estimator_form, check_objective_form, check_rule_form, check_tasks_form
 from ..evaluation._data import load_all
 from ..evaluation._protocol import Protocol
 from ..options._networks import network
 from ..options._problems import problems_of
 from ..options._recipes import configuration_of, without_weak_types
 from ..options._training import Training
-from ..records._description import describe
+from ..records._description import describe, is_own
 from ..records._rule_file import load_rule_like, locate_rule
 
 
@@ -73,6 +74,7 @@ class Experiment:
         key = jr.key(training.seed)
         rule = first_rule(training, jr.fold_in(key, 0))
         problems, validation = problems_of(training, data_dir)
+        _check_own(training, rule, problems[0])
         return Experiment(
             rule=rule,
             untrained=without_weak_types(training.rule.build(jr.fold_in(key, 0))),
@@ -86,6 +88,21 @@ class Experiment:
             provenance=_provenance(training),
             key=key,
         )
+
+
+def _check_own(training: Training, rule: AbstractRule, problem: InnerLoop) -> None:
+    """Raises `BadInput` if a class of the user's own does not return what its interface says, naming the method.
+
+    Otherwise JAX would say so, half a minute later and about some place within.
+    """
+    if is_own(training.rule) or is_own(rule):
+        check_rule_form(rule, problem.architecture, problem.tasks.shape)
+    if training.tasks is not None:
+        check_tasks_form(training.tasks)
+    if is_own(training.objective):
+        check_objective_form(training.objective, problem)
+    if is_own(training.estimator):
+        check_estimator_form(training.estimator, problem, rule)
 
 
 def first_rule(training: Training, key: PRNGKeyArray) -> AbstractRule:

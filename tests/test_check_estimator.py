@@ -1,0 +1,236 @@
+"""What `metarule.testing.check_estimator` accepts and refuses; and that no key is used twice."""
+
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from metarule.errors import BadInput
+from metarule.meta import AbstractProblem, Length, MetaLearner
+from metarule.meta.estimators import (
+    AbstractEstimator,
+    AntitheticES,
+    Estimate,
+    EvosaxSearch,
+    ForwardMode,
+    FullES,
+    GPES,
+    Hybrid,
+    Noise,
+    NRES,
+    PES,
+    PESAnalytic,
+    Population,
+    TruncatedBackprop,
+)
+from metarule.testing import check_estimator, check_estimator_form
+
+
+class Pull(AbstractProblem):
+    """A state that theta pulls at; the loss is linear in theta, so that every unbiased estimator has one mean."""
+
+    horizon: Length = Length(4)
+
+    def init(self, theta, key):
+        return jnp.zeros(2)
+
+    def step(self, theta, state, key):
+        state = state + theta["pull"] + 0.1 * jr.normal(key, (2,))
+        return state, state @ jnp.array([1.0, -2.0])
+
+
+PROBLEM, THETA = Pull(), {"pull": jnp.array([0.3, -0.1]), "name": "fixed"}
+# The mean over t = 1..4 of t, times the slopes.
+GRADIENT = 2.5 * jnp.array([1.0, -2.0])
+PAIRS, NOISE = Population(4, 2), Noise(0.1)
+BUILT_IN = {
+    "tbptt": TruncatedBackprop(Population(4), 2),
+    "pes": PES(PAIRS, 2, NOISE),
+    "evosax": EvosaxSearch(members=4, tasks=2),
+    "es": AntitheticES(PAIRS, 2, NOISE),
+    "nres": NRES(PAIRS, 2, NOISE),
+    "gpes": GPES(PAIRS, 2, NOISE),
+    "full-es": FullES(PAIRS, NOISE),
+    "forward": ForwardMode(PAIRS, 2),
+    "pes-analytic": PESAnalytic(PES(PAIRS, 2, NOISE)),
+    "hybrid": Hybrid(AntitheticES(PAIRS, 2, NOISE)),
+}
+QUICK = ("tbptt", "pes", "evosax")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in BUILT_IN]
+)
+def test_built_in_estimators_pass(name):
+    check_estimator(BUILT_IN[name], PROBLEM, THETA)
+
+
+def test_an_unbiased_one_is_told_from_a_biased_one():
+    check_estimator(BUILT_IN["pes"], PROBLEM, THETA, gradient=GRADIENT)
+    with pytest.raises(AssertionError, match="TruncatedBackprop is biased"):
+        check_estimator(BUILT_IN["tbptt"], PROBLEM, THETA, gradient=GRADIENT)
+
+
+def test_one_written_as_the_interface_says_meta_trains():
+    """The example in docs/ has nothing but the five methods."""
+    differences = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "own_estimator.py"))["Differences"]
+    check_estimator(differences(), PROBLEM, THETA, gradient=GRADIENT)
+    import optax
+
+    learner = MetaLearner((PROBLEM,), differences(), optax.sgd(0.1))
+    learner.check(THETA, jr.key(0))
+    state, metrics = learner.step(learner.init(THETA, jr.key(0)), jr.key(1))
+    assert set(metrics) == {"meta_loss", "gradient_norm", "signal_to_noise", "inner_steps"}
+    assert metrics["inner_steps"] == 2 * 4 * 4 and metrics["gradient_norm"] > 1
+
+
+class Honest(AbstractEstimator):
+    """Right in all that it does; each class below breaks one thing."""
+
+    def check(self, problem, theta, key):
+        pass
+
+    def check_devices(self, devices):
+        pass
+
+    def windows(self, problem):
+        return 1
+
+    def init(self, problem, theta, key):
+        return jnp.zeros((), jnp.int32)
+
+    def estimate(self, problem, theta, state, key):
+        state_0 = problem.init(theta, jr.fold_in(key, 1))
+        _, loss = problem.step(theta, state_0, jr.fold_in(key, 2))
+        usable = jnp.isfinite(loss)
+        pull = jnp.where(usable, jnp.ones(2) * loss, 0)
+        grad = {"pull": pull, "name": None}
+        return Estimate(grad, grad, loss, usable, jnp.ones(())), state + 1
+
+
+def broken(**methods):
+    return type("Broken", (Honest,), {**methods})()
+
+
+def changed(change):
+    def estimate(self, problem, theta, state, key):
+        return change(*Honest.estimate(self, problem, theta, state, key))
+
+    return estimate
+
+
+COUNT = []
+
+
+def stateful(self, problem, theta, state, key):
+    estimate, state = Honest.estimate(self, problem, theta, state, key)
+    COUNT.append(None)
+    return replace(estimate, loss=estimate.loss + len(COUNT)), state
+
+
+@pytest.mark.parametrize(
+    "estimate, says",
+    [
+        (changed(lambda e, s: e), r"must return \(Estimate, state\); it returns a Estimate"),
+        (changed(lambda e, s: (e.grad, s)), r"must return \(Estimate, state\); the first is a dict"),
+        (changed(lambda e, s: (replace(e, grad={"pull": jnp.zeros(3), "name": None}), s)), "grad is shaped like theta"),
+        (changed(lambda e, s: (replace(e, variance=None), s)), "variance is shaped like theta"),
+        (changed(lambda e, s: (replace(e, loss=jnp.zeros(2)), s)), "loss is a single number"),
+        (changed(lambda e, s: (e, s.astype(float))), "a state shaped like the one that Broken.init returns"),
+        (changed(lambda e, s: (e, 1 / 0)), "Broken.estimate must run under jax.jit; it raises ZeroDivisionError"),
+    ],
+)
+def test_a_wrong_form_is_named_at_the_door(estimate, says):
+    with pytest.raises(BadInput, match=says) as refused:
+        check_estimator_form(broken(estimate=estimate), PROBLEM, THETA)
+    assert str(refused.value).endswith(".")
+
+
+def test_windows_are_counted():
+    with pytest.raises(BadInput, match="Broken.windows must return a whole number of 1 or more; it returns 0"):
+        check_estimator_form(broken(windows=lambda self, problem: 0), PROBLEM, THETA)
+
+
+@pytest.mark.parametrize(
+    "estimate, says",
+    [
+        (changed(lambda e, s: (replace(e, usable=jnp.array(True)), s)), "usable=False where no loss is finite"),
+        (stateful, "the same with and without jit"),
+    ],
+)
+def test_a_broken_promise_is_named(estimate, says):
+    with pytest.raises(AssertionError, match=says):
+        check_estimator(broken(estimate=estimate), PROBLEM, THETA)
+
+
+class Recorder(AbstractProblem):
+    """Writes down every key that it is given."""
+
+    horizon: Length = Length(4)
+
+    def init(self, theta, key):
+        jax.debug.callback(lambda key: USED.append(("init", bytes(np.asarray(key)))), jr.key_data(key))
+        return jnp.zeros(())
+
+    def step(self, theta, state, key):
+        jax.debug.callback(lambda key: USED.append(("step", bytes(np.asarray(key)))), jr.key_data(key))
+        return state + theta.sum(), state + theta.sum()
+
+
+USED = []
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        BUILT_IN["pes"],
+        AntitheticES(PAIRS, 2, Noise(0.1, common=False)),
+        BUILT_IN["evosax"],
+    ],
+    ids=["pes", "es, apart", "evosax"],
+)
+def test_no_key_is_used_twice(estimator, monkeypatch):
+    """Of all keys: one that is drawn from is drawn from once for each purpose, and has no children.
+
+    Drawing is `jr.normal`, `init` and `step`; children are made by `fold_in` and `split`.
+    """
+    drawn, parents = [], set()
+    normal, fold_in, split = jr.normal, jr.fold_in, jr.split
+
+    def note(where):
+        return lambda key: where.append(bytes(np.asarray(key)))
+
+    def watched_normal(key, *args, **kwargs):
+        jax.debug.callback(note(drawn), jr.key_data(key))
+        return normal(key, *args, **kwargs)
+
+    def watched_fold_in(key, data):
+        jax.debug.callback(lambda key: parents.add(bytes(np.asarray(key))), jr.key_data(key))
+        return fold_in(key, data)
+
+    def watched_split(key, *args):
+        jax.debug.callback(lambda key: parents.add(bytes(np.asarray(key))), jr.key_data(key))
+        return split(key, *args)
+
+    monkeypatch.setattr(jr, "normal", watched_normal)
+    monkeypatch.setattr(jr, "fold_in", watched_fold_in)
+    monkeypatch.setattr(jr, "split", watched_split)
+    USED.clear()
+    problem, theta = Recorder(), jnp.array([0.1, 0.2])
+    state = estimator.init(problem, theta, fold_in(jr.key(0), 0))
+    for index in range(2):
+        _, state = estimator.estimate(problem, theta, state, fold_in(jr.key(0), index + 1))
+    jax.effects_barrier()
+    given = {key for _, key in USED}
+    by_purpose = [
+        {key for kind, key in USED if kind == "init"},
+        {key for kind, key in USED if kind == "step"},
+        set(drawn),
+    ]
+    assert by_purpose[0] and by_purpose[1]
+    assert sum(map(len, by_purpose)) == len(set.union(*by_purpose)), "a key serves two purposes"
+    assert not (given | set(drawn)) & parents, "a key that is drawn from has children"
