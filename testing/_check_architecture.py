@@ -7,7 +7,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from ..models import AbstractArchitecture, AbstractWire, freeze, Model
+from ..models import AbstractArchitecture, AbstractWire, freeze, Layer, Model
 from ._compare import close
 
 
@@ -130,6 +130,11 @@ def _check_sizes(name: str, model: Model, x: Float[Array, " example *shape"]) ->
             )
         assert layer.skip is None or 0 <= layer.skip <= index, (
             f"{name}: layers[{index}].skip must be a population below, 0 to {index}; it is {layer.skip}."
+        )
+        plain = Layer(layer.connections, layer.activation, layer.epsilon)(values)[0].shape
+        assert layer.skip is None or values[layer.skip].shape == plain, (
+            f"{name}: layers[{index}].skip must be a population of its shape, {list(plain)}; that of {layer.skip} is "
+            f"{list(values[layer.skip].shape)}."
         )
         values.append(layer(values)[0])
 

@@ -61,7 +61,7 @@ def check_rule(
     model, x = models[0], batches[0]
 
     # In one program: the compiler merges calls that are the same, so that the second one costs nothing.
-    twice = eqx.filter_jit(lambda *arguments: [rule.update(*arguments) for _ in range(2)])
+    twice = eqx.filter_jit(lambda model, x, state: [rule.update(model, x, state) for _ in range(2)])
     first, again = twice(model, x, rule.init(model))
     assert finite(first), f"{name} must return finite numbers."
     assert close(first, again), (
