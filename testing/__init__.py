@@ -1,6 +1,6 @@
 """Does a class of one's own do what its interface promises? Checks to be run in a test, or at a command's door."""
 
-from ._check_architecture import check_architecture as check_architecture, check_wire as check_wire
+from ._check_architecture import check_architecture as check_architecture, check_layer as check_layer
 from ._check_estimator import (
     check_estimator as check_estimator,
     check_estimator_form as check_estimator_form,

@@ -7,14 +7,14 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from ..models import AbstractArchitecture, AbstractWire, freeze, Model
+from ..models import AbstractArchitecture, AbstractWire, freeze, Layer, Model
 from ._compare import close
 
 
 _BATCH = 5
 
 
-def check_wire(wire: AbstractWire, values: Sequence[Float[Array, "example ... _unit"]], *, source: int = -1) -> None:
+def check_layer(wire: AbstractWire, values: Sequence[Float[Array, "example ... _unit"]], *, source: int = -1) -> None:
     """Raises `AssertionError` unless a wire keeps what its interface promises.
 
     `values` are those of all populations below, inputs first; the wire carries the one whose number is `source`. `up`
@@ -42,7 +42,7 @@ _Pairs = dict[str, tuple[Array, Array]]
 def _exercise(
     name: str, wire: AbstractWire, values: Sequence[Float[Array, "example ... _unit"]], source: int
 ) -> tuple[_Pairs, Float[Array, "unit other"], Bool[Array, "unit pre"]]:
-    """What `check_wire` compares, in one program: pairs, folded weights, and which of them read which unit."""
+    """What `check_layer` compares, in one program: pairs, folded weights, and which of them read which unit."""
     context, carried = wire.context(values), values[source]
     up = lambda x: wire.up(x, context)
     a, b = jr.normal(jr.key(0), (2, *carried.shape), carried.dtype)
@@ -87,7 +87,7 @@ def check_architecture(
     """Raises `AssertionError` unless an architecture makes models that are well formed, for examples of this shape.
 
     A layer receives from populations below it alone, and a synapse as many values as it has weights; the wires pass
-    `check_wire`; there are as many features as announced. Features of a frozen model don't depend on other examples.
+    `check_layer`; there are as many features as announced. Features of a frozen model don't depend on other examples.
     """
     name = type(architecture).__name__
     keys = jr.split(jr.key(0) if key is None else key, 3)
@@ -99,7 +99,7 @@ def check_architecture(
     values, frozen, fewer = eqx.filter_jit(_features)(model, x)
     for layer in model.layers:
         for connection in layer.connections:
-            check_wire(connection.wire, values, source=connection.source)
+            check_layer(connection.wire, values, source=connection.source)
 
     features = values[-1].reshape(_BATCH, -1)
     assert features.shape[1] == architecture.features, (
@@ -130,6 +130,11 @@ def _check_sizes(name: str, model: Model, x: Float[Array, " example *shape"]) ->
             )
         assert layer.skip is None or 0 <= layer.skip <= index, (
             f"{name}: layers[{index}].skip must be a population below, 0 to {index}; it is {layer.skip}."
+        )
+        plain = Layer(layer.connections, layer.activation, layer.epsilon)(values)[0].shape
+        assert layer.skip is None or values[layer.skip].shape == plain, (
+            f"{name}: layers[{index}].skip must be a population of its shape, {list(plain)}; that of {layer.skip} is "
+            f"{list(values[layer.skip].shape)}."
         )
         values.append(layer(values)[0])
 

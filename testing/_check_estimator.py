@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, final
 
 import equinox as eqx
 import jax
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from ..errors import BadInput
-from ..meta import AbstractProblem
+from ..meta import AbstractProblem, Length
 from ..meta.estimators import AbstractEstimator, Estimate, ravel
 from ._compare import close, difference, trace
 
@@ -91,11 +91,12 @@ def check_estimator(
         _check_unbiased((estimator, problem, theta), gradient, key)
 
 
-class _NotFinite(AbstractProblem):
+@final
+class _NotFinite(AbstractProblem[Any]):
     """A problem whose loss is NaN."""
 
     problem: AbstractProblem
-    horizon: Any
+    horizon: Length
 
     def init(self, theta: PyTree, key: PRNGKeyArray) -> Any:
         return self.problem.init(theta, key)
@@ -107,7 +108,7 @@ class _NotFinite(AbstractProblem):
 
 def _check_not_finite(subject: Subject, key: PRNGKeyArray) -> None:
     estimator, problem, theta = subject
-    broken, name = _NotFinite(problem, problem.horizon), type(estimator).__name__
+    broken, name = _NotFinite(problem=problem, horizon=problem.horizon), type(estimator).__name__
     state = eqx.filter_jit(estimator.init)(broken, theta, key)
     estimate, _ = eqx.filter_jit(estimator.estimate)(broken, theta, state, jr.fold_in(key, 1))
     assert not estimate.usable, f"{name}.estimate must return an Estimate with usable=False where no loss is finite."
@@ -119,7 +120,7 @@ def _check_unbiased(subject: Subject, gradient: Float[Array, " parameter"], key:
 
     @eqx.filter_jit
     def mean(key: PRNGKeyArray) -> Float[Array, " parameter"]:
-        state, total = estimator.init(problem, theta, jr.fold_in(key, 0)), 0.0
+        state, total = estimator.init(problem, theta, jr.fold_in(key, 0)), jnp.zeros_like(gradient)
         for index in range(2 * windows):  # The first unroll may be cut short: the second counts.
             estimate, state = estimator.estimate(problem, theta, state, jr.fold_in(key, index + 1))
             total = total + (index >= windows) * ravel(estimate.grad)[0]

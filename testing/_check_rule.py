@@ -61,14 +61,14 @@ def check_rule(
     model, x = models[0], batches[0]
 
     # In one program: the compiler merges calls that are the same, so that the second one costs nothing.
-    twice = eqx.filter_jit(lambda *arguments: [rule.update(*arguments) for _ in range(2)])
+    twice = eqx.filter_jit(lambda model, x, state: [rule.update(model, x, state) for _ in range(2)])
     first, again = twice(model, x, rule.init(model))
     assert finite(first), f"{name} must return finite numbers."
     assert close(first, again), (
         f"{name} must return the same for the same inputs: what changes between calls belongs to the state."
     )
 
-    loop = [twice(model, x, rule.init(model))[0] for model, x in zip(models, batches)]
+    loop = [twice(model, x, rule.init(model))[0] for model, x in zip(models, batches)]  # pyright: ignore
     together = eqx.filter_jit(eqx.filter_vmap(lambda model, x: rule.update(model, x, rule.init(model))))
     assert close(together(_stacked(models), _stacked(batches)), _stacked(loop)), (
         f"{name} must return the same under jax.vmap as in a loop over models and batches."

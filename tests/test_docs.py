@@ -3,11 +3,14 @@
 import runpy
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
+import optax
 import pytest
-from metarule.meta import rollout_loss
+from metarule.meta import InnerLoop, Length, MetaLearner, RidgeObjective, rollout_loss
 from metarule.meta.estimators import ForwardMode, Noise, NRES, PES, Population, TruncatedBackprop
+from metarule.models import MultiLayerPerceptron
 
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -31,6 +34,13 @@ def test_a_learning_rate_schedule(estimator):
 
 @pytest.mark.slow
 def test_an_own_rule():
-    example = runpy.run_path(str(DOCS / "own_rule.py"))
-    rule, problem = example["learn"](8), example["problem"](True)
-    assert rollout_loss(problem, rule, jr.key(2), 16, 20) < rollout_loss(problem, type(rule)(), jr.key(2), 16, 20)
+    rule, tasks = (runpy.run_path(str(DOCS / file)) for file in ("own_rule.py", "own_tasks.py"))
+    problem = InnerLoop(
+        tasks["Mixtures"](noise=1.0), MultiLayerPerceptron((16,), jax.nn.relu, 0.3), RidgeObjective(), Length(20)
+    )
+    learner = MetaLearner((problem,), TruncatedBackprop(Population(8), Length(10)), optax.adam(0.1), averaging=0.9)
+    state = learner.init(rule["Plasticity"](), jr.key(0))
+    for _ in range(20):
+        state, _ = learner.step(state, jr.key(1))
+    loss = lambda theta: rollout_loss(problem, theta, jr.key(2), 64, 20)
+    assert loss(state.average) < loss(rule["Plasticity"]()) - 0.01
