@@ -15,16 +15,16 @@ from ._problem import AbstractProblem
 
 
 class InnerState(eqx.Module):
-    """A base model in the middle of its unsupervised training."""
+    """A base model during its unsupervised training: the state of an unroll."""
 
     task: PyTree
     model: Model
-    rule_state: PyTree  # the rule's
+    rule_state: PyTree
 
 
 @final
 class InnerLoop(AbstractProblem[InnerState]):
-    """A rule trains a base model on unlabelled batches of a task; a few-shot problem scores it now and then.
+    """A rule trains a base model on unlabelled batches of a task; few-shot problems of the task score it on the way.
 
     A step of the problem is `updates` applications of the rule and one score after them, so that `horizon` counts
     scores. Theta is the rule.

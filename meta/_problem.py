@@ -14,15 +14,15 @@ _State = TypeVar("_State")
 class AbstractProblem(eqx.Module, Generic[_State]):
     """An unrolled computation with parameters theta and a loss at every step: all that an estimator knows.
 
-    The meta-loss is the mean over an episode's steps of the expected loss. Theta is any PyTree: its floating-point
+    The meta-loss is the mean over an unroll's steps of the expected loss. Theta is any PyTree: its floating-point
     arrays are learned. The state is a PyTree of arrays.
     """
 
-    horizon: eqx.AbstractVar[Length]  # steps in an episode; drawn anew as each begins
+    horizon: eqx.AbstractVar[Length]  # Steps of an unroll, drawn anew for each one.
 
     @abc.abstractmethod
     def init(self, theta: PyTree, key: PRNGKeyArray) -> _State:
-        """The state at the start of an episode."""
+        """The state at the start of an unroll."""
 
     @abc.abstractmethod
     def step(self, theta: PyTree, state: _State, key: PRNGKeyArray) -> tuple[_State, Float[Array, ""]]:

@@ -10,7 +10,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from metarule.errors import BadInput
-from metarule.launch.encoders._encoder import Problem
+from metarule.launch.encoders._encoder import EncoderInputs
 from metarule.launch.encoders._fan_in import FanIn
 from metarule.launch.encoders._k_means import KMeans
 from metarule.launch.encoders._pca import PCA
@@ -45,7 +45,7 @@ def problem(seed):
     support, query = few_shot_indices(DATA, seed, LABELS, QUERIES)
     train = jnp.asarray(DATA.train_inputs())
     test = jnp.asarray(DATA.test_inputs())
-    return Problem(train, train[support], jnp.asarray(DATA.train_y[support]), test[query], 3)
+    return EncoderInputs(train, train[support], jnp.asarray(DATA.train_y[support]), test[query], 3)
 
 
 @eqx.filter_jit
@@ -77,7 +77,13 @@ def test_only_what_is_supervised_looks_at_labels(name, contests):
 
 
 def test_labels_of_queries_are_out_of_reach():
-    assert [field.name for field in dataclasses.fields(Problem)] == ["train", "support", "labels", "query", "classes"]
+    assert [field.name for field in dataclasses.fields(EncoderInputs)] == [
+        "train",
+        "support",
+        "labels",
+        "query",
+        "classes",
+    ]
 
 
 @pytest.mark.parametrize("name", ENCODERS)
@@ -110,7 +116,7 @@ def test_pca_is_scikit_learns():
     generator = np.random.default_rng(0)
     x = (generator.normal(size=(300, 40)) * 0.8 ** np.arange(40)) @ np.linalg.qr(generator.normal(size=(40, 40)))[0]
     x = (x + 2).astype(np.float32)
-    given = Problem(jnp.asarray(x), jnp.asarray(x[:5]), jnp.zeros(5, int), jnp.asarray(x[5:9]), 2)
+    given = EncoderInputs(jnp.asarray(x), jnp.asarray(x[:5]), jnp.zeros(5, int), jnp.asarray(x[5:9]), 2)
     ours = np.concatenate(compute(PCA(6), given, jnp.asarray(0)))
     theirs = ScikitPCA(6).fit(x).transform(x[:9])
     np.testing.assert_allclose(ours * np.sign(ours[0] * theirs[0]), theirs, atol=1e-3)

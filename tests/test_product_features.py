@@ -7,7 +7,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from jaxtyping import Array
-from metarule.launch.encoders._encoder import Problem
+from metarule.launch.encoders._encoder import EncoderInputs
 from metarule.launch.encoders._fitted import Fitted
 from metarule.models import MultiLayerPerceptron
 from metarule.rules import AbstractRule
@@ -37,7 +37,7 @@ def features(statistics, train, seed, order=slice(None)):
     architecture = MultiLayerPerceptron((2,), lambda x: x)
     encoder = Fitted(Recall(jnp.ones(())), architecture, jnp.asarray(2), 4, statistics)
     train, rows = jnp.asarray(train)[:, order], jnp.asarray(ROWS)[:, order]
-    problem = Problem(train, rows[:5], jnp.arange(5) % 2, rows[5:], 2)
+    problem = EncoderInputs(train, rows[:5], jnp.arange(5) % 2, rows[5:], 2)
     return np.concatenate(eqx.filter_jit(encoder)(problem, jr.key(seed)))
 
 

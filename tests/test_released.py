@@ -160,7 +160,7 @@ VARIANTS = {
 }
 
 
-class Given(eqx.Module):
+class ExistingRule(eqx.Module):
     """Stands in for a base model: its features are its inputs."""
 
     def __call__(self, x):

@@ -7,7 +7,7 @@ from ._row import plain, Row
 from ._timing import Budget, time_in_turn
 
 
-def encode(budget: Budget) -> list[Row]:
+def transformer(budget: Budget) -> list[Row]:
     """Rows per second of `UnsupervisedEncoder.transform` (784 columns, the default rule), and seconds of `fit`."""
     rows, columns = (600, 12) if budget.small else (60_000, 784)
     x = np.random.default_rng(0).integers(0, 256, (rows, columns), dtype=np.uint8)

@@ -6,7 +6,7 @@ import jax
 import tyro
 
 from ...errors import BadInput
-from ..bench._encode import encode
+from ..bench._encode import transformer
 from ..bench._estimators import estimators
 from ..bench._meta_steps import outer_overhead, QUICK_STEPS
 from ..bench._row import Row, Workload
@@ -26,7 +26,7 @@ WORKLOADS: dict[str, Workload] = {
     **QUICK_STEPS,
     "outer-overhead": outer_overhead,
     "startup": startup,
-    "encode": encode,
+    "encode": transformer,
     "estimators": estimators,
     "scaling": scaling,
 }

@@ -11,15 +11,15 @@ from ...models import freeze, Model
 
 
 Statistics = Literal["batch", "frozen", "none"]
-"""Where batch normalisation has its statistics from when features are computed."""
+"""The examples whose mean and variance batch normalisation uses when features are computed."""
 _Rows = TypeVar("_Rows", jax.Array, np.ndarray)
 Features = tuple[Float[Array, "support feature"], Float[Array, "query feature"]]
 
 
-class Problem(eqx.Module):
-    """What an encoder is given: unlabelled inputs, a few labelled ones, and those that its features are scored on.
+class EncoderInputs(eqx.Module):
+    """The inputs of an encoder for one seed: unlabelled ones, a few with labels, and those that features are scored on.
 
-    The labels of the last ones are not here.
+    The labels of the inputs that features are scored on (`query`) are not among them.
     """
 
     train: Float[Array, "train input"]
@@ -30,10 +30,10 @@ class Problem(eqx.Module):
 
     def sample(self) -> Float[Array, "example input"]:
         """Train examples spread evenly over all of them, `sample_size` many."""
-        return spread(self.train)
+        return evenly_spaced(self.train)
 
     def features(self, model: Model, statistics: Statistics, order: Int[Array, " input"] | None = None) -> Features:
-        """What a base model makes of the labelled and the query examples; it sees the inputs in this order.
+        """A base model's features of the labelled and of the query examples, whose inputs it gets in this order.
 
         Batch normalisation uses the statistics of these examples together (`batch`), or of the `sample` (`frozen`).
         """
@@ -44,7 +44,7 @@ class Problem(eqx.Module):
         return features[: len(self.support)], features[len(self.support) :]
 
 
-def spread(x: _Rows) -> _Rows:
+def evenly_spaced(x: _Rows) -> _Rows:
     """Rows spread evenly over all of them, `sample_size` many."""
     return x[:: _stride(len(x))]
 
@@ -59,7 +59,7 @@ def _stride(train: int) -> int:
 
 
 class EncoderCost(NamedTuple):
-    """What features cost: steps of training, unlabelled examples that had a say, and where statistics were taken."""
+    """What features cost: training steps, unlabelled examples they depend on, and the source of normalisation statistics."""
 
     steps: int = 0
     unlabelled: int = 0
@@ -67,10 +67,10 @@ class EncoderCost(NamedTuple):
 
 
 class AbstractEncoder(eqx.Module):
-    """Whatever turns inputs into features for one seed. All that it may learn from is in the problem."""
+    """Turns inputs into features, for one seed. It may learn from its `EncoderInputs` only."""
 
     @abc.abstractmethod
-    def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
+    def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         """Features of the labelled and of the query examples."""
 
     @abc.abstractmethod

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...models import AbstractArchitecture, Model
 from ...rules import AbstractRule, fit
-from ._encoder import AbstractEncoder, EncoderCost, Features, Problem, sample_size, Statistics
+from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features, sample_size, Statistics
 
 
 @final
@@ -25,7 +25,7 @@ class Fitted(AbstractEncoder):
     statistics: Statistics = eqx.field(static=True, default="batch")
     permuted: bool = eqx.field(static=True, default=True)
 
-    def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
+    def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         order_key, model_key, batch_key = jr.split(key, 3)
         inputs = problem.train.shape[1]
         order = jr.permutation(order_key, inputs) if self.permuted else jnp.arange(inputs)

@@ -7,7 +7,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...precision import full_precision
-from ._encoder import AbstractEncoder, EncoderCost, Features, Problem, sample_size
+from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features, sample_size
 
 
 @final
@@ -20,7 +20,7 @@ class KMeans(AbstractEncoder):
     centroids: int = eqx.field(static=True)
     steps: Int[Array, ""] | int = 25
 
-    def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
+    def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         x = problem.sample()
         start = x[jr.choice(key, len(x), (self.centroids,), replace=len(x) < self.centroids)]
         centroids = lloyd(x, start, self.steps)

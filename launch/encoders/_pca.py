@@ -7,7 +7,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ...precision import full_precision
-from ._encoder import AbstractEncoder, EncoderCost, Features, Problem
+from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features
 
 
 @final
@@ -19,7 +19,7 @@ class PCA(AbstractEncoder):
 
     components: int = eqx.field(static=True)
 
-    def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
+    def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         mean = problem.train.mean(0)
         axes = principal_axes(problem.train, mean, self.components)
         return (problem.support - mean) @ axes, (problem.query - mean) @ axes

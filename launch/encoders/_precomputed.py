@@ -3,7 +3,7 @@ from typing import final
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
-from ._encoder import AbstractEncoder, EncoderCost, Features, Problem
+from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features
 
 
 @final
@@ -13,7 +13,7 @@ class Precomputed(AbstractEncoder):
     unlabelled: int = eqx.field(static=True, default=0)
     """Unlabelled examples that had a say in them."""
 
-    def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
+    def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         return problem.support, problem.query
 
     def account(self, train: int) -> EncoderCost:

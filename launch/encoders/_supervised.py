@@ -6,9 +6,9 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...rules import Linear
-from ._descend import descend
-from ._encoder import AbstractEncoder, EncoderCost, Features, Problem, sample_size, Statistics
+from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features, sample_size, Statistics
 from ._fan_in import FanIn
+from ._minimise import minimise
 
 
 @final
@@ -24,7 +24,7 @@ class Supervised(AbstractEncoder):
     decay: Float[Array, ""] | float = 1e-2
     statistics: Statistics = eqx.field(static=True, default="batch")
 
-    def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
+    def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         model_key, head_key, key = jr.split(key, 3)
         model = self.architecture(problem.train.shape[1:], model_key)
         head = Linear.create(self.architecture.features, problem.classes, head_key)
@@ -35,7 +35,7 @@ class Supervised(AbstractEncoder):
             return optax.softmax_cross_entropy_with_integer_labels(head(features), problem.labels).mean()
 
         optimiser = optax.adamw(self.step_size, weight_decay=self.decay)
-        model, _ = descend(loss, (model, head), self.steps, optimiser, key)
+        model, _ = minimise(loss, (model, head), self.steps, optimiser, key)
         return problem.features(model, self.statistics)
 
     def account(self, train: int) -> EncoderCost:

@@ -14,7 +14,7 @@ from ...errors import BadInput
 from ...models import freeze
 from ...tasks import Scaling
 from ..options._networks import ACTIVATIONS
-from ._encoder import spread
+from ._encoder import evenly_spaced
 from ._trained_rule import TrainedRule
 
 
@@ -92,7 +92,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         for _ in range(steps):  # From the host: data may be larger than a device, and their number compiles nothing.
             rows = random.randint(len(X), size=batch_size)
             carried = _step(use.rule, carried, scaling(X[rows])[:, order])
-        model = _freeze(carried[0], jnp.asarray(scaling(spread(X))[:, order]))
+        model = _freeze(carried[0], jnp.asarray(scaling(evenly_spaced(X))[:, order]))
         synapses = model.synapses
         first = np.empty_like(synapses[0].w)
         first[order] = synapses[0].w  # As the examples have their columns.

@@ -8,9 +8,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...models import Model
 from ...rules import Linear
-from ._descend import descend
-from ._encoder import AbstractEncoder, EncoderCost, Features, Problem, Statistics
+from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features, Statistics
 from ._fan_in import FanIn
+from ._minimise import minimise
 
 
 @final
@@ -28,7 +28,7 @@ class VAE(AbstractEncoder):
     batch_size: int = eqx.field(static=True, default=100)
     statistics: Statistics = eqx.field(static=True, default="batch")
 
-    def __call__(self, problem: Problem, key: PRNGKeyArray) -> Features:
+    def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         start_key, key = jr.split(key)
         start = _Autoencoder.create(self.architecture, problem.train.shape[1], start_key)
 
@@ -37,7 +37,7 @@ class VAE(AbstractEncoder):
             rows = jr.randint(row_key, (self.batch_size,), 0, len(problem.train))
             return autoencoder.loss(problem.train[rows], noise_key)
 
-        trained = descend(loss, start, self.steps, optax.adam(self.step_size), key)
+        trained = minimise(loss, start, self.steps, optax.adam(self.step_size), key)
         support, query = problem.features(trained.encoder, self.statistics)
         return trained.mean(support), trained.mean(query)
 

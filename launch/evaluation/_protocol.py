@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 from ...models import AbstractArchitecture
 from ...rules import AbstractRule
 from ...tasks import accuracy, as_inputs, DataSet, few_shot_indices, logistic_scores, PrincipalAxes, ridge_scores
-from ..encoders._encoder import AbstractEncoder, Features, Problem, Statistics
+from ..encoders._encoder import AbstractEncoder, EncoderInputs, Features, Statistics
 from ..encoders._fitted import Fitted
 from ..options._names import choose, own_function
 from ._programs import Programs
@@ -125,7 +125,7 @@ class _Cell:
 
 
 class EvaluationData(eqx.Module):
-    """The inputs of a data set on the device: unlabelled ones, and those of a `Problem` for every seed.
+    """The inputs of a data set on the device: unlabelled ones, and those of a `EncoderInputs` for every seed.
 
     `answers` are the classes of the query examples, which no encoder is given.
     """
@@ -172,7 +172,7 @@ def _features(encoder: AbstractEncoder, given: EvaluationData) -> _Features:
         query: Float[Array, "query input"],
         key: PRNGKeyArray,
     ) -> Features:
-        return encoder(Problem(given.train, support, labels, query, given.classes), key)
+        return encoder(EncoderInputs(given.train, support, labels, query, given.classes), key)
 
     return jax.vmap(one)(given.support, given.labels, given.query, given.keys)
 

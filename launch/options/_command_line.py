@@ -11,7 +11,7 @@ from ._fields import fields_as_options, with_options
 from ._names import choose, own
 from ._objectives import objective, OBJECTIVES
 from ._presets import PRESETS
-from ._recipes import ARCHITECTURES, Given, recipe
+from ._recipes import ARCHITECTURES, ExistingRule, recipe
 from ._training import Training
 
 
@@ -89,14 +89,14 @@ def parse_training(
         description=_description(command, training.preset),
     )
     changed = {choice: with_options(part, getattr(parsed, choice)) for choice, part in parts.items()}
-    if isinstance(training.rule, Given) and "rule" in changed:
-        changed["rule"] = Given(changed["rule"])
+    if isinstance(training.rule, ExistingRule) and "rule" in changed:
+        changed["rule"] = ExistingRule(changed["rule"])
     return dataclasses.replace(with_options(training, parsed.training), **changed), parsed.own
 
 
 def _settable(part: Any) -> Any:
     """What has the fields that are options: of a given rule, the rule."""
-    return part.rule if isinstance(part, Given) else part
+    return part.rule if isinstance(part, ExistingRule) else part
 
 
 def _description(command: Command, preset: str) -> str:

@@ -79,7 +79,7 @@ class Released(AbstractRecipe):
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Given(AbstractRecipe):
+class ExistingRule(AbstractRecipe):
     """A rule that is there already, such as one of the user's own class: it is meta-trained from the arrays it has."""
 
     rule: AbstractRule[Any]
@@ -103,12 +103,12 @@ def recipe(name: str) -> AbstractRecipe:
 
 def as_recipe(rule: AbstractRule | AbstractRecipe) -> AbstractRecipe:
     """A rule or a recipe as a recipe."""
-    return Given(rule) if isinstance(rule, AbstractRule) else rule
+    return ExistingRule(rule) if isinstance(rule, AbstractRule) else rule
 
 
 def configuration_of(recipe: AbstractRecipe) -> dict[str, Any]:
     """What a rule file holds to make a rule of the same structure: the recipe's or rule's name and plain fields."""
-    made = recipe.rule if isinstance(recipe, Given) else recipe
+    made = recipe.rule if isinstance(recipe, ExistingRule) else recipe
     names: dict[type, str] = {kind: name for name, kind in ARCHITECTURES.items()}
     name = names.get(type(made)) or class_name(type(made))
     plain = describe(fields_as_options(made))
@@ -128,7 +128,7 @@ def build(
         found = configuration_of(own_recipe)["architecture"]
         if found != name:
             raise BadInput(f"This rule file holds a rule {name!r}, not {found!r}: name its own class, or leave it out.")
-        made = own_recipe.rule if isinstance(own_recipe, Given) else own_recipe
+        made = own_recipe.rule if isinstance(own_recipe, ExistingRule) else own_recipe
         fitting = as_recipe(with_description(made, configuration))
         return fitting.build(jr.key(0) if key is None else key)
     if isinstance(name, str) and ":" in name:

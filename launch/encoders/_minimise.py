@@ -11,7 +11,7 @@ from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 _Parameters = TypeVar("_Parameters", bound=PyTree)
 
 
-def descend(
+def minimise(
     loss: Callable[[_Parameters, PRNGKeyArray], Array],
     start: _Parameters,
     steps: Int[Array, ""] | int,
