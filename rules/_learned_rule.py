@@ -71,7 +71,7 @@ class LearnedRule(AbstractRule[Any]):
             return jax.tree.map(lambda p, c: -step_size * (self.decay * p + c), connection.synapse, change)
 
         steps = [step(layer, i, j) for i, layer in enumerate(model.layers) for j in range(len(layer.connections))]
-        return eqx.tree_at(lambda it: list(it.synapses), model, steps), state
+        return eqx.tree_at(lambda it: list(it.synapses), jax.tree.map(jnp.zeros_like, model), steps), state
 
     def signals(self, model: Model, trace: Trace, top: States) -> tuple[Signals | None, ...]:
         """Error signals and hidden states of every population, inputs first; None where no signal arrives."""

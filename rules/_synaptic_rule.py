@@ -1,6 +1,8 @@
 import abc
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..models import Activity, Model, Synapse
@@ -24,4 +26,4 @@ class AbstractSynapticRule(AbstractRule[None]):
         _, activities = model(x)
         flat = [activity for layer in activities for activity in layer]
         changes = [self.change(synapse, activity) for synapse, activity in zip(model.synapses, flat)]
-        return eqx.tree_at(lambda it: list(it.synapses), model, changes), None
+        return eqx.tree_at(lambda it: list(it.synapses), jax.tree.map(jnp.zeros_like, model), changes), None

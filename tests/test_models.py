@@ -1,13 +1,16 @@
 """Models whose layers receive from several populations: what they compute, and how rules change and freeze them."""
 
+from typing import final
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from metarule.models import Connection, freeze, Layer, Model, Synapse
-from metarule.rules import lean, Oja
+from jaxtyping import Array, Float
+from metarule.models import AbstractWire, Connection, freeze, Layer, Model, Synapse
+from metarule.rules import lean, Momentum, Oja
 
 
 def synapse(pre, post, seed):
@@ -99,3 +102,32 @@ def test_the_signals_that_come_to_a_population_are_added(x):
     total = back.first + last.outgoing.first
     scale = np.sqrt((total**2).mean(0) + 1e-6)
     np.testing.assert_allclose(hidden.incoming.first, total / scale, rtol=1e-3, atol=1e-4)
+
+
+@final
+class Weighted(AbstractWire):
+    """A wire with an array of its own, which no rule trains."""
+
+    scale: Float[Array, " unit"]
+
+    def context(self, values):
+        return None
+
+    def up(self, values, context):
+        return self.scale * values
+
+    def fold(self, weights, units):
+        return weights
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [Oja(), Momentum.create(Oja()), lean(jr.key(0), hidden=3, signal=2, readout=1)],
+    ids=lambda it: type(it).__name__,
+)
+def test_rules_leave_the_arrays_of_wires_as_they_are(rule, x):
+    model = Model((Layer((Connection(synapse(4, 3, 1), Weighted(jnp.arange(4.0))),), jax.nn.relu),))
+    updates, _ = eqx.filter_jit(rule.update)(model, x, rule.init(model))
+    changed = eqx.apply_updates(model, updates).layers[0].connections[0]
+    np.testing.assert_array_equal(changed.wire.scale, jnp.arange(4.0))
+    assert not np.array_equal(changed.synapse.w, model.synapses[0].w)
