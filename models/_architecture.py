@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, PRNGKeyArray
 
+from ..errors import BadInput
 from ._layer import Connection, Layer
 from ._model import Model
 from ._synapse import Synapse
@@ -34,7 +35,7 @@ class MultiLayerPerceptron(AbstractArchitecture):
 
     `widths` are the units of every population above the input, features last. Weights (forward and feedback) and
     biases are normal, truncated at two standard deviations (`weight_scale`, `bias_scale`), as in arXiv 1804.00222.
-    Raises `ValueError` if there is no width or one is below 1.
+    Raises `BadInput` if there is no width or one is below 1.
     """
 
     widths: tuple[int, ...] = eqx.field(static=True)
@@ -44,7 +45,7 @@ class MultiLayerPerceptron(AbstractArchitecture):
 
     def __check_init__(self):
         if not self.widths or min(self.widths) < 1:
-            raise ValueError(f"A network needs at least one layer, each of one unit or more; got {self.widths}.")
+            raise BadInput(f"A network needs at least one layer, each of one unit or more; got {self.widths}.")
 
     @property
     def features(self) -> int:

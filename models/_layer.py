@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from ..errors import BadInput
 from ._synapse import Activity, Synapse
 from ._wire import AbstractWire, Straight
 
@@ -26,6 +27,7 @@ class Layer(eqx.Module):
     The products of all connections are summed, and so are their biases. Batch normalisation has no gain and always uses
     the statistics of the batch at hand, over examples and places (arXiv 1804.00222, released code); with `epsilon` None
     there is none. `skip` is the number of a population of the same shape whose values are added to the activations.
+    Raises `BadInput` when called, if the connections' places or the skip's shape differ.
     """
 
     connections: tuple[Connection, ...]
@@ -41,12 +43,22 @@ class Layer(eqx.Module):
         `values` are those of all populations below, inputs first.
         """
         received, contexts = self.receive(values)
-        sums, places = self.sums(received), received[0].shape[:-1]
+        places = received[0].shape[:-1]
+        if any(each.shape[:-1] != places for each in received):
+            shapes = ", ".join(str(each.shape) for each in received)
+            raise BadInput(
+                f"The connections of one layer must arrive at the same places; got values of shapes {shapes}."
+            )
+        sums = self.sums(received)
         z = self._normalised(sums) + self.bias
         y = self.activation(z)
         activities = tuple(Activity(_rows(x), z, y) for x in received)
         y = y.reshape(*places, -1)
-        return y if self.skip is None else y + values[self.skip], activities, contexts
+        if self.skip is not None:
+            if values[self.skip].shape != y.shape:
+                raise BadInput(f"A skip needs values of the layer's shape, {y.shape}; got {values[self.skip].shape}.")
+            y = y + values[self.skip]
+        return y, activities, contexts
 
     def receive(
         self, values: Sequence[Float[Array, "example ... _unit"]]

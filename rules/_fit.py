@@ -15,7 +15,7 @@ _State = TypeVar("_State")
 def fit(
     rule: AbstractRule[_State],
     carried: tuple[Model, _State],
-    examples: Float[Array, "example input"],
+    examples: Float[Array, " example *shape"],
     steps: Int[Array, ""] | int,
     *,
     batch_size: int,

@@ -68,6 +68,8 @@ class LearnedRule(AbstractRule[Any]):
             context, values = trace.contexts[index][place], trace.values[connection.source]
             lower = _raised(connection, below.hidden, (values, context))
             change = self.change(connection.synapse, trace.activities[index][place], (lower, above.hidden))
+            # A unit's bias is the sum of its synapses' biases, and each of them makes its part of the change.
+            change = _divided_bias(change, len(layer.connections))
             return jax.tree.map(lambda p, c: -step_size * (self.decay * p + c), connection.synapse, change)
 
         steps = [step(layer, i, j) for i, layer in enumerate(model.layers) for j in range(len(layer.connections))]
@@ -126,14 +128,18 @@ class LearnedRule(AbstractRule[Any]):
 def _neuron_inputs(model: Model, trace: Trace, index: int, signal: States) -> NeuronInputs:
     """What the networks of one population see: its activity, its signal, and the weights below and above it."""
     units = trace.values[index].shape[-1]
+    x = trace.values[index].reshape(-1, units)
     leaving = [each for layer in model.layers for each in layer.connections if each.source == index]
     above = _joined([each.wire.fold(each.synapse.w, units) for each in leaving], 1) if leaving else None
     if index == 0:
-        x = trace.values[0].reshape(-1, units)
         return NeuronInputs(x, x, jnp.zeros(units, x.dtype), signal, None, above)
     layer, activity = model.layers[index - 1], trace.activities[index - 1][0]
     below = _joined([synapse.w for synapse in layer.synapses], 0)
-    return NeuronInputs(activity.y, activity.z, layer.bias, signal, below, above)
+    return NeuronInputs(x, activity.z, layer.bias, signal, below, above)
+
+
+def _divided_bias(change: Synapse, parts: int) -> Synapse:
+    return change if parts == 1 else Synapse(change.w, change.b / parts, change.v)
 
 
 def _joined(parts: Sequence[Array], axis: int) -> Array:

@@ -1,3 +1,4 @@
+import math
 from typing import Any, final, TypeVar
 
 import equinox as eqx
@@ -5,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ..errors import BadInput
 from ..models import Model
 from ._rule import AbstractRule
 
@@ -32,8 +34,10 @@ class Momentum(AbstractRule[Velocity]):
 
     @classmethod
     def create(cls, rule: AbstractRule, decay: float = 0.9) -> "Momentum":
-        """A rule with momentum whose decay, between 0 and 1, is to begin at this value."""
-        return cls(rule, jnp.asarray(jnp.log(decay) - jnp.log1p(-decay)))
+        """A rule with momentum whose decay begins at this value; raises `BadInput` unless it is between 0 and 1."""
+        if not 0 < decay < 1:
+            raise BadInput(f"A momentum's decay must be between 0 and 1; got {decay}.")
+        return cls(rule, jnp.asarray(math.log(decay) - math.log1p(-decay)))
 
     def init(self, model: Model) -> Velocity:
         return Velocity(jax.tree.map(jnp.zeros_like, model), self.rule.init(model))
@@ -41,7 +45,8 @@ class Momentum(AbstractRule[Velocity]):
     def update(self, model: Model, x: Float[Array, " example *shape"], state: Velocity) -> tuple[Model, Velocity]:
         updates, inner = self.rule.update(model, x, state.inner)
         decay = jax.nn.sigmoid(self.logit)
-        average = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.average, updates)
+        moved = lambda old, new: decay * old + (1 - decay) * new if eqx.is_inexact_array(new) else new
+        average = jax.tree.map(moved, state.average, updates)
         return average, Velocity(average, inner)
 
 

@@ -37,7 +37,8 @@ class TopErrorNetwork(AbstractTop[None]):
         return None
 
     def __call__(self, trace: Trace, memory: None) -> tuple[States, None]:
-        states = States(trace.activities[-1][0].y[None])
+        values = trace.values[-1]
+        states = States(values.reshape(1, -1, values.shape[-1]))
         for block in self.blocks:
             states = block(states)
         return self.output(states), memory

@@ -59,7 +59,7 @@ def _stride(train: int) -> int:
 
 
 class EncoderCost(NamedTuple):
-    """What features cost: training steps, unlabelled examples they depend on, and the source of normalisation statistics."""
+    """What features cost: training steps, unlabelled examples that they depend on, and the source of statistics."""
 
     steps: int = 0
     unlabelled: int = 0
