@@ -139,7 +139,7 @@ def stateful(self, problem, theta, state, key):
         (changed(lambda e, s: (e.grad, s)), r"must return \(Estimate, state\); the first is a dict"),
         (changed(lambda e, s: (replace(e, grad={"pull": jnp.zeros(3), "name": None}), s)), "grad is shaped like theta"),
         (changed(lambda e, s: (replace(e, variance=None), s)), "variance is shaped like theta"),
-        (changed(lambda e, s: (replace(e, loss=jnp.zeros(2)), s)), "loss is a single number"),
+        (changed(lambda e, s: (replace(e, loss=jnp.zeros(2)), s)), "loss is a single number|must run under jax.jit"),
         (changed(lambda e, s: (e, s.astype(float))), "a state shaped like the one that Broken.init returns"),
         (changed(lambda e, s: (e, 1 / 0)), "Broken.estimate must run under jax.jit; it raises ZeroDivisionError"),
     ],

@@ -36,7 +36,7 @@ def contests():
 
     def comparators(statistics):
         protocol = Protocol(architecture, labels=LABELS, batch_size=6, statistics=statistics)
-        return Comparators(protocol, trained, untrained, (3,), replicate_to_mesh=True, share=0.01)
+        return Comparators(protocol, trained, untrained, (3,), same_steps=True, budget=0.01)
 
     return {statistics: comparators(statistics) for statistics in ("batch", "frozen")}
 

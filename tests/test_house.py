@@ -44,12 +44,12 @@ def module_name(file):
 MODULES = {module_name(file): file for file in FILES}
 
 
-def imports(file, replicate_to_mesh=True):
+def imports(file, everywhere=True):
     """The modules of this package that a file imports, by their names below the package."""
     tree = ast.parse(file.read_text())
     here = file.relative_to(CHECKOUT).parent.parts
     found = set()
-    for node in ast.walk(tree) if replicate_to_mesh else tree.body:
+    for node in ast.walk(tree) if everywhere else tree.body:
         if isinstance(node, ast.Import):
             assert not any(alias.name.split(".")[0] == "metarule" for alias in node.names), f"{file}: import relatively"
         if isinstance(node, ast.ImportFrom):
@@ -139,7 +139,7 @@ def test_no_room_is_crowded(folder):
 
 
 def test_imports_make_no_circle():
-    graph = {name: imports(file, replicate_to_mesh=False) & MODULES.keys() for name, file in MODULES.items()}
+    graph = {name: imports(file, everywhere=False) & MODULES.keys() for name, file in MODULES.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

@@ -30,8 +30,8 @@ def cells(monkeypatch):
 
     monkeypatch.setattr(_ablate, "cell_run", cell)
     monkeypatch.setattr(_compare, "cell_run", cell)
-    monkeypatch.setattr(_ablate, "_switched_off", lambda *_: 0.45)
-    monkeypatch.setattr(_ablate, "_plot", lambda *_: None)
+    monkeypatch.setattr(_ablate, "switched_off", lambda *_: 0.45)
+    monkeypatch.setattr(_ablate, "plot_ablation", lambda *_: None)
     return made
 
 
@@ -69,8 +69,8 @@ def test_a_comparison_samples_its_reference_by_other_draws_and_four_times_as_oft
         asked[kept.relative_to(tmp_path / "grid").as_posix()] = (tuple(jr.key_data(key).tolist()), samples)
         return GradientSamples(np.ones((samples, 3)), 1.0, 0.0, 4.0, 0.1, 0)
 
-    monkeypatch.setattr(_compare, "_sampled", sampled)
-    monkeypatch.setattr(_compare, "_plot", lambda *_: None)
+    monkeypatch.setattr(_compare, "sampled", sampled)
+    monkeypatch.setattr(_compare, "plot_comparison", lambda *_: None)
     sizes = "--networks 4 --ways 3 --shots 2 --sources glyphs --augmentation none".replace("--", "--training.")
     options = [*sizes.split(), "--estimators", "es", "--samples", "3"]
     assert main(["compare", *options, "--run", str(tmp_path / "grid")]) == 0

@@ -19,7 +19,7 @@ from metarule.launch.options._recipes import build
 from metarule.launch.records._metrics import read_metrics
 from metarule.launch.records._rule_file import load_rule
 from metarule.launch.records._run_folder import RunFolder
-from metarule.launch.training._meta_training import optimiser_of
+from metarule.launch.training._experiment import optimiser_of
 from metarule.meta import rollout_loss
 
 
