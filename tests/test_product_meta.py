@@ -66,10 +66,10 @@ class Draws(AbstractTasks[Array]):
     """Tasks whose batches and episodes are what their keys draw; a task is one, too."""
 
     @property
-    def inputs(self):
-        return 2
+    def shape(self):
+        return (2,)
 
-    def sample_gradients(self, key):
+    def sample(self, key):
         return jr.uniform(key, (3, 2))
 
     def batch(self, task, key):
