@@ -44,9 +44,9 @@ def test_batches_support_and_query_are_varied_alike_and_each_image_by_itself():
     parts = {"batch": batch, "support": episode.support_x, "query": episode.query_x}
     for name, x in parts.items():
         assert ((0.05 <= x) & (x <= 0.1)).all(), name
-        assert len(set(np.asarray(x[:, 0, 0, 0]).tolist())) == len(x), name
+        assert len(set(np.asarray(x[:, 0]).tolist())) == len(x), name
     for x, y in ((episode.support_x, episode.support_y), (episode.query_x, episode.query_y)):
-        np.testing.assert_allclose(y[:, -1], 0.1 / x[:, 0, 0, 0], rtol=1e-5)  # The target is what made this very image.
+        np.testing.assert_allclose(y[:, -1], 0.1 / x[:, 0], rtol=1e-5)  # The target is what made this very image.
 
 
 def test_a_coloured_image_beside_grey_ones_is_as_bright_as_it_looks():
