@@ -52,6 +52,7 @@ ESTIMATORS = {
     "pes": PES(PAIRS, 4, NOISE),
     "nres": NRES(PAIRS, 4, NOISE),
     "hybrid": Hybrid(AntitheticES(PAIRS, 4, NOISE)),
+    "independent": Hybrid(NRES(PAIRS, 4, NOISE), independent=True),  # Even and odd groups, on any devices.
 }
 MORE = {
     "one task": PES(Population(1, 8), 4, NOISE),

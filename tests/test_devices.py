@@ -14,7 +14,7 @@ from metarule.meta.estimators import EvosaxSearch, PES, Population
 
 
 PROGRAM = Path(__file__).parent / "program_meta_steps.py"
-FIVE = ("tbptt", "es", "pes", "nres", "hybrid")
+NAMES = ("tbptt", "es", "pes", "nres", "hybrid", "independent")
 
 
 def thetas(processes, folder, count, devices, precision):
@@ -44,7 +44,7 @@ def alone(processes, tmp_path_factory, precision):
 )
 def test_the_number_of_devices_changes_nothing(processes, alone, tmp_path, count, devices, precision):
     shared = thetas(processes, tmp_path, count, devices, precision)
-    assert set(FIVE) <= shared.keys()
+    assert set(NAMES) <= shared.keys()
     tolerance = 1e-10 if precision == "double" else 2e-5
     for name, theta in shared.items():
         assert theta.dtype == alone[name].dtype and np.abs(theta - alone[name]).max() < tolerance, name

@@ -14,7 +14,7 @@ from metarule.launch.__main__ import main
 from metarule.launch.encoders._raw import Raw
 from metarule.launch.records._description import describe
 from metarule.launch.records._metrics import read_metrics
-from metarule.launch.records._rule_file import load_rule_like
+from metarule.launch.records._rule_file import load_rule_like, read_header
 from metarule.tasks import load
 
 
@@ -105,7 +105,7 @@ def test_a_rule_of_ones_own_is_trained_saved_scored_and_resumed(folder, capsys):
     configuration = json.loads((folder / "run" / "configuration.json").read_text())
     assert configuration["rule"]["rule"]["class"] == "mine_for_tests:Leak"
     assert configuration["rule"]["rule"]["unit"] == 0.5
-    saved, _ = describe("run/rule.safetensors")
+    saved, _ = read_header("run/rule.safetensors")
     assert saved == {"architecture": "mine_for_tests:Leak", "unit": 0.5}
     capsys.readouterr()
 
@@ -131,7 +131,7 @@ def test_a_rule_of_ones_own_is_trained_saved_scored_and_resumed(folder, capsys):
 def test_a_recipe_and_an_objective_of_ones_own(folder):
     options = ["--rule", "mine_for_tests.py:Shallow", "--rule.hidden", "5", "--run", "run"]
     assert train(*options, "--objective", "mine_for_tests:Spread", "--objective.weight", "2") == 0
-    saved, _ = describe("run/rule.safetensors")
+    saved, _ = read_header("run/rule.safetensors")
     assert saved == {"architecture": "mine_for_tests:Shallow", "hidden": 5}
     configuration = json.loads((folder / "run" / "configuration.json").read_text())
     assert configuration["objective"] == {"class": "mine_for_tests:Spread", "weight": 2.0}

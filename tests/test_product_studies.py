@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from metarule.launch.__main__ import main
 from metarule.launch.commands import _ablate, _compare
+from metarule.launch.options._presets import PRESETS
 from metarule.launch.records._run_folder import RunFolder
 from metarule.launch.training._meta_run import MetaRun
 from metarule.meta import diagnose, GradientSamples
@@ -22,7 +23,7 @@ def cells(monkeypatch):
     """The runs of a grid, by folder: none is trained, and a rule's accuracy is made of its seed and its folder."""
     made: dict[Path, tuple] = {}
 
-    def cell(preset, training, run, devices=None):
+    def cell(training, run, devices=None):
         made[run.run] = training
         worse = 0.02 * (training.seed + 1) if "hebb" in training.rule.without else 0.0
         rows = [row("meta-trained", 0.5 + 0.1 * training.seed - worse), row("untrained", 0.4), row("random-init", 0.3)]
@@ -51,10 +52,10 @@ def test_an_ablation_trains_every_variant_with_every_seed_and_pairs_them(cells, 
 
 def test_a_comparison_trains_with_as_many_seeds_as_it_is_to(cells, tmp_path):
     arguments = _compare.Comparison(seeds=3, run=tmp_path)
-    training = _compare.PRESETS["quick"]
-    runs = _compare._meta_train("quick", training, tmp_path / "pes", arguments)
+    training = PRESETS["quick"]
+    runs = _compare._meta_train(training, tmp_path / "pes", arguments)
     assert {folder.name: training.seed for folder, training in cells.items()} == {"seed0": 0, "seed1": 1, "seed2": 2}
-    found = _compare._learned(runs)
+    found = _compare.learned(runs)
     np.testing.assert_allclose(found["accuracy"], 0.6)
     np.testing.assert_allclose([found["above_untrained"], found["above_random_init"]], [0.2, 0.3])
     np.testing.assert_allclose(found["accuracy_interval"], 4.302653 * 0.1 / np.sqrt(3), rtol=1e-5)
