@@ -12,7 +12,6 @@ import pytest
 from metarule.errors import BadInput
 from metarule.launch.__main__ import main
 from metarule.launch.encoders._raw import Raw
-from metarule.launch.records._description import describe
 from metarule.launch.records._metrics import read_metrics
 from metarule.launch.records._rule_file import load_rule_like, read_header
 from metarule.tasks import load
