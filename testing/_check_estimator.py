@@ -59,7 +59,8 @@ def check_estimator(
 
     These are the forms of what its methods return; the same numbers for the same key, compiled or not; other numbers
     for another key, unless nothing is random; `vmap` over keys; a state that can be written and read between two
-    meta-steps; and that losses which are not finite are told by `usable`, and do not reach `grad`.
+    meta-steps; that losses which are not finite are told by `usable`, or do not reach `grad` where only some of them
+    are not; and that it recovers from them within an unroll.
 
     With `gradient`, the true one as a vector in the order of `ravel`, the mean of 400 estimates must agree with it
     within 4.5 standard errors in every parameter: over the windows of whole unrolls, if there are several.
@@ -93,25 +94,47 @@ def check_estimator(
 
 @final
 class _NotFinite(AbstractProblem[Any]):
-    """A problem whose loss is NaN."""
+    """A problem whose loss is NaN in a share of the unrolls."""
 
     problem: AbstractProblem
     horizon: Length
+    share: Float[Array, ""]
 
     def init(self, theta: PyTree, key: PRNGKeyArray) -> Any:
-        return self.problem.init(theta, key)
+        init_key, share_key = jr.split(key)
+        return self.problem.init(theta, init_key), jr.uniform(share_key) < self.share
 
     def step(self, theta: PyTree, state: Any, key: PRNGKeyArray) -> tuple[Any, Float[Array, ""]]:
-        state, loss = self.problem.step(theta, state, key)
-        return state, loss * jnp.nan
+        inner, fails = state
+        inner, loss = self.problem.step(theta, inner, key)
+        return (inner, fails), jnp.where(fails, jnp.nan, loss)
 
 
 def _check_not_finite(subject: Subject, key: PRNGKeyArray) -> None:
     estimator, problem, theta = subject
-    broken, name = _NotFinite(problem=problem, horizon=problem.horizon), type(estimator).__name__
-    state = eqx.filter_jit(estimator.init)(broken, theta, key)
-    estimate, _ = eqx.filter_jit(estimator.estimate)(broken, theta, state, jr.fold_in(key, 1))
-    assert not estimate.usable, f"{name}.estimate must return an Estimate with usable=False where no loss is finite."
+    name, windows = type(estimator).__name__, estimator.windows(problem)
+    init, step = eqx.filter_jit(estimator.init), eqx.filter_jit(estimator.estimate)
+
+    def run(share: float, state: PyTree | None, count: int) -> tuple[list[Estimate], PyTree]:
+        # The share is an array, so that one program serves for all of them.
+        ailing = _NotFinite(problem=problem, horizon=problem.horizon, share=jnp.array(share))
+        state, found = init(ailing, theta, key) if state is None else state, []
+        for index in range(count):
+            estimate, state = step(ailing, theta, state, jr.fold_in(key, index + 1))
+            found.append(estimate)
+        return found, state
+
+    dead, state = run(1.0, None, windows)
+    assert not any(estimate.usable for estimate in dead), (
+        f"{name}.estimate must return an Estimate with usable=False where no loss is finite."
+    )
+    recovered, _ = run(0.0, state, 2 * windows)
+    assert recovered[-1].usable, f"{name}.estimate must be usable again when losses have been finite for an unroll."
+    for estimate in run(0.5, None, max(8, windows))[0]:
+        finite = all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves((estimate.grad, estimate.loss)))
+        assert finite or not estimate.usable, (
+            f"{name}.estimate must leave losses that are not finite out of grad and loss, or say usable=False."
+        )
 
 
 def _check_unbiased(subject: Subject, gradient: Float[Array, " parameter"], key: PRNGKeyArray) -> None:

@@ -150,6 +150,19 @@ def test_a_wrong_form_is_named_at_the_door(estimate, says):
     assert str(refused.value).endswith(".")
 
 
+def unmasked(self, problem, theta, state, key):
+    """Means over two unrolls, in which a NaN of the second is not seen."""
+    one, other = (Honest.estimate(self, problem, theta, state, each)[0] for each in jr.split(key))
+    return replace(one, grad=jax.tree.map(jnp.add, one.grad, other.grad), loss=one.loss + other.loss), state + 1
+
+
+def mourning(self, problem, theta, state, key):
+    """Not usable ever after a loss that is not finite."""
+    estimate, _ = Honest.estimate(self, problem, theta, state, key)
+    state = jnp.where(estimate.usable & (state >= 0), state + 1, -1)
+    return replace(estimate, usable=state >= 0), state
+
+
 def test_windows_are_counted():
     with pytest.raises(BadInput, match="Broken.windows must return a whole number of 1 or more; it returns 0"):
         check_estimator_form(broken(windows=lambda self, problem: 0), PROBLEM, THETA)
@@ -160,6 +173,8 @@ def test_windows_are_counted():
     [
         (changed(lambda e, s: (replace(e, usable=jnp.array(True)), s)), "usable=False where no loss is finite"),
         (stateful, "the same with and without jit"),
+        (unmasked, "leave losses that are not finite out of grad and loss, or say usable=False"),
+        (mourning, "usable again when losses have been finite for an unroll"),
     ],
 )
 def test_a_broken_promise_is_named(estimate, says):
