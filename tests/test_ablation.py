@@ -78,6 +78,20 @@ def test_every_term_has_a_name_of_its_own(kind, full):
     assert sorted(gone, key=str) == sorted(terms, key=str)
 
 
+def test_a_term_put_back_is_the_rule_as_it_was(full):
+    """The first term is left out and added again, as the last one, with the coefficient that it had."""
+    rule, _ = full["lean"]
+    rule = eqx.tree_at(lambda it: it.weight_change.coefficients, rule, replace_fn=lambda c: c.at[0].set(0.3))
+    changes, update = rule.weight_change, update_of(rule)
+    reduced = eqx.tree_at(
+        lambda it: (it.weight_change.terms, it.weight_change.coefficients),
+        rule,
+        (changes.terms[1:], changes.coefficients[1:]),
+    )
+    again = reduced.with_term(changes.terms[0], float(changes.coefficients[0]))
+    assert distance(update_of(reduced), update) > 1e-5 and distance(update_of(again), update) < 1e-6
+
+
 def test_lateral_is_the_lateral_terms(full):
     rule, _ = full["lean"]
     names = [name for name in TERMS if "_lower_" in name or "_upper_" in name]

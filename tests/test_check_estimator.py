@@ -1,13 +1,13 @@
-"""What `metarule.testing.check_estimator` accepts and refuses; and that no key is used twice."""
+"""What `metarule.testing.check_estimator` accepts and refuses."""
 
 import runpy
 from dataclasses import replace
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import numpy as np
 import pytest
 from metarule.errors import BadInput
 from metarule.meta import AbstractProblem, Length, MetaLearner
@@ -139,7 +139,8 @@ def stateful(self, problem, theta, state, key):
         (changed(lambda e, s: (e.grad, s)), r"must return \(Estimate, state\); the first is a dict"),
         (changed(lambda e, s: (replace(e, grad={"pull": jnp.zeros(3), "name": None}), s)), "grad is shaped like theta"),
         (changed(lambda e, s: (replace(e, variance=None), s)), "variance is shaped like theta"),
-        (changed(lambda e, s: (replace(e, loss=jnp.zeros(2)), s)), "loss is a single number|must run under jax.jit"),
+        # By `tree_at`, since the tests' type checker would refuse it sooner than the check that users have.
+        (changed(lambda e, s: (eqx.tree_at(lambda it: it.loss, e, jnp.zeros(2)), s)), "loss is a single number"),
         (changed(lambda e, s: (e, s.astype(float))), "a state shaped like the one that Broken.init returns"),
         (changed(lambda e, s: (e, 1 / 0)), "Broken.estimate must run under jax.jit; it raises ZeroDivisionError"),
     ],
@@ -180,72 +181,3 @@ def test_windows_are_counted():
 def test_a_broken_promise_is_named(estimate, says):
     with pytest.raises(AssertionError, match=says):
         check_estimator(broken(estimate=estimate), PROBLEM, THETA)
-
-
-class Recorder(AbstractProblem):
-    """Writes down every key that it is given."""
-
-    horizon: Length = Length(4)
-
-    def init(self, theta, key):
-        jax.debug.callback(lambda key: USED.append(("init", bytes(np.asarray(key)))), jr.key_data(key))
-        return jnp.zeros(())
-
-    def step(self, theta, state, key):
-        jax.debug.callback(lambda key: USED.append(("step", bytes(np.asarray(key)))), jr.key_data(key))
-        return state + theta.sum(), state + theta.sum()
-
-
-USED = []
-
-
-@pytest.mark.parametrize(
-    "estimator",
-    [
-        BUILT_IN["pes"],
-        AntitheticES(PAIRS, 2, Noise(0.1, common=False)),
-        BUILT_IN["evosax"],
-    ],
-    ids=["pes", "es, apart", "evosax"],
-)
-def test_no_key_is_used_twice(estimator, monkeypatch):
-    """Of all keys: one that is drawn from is drawn from once for each purpose, and has no children.
-
-    Drawing is `jr.normal`, `init` and `step`; children are made by `fold_in` and `split`.
-    """
-    drawn, parents = [], set()
-    normal, fold_in, split = jr.normal, jr.fold_in, jr.split
-
-    def note(where):
-        return lambda key: where.append(bytes(np.asarray(key)))
-
-    def watched_normal(key, *args, **kwargs):
-        jax.debug.callback(note(drawn), jr.key_data(key))
-        return normal(key, *args, **kwargs)
-
-    def watched_fold_in(key, data):
-        jax.debug.callback(lambda key: parents.add(bytes(np.asarray(key))), jr.key_data(key))
-        return fold_in(key, data)
-
-    def watched_split(key, *args):
-        jax.debug.callback(lambda key: parents.add(bytes(np.asarray(key))), jr.key_data(key))
-        return split(key, *args)
-
-    monkeypatch.setattr(jr, "normal", watched_normal)
-    monkeypatch.setattr(jr, "fold_in", watched_fold_in)
-    monkeypatch.setattr(jr, "split", watched_split)
-    USED.clear()
-    problem, theta = Recorder(), jnp.array([0.1, 0.2])
-    state = estimator.init(problem, theta, fold_in(jr.key(0), 0))
-    for index in range(2):
-        _, state = estimator.estimate(problem, theta, state, fold_in(jr.key(0), index + 1))
-    jax.effects_barrier()
-    given = {key for _, key in USED}
-    by_purpose = [
-        {key for kind, key in USED if kind == "init"},
-        {key for kind, key in USED if kind == "step"},
-        set(drawn),
-    ]
-    assert by_purpose[0] and by_purpose[1]
-    assert sum(map(len, by_purpose)) == len(set.union(*by_purpose)), "a key serves two purposes"
-    assert not (given | set(drawn)) & parents, "a key that is drawn from has children"

@@ -56,8 +56,8 @@ def test_gpes_lies_between_pes_and_nres():
     )
 
 
-def test_twins_share_their_luck():
-    """Noise in the loss that theta has no part in cancels between twins, unless they are told to draw apart."""
+def test_antithetic_pairs_share_their_draws():
+    """Noise in the loss that theta has no part in cancels within a pair, unless its members are told to draw apart."""
 
     class Noisy(AbstractProblem):
         size: jax.Array

@@ -41,9 +41,7 @@ class Lean(AbstractRecipe):
     """Initial decay of a moving average that takes the place of the updates, and is learned; 0 for none."""
 
     def build(self, key: PRNGKeyArray) -> AbstractRule:
-        sizes = {name: getattr(self, name) for name in ("hidden", "signal", "readout", "width", "step_size")}
-        _check({**sizes, "momentum": self.momentum})
-        return _make(rules.lean, sizes, (self.without, self.momentum), key)
+        return _build(rules.lean, self, key)
 
 
 @final
@@ -71,10 +69,7 @@ class Released(AbstractRecipe):
     """Initial decay of a moving average that takes the place of the updates, and is learned; 0 for none."""
 
     def build(self, key: PRNGKeyArray) -> AbstractRule:
-        sizes = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        _check(sizes)
-        without, momentum = sizes.pop("without"), sizes.pop("momentum")
-        return _make(rules.released, sizes, (without, momentum), key)
+        return _build(rules.released, self, key)
 
 
 @final
@@ -106,9 +101,14 @@ def as_recipe(rule: AbstractRule | AbstractRecipe) -> AbstractRecipe:
     return ExistingRule(rule) if isinstance(rule, AbstractRule) else rule
 
 
+def _own_object(recipe: AbstractRecipe) -> AbstractRule | AbstractRecipe:
+    """What `as_recipe` was given: the object whose class and fields a file names."""
+    return recipe.rule if isinstance(recipe, ExistingRule) else recipe
+
+
 def configuration_of(recipe: AbstractRecipe) -> dict[str, Any]:
     """What a rule file holds to make a rule of the same structure: the recipe's or rule's name and plain fields."""
-    made = recipe.rule if isinstance(recipe, ExistingRule) else recipe
+    made = _own_object(recipe)
     names: dict[type, str] = {kind: name for name, kind in ARCHITECTURES.items()}
     name = names.get(type(made)) or class_name(type(made))
     plain = describe(fields_as_options(made))
@@ -128,8 +128,7 @@ def build(
         found = configuration_of(own_recipe)["architecture"]
         if found != name:
             raise BadInput(f"This rule file holds a rule {name!r}, not {found!r}: name its own class, or leave it out.")
-        made = own_recipe.rule if isinstance(own_recipe, ExistingRule) else own_recipe
-        fitting = as_recipe(with_description(made, configuration))
+        fitting = as_recipe(with_description(_own_object(own_recipe), configuration))
         return fitting.build(jr.key(0) if key is None else key)
     if isinstance(name, str) and ":" in name:
         raise BadInput(
@@ -150,6 +149,12 @@ def build(
 def without_weak_types(rule: AbstractRule) -> AbstractRule:
     """The same rule with arrays as a file gives them: a program for weakly typed ones would be compiled beside it."""
     return jax.tree.map(lambda leaf: jnp.array(leaf, leaf.dtype) if eqx.is_array(leaf) else leaf, rule)
+
+
+def _build(rule: Callable[..., LearnedRule], recipe: "Lean | Released", key: PRNGKeyArray) -> AbstractRule:
+    sizes = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
+    _check(sizes)
+    return _make(rule, sizes, (sizes.pop("without"), sizes.pop("momentum")), key)
 
 
 @eqx.filter_jit  # One program, which the next command finds compiled, instead of a hundred small ones.

@@ -25,11 +25,6 @@ class States(eqx.Module):
     def last(self) -> Float[Array, "unit batch channel"]:
         return self.array if self.axis == -1 else self.array.T
 
-    @property
-    def unit_axis(self) -> int:
-        """The axis of the units."""
-        return -1 if self.axis == 0 else 0
-
     @classmethod
     def join(cls, parts: Sequence["States"], axis: int) -> "States":
         """The channels of all parts, in one order."""
