@@ -11,7 +11,6 @@ from ...tasks import (
     Blur,
     Contrast,
     DataSet,
-    embedded,
     ImageTasks,
     join,
     load,
@@ -22,6 +21,7 @@ from ...tasks import (
     topics,
     VectorTasks,
 )
+from ..caches._embedded import cached_embedded
 from ._names import choose
 from ._networks import network
 from ._training import Training
@@ -80,7 +80,7 @@ class _Sources:
     def __init__(self, training: Training, data_dir: Path | None):
         self._training = training
         self._augmentation = choose(training.augmentation, AUGMENTATIONS, "augmentation")
-        drawn = embedded(training.side)
+        drawn = cached_embedded(training.side)
         images = dict(zip(EMBEDDED, drawn.training))
         names = [each for name in training.sources for each in (EMBEDDED if name == "embedded" else (name,))]
 
