@@ -47,9 +47,13 @@ def there(folder, monkeypatch):
     ],
     ids=["rule", "term", "tasks", "objective", "estimator"],
 )  # fmt: skip
-def test_it_is_meta_trained(options, place, name, folder, request):
+def test_it_is_meta_trained(options, place, name, folder, request, capsys):
     run = request.node.callspec.id
     assert main(["train", *SIZES.split(), *options.split(), "--run", run]) == 0
+    # The command that is proposed next must work as it stands, so it names the class of the user's own rule.
+    rule = next(word for word in options.split() if word.startswith("own_"))
+    next_command = f"metarule evaluate {run} --rule-class {rule}"
+    assert next_command in capsys.readouterr().out.replace("\n", " ")
     losses = [line["meta_loss"] for line in read_metrics(f"{run}/metrics.jsonl")]
     assert len(losses) == 20 and all(isinstance(loss, float) for loss in losses)
     described = json.loads((folder / run / "configuration.json").read_text())

@@ -10,6 +10,7 @@ from ..hosts._distributed import DistributedOptions
 from ..hosts._processes import Processes
 from ..hosts._watchdog import Watchdog
 from ..options._command_line import parse_training
+from ..options._recipes import configuration_of
 from ..options._training import RunOptions
 from ._meta_run import meta_run
 
@@ -37,5 +38,7 @@ def train(
         return 0
     print_table(finished.rows, f"Accuracy with {training.labels} labels per class", json_file=run.json)
     rule, seconds = finished.folder.rule, round(finished.seconds)
-    print(f"The rule is {rule}, meta-trained in {seconds} s; try `metarule evaluate {path}`.")
+    name = configuration_of(training.rule)["architecture"]
+    own = f" --rule-class {name}" if ":" in name else ""  # A rule file never has the user's code imported.
+    print(f"The rule is {rule}, meta-trained in {seconds} s; try `metarule evaluate {path}{own}`.")
     return 0
