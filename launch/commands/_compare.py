@@ -70,7 +70,7 @@ def main(arguments: list[str]) -> int:
         window=training.window if comparison.window is None else Length(comparison.window),
     )
     trainings = {name: with_estimator(training, name) for name in comparison.estimators}
-    theta = first_rule(training, jr.fold_in(jr.key(training.seed), 0))
+    theta = first_rule(training, training.rule.build(jr.fold_in(jr.key(training.seed), 0)))
     if comparison.at is not None:
         theta = load_rule_like(locate_rule(comparison.at), theta)
     problem = problems_of(training, comparison.data_dir)[0][0]

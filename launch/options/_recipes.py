@@ -80,7 +80,7 @@ class ExistingRule(AbstractRecipe):
     rule: AbstractRule[Any]
 
     def build(self, key: PRNGKeyArray) -> AbstractRule:
-        return self.rule
+        return _without_weak_types(self.rule)
 
 
 ARCHITECTURES: dict[str, type[AbstractRecipe]] = {"lean": Lean, "released": Released}
@@ -143,12 +143,12 @@ def build(
         odd = sorted(set(fields) - known)[0]
         raise BadInput(f"This rule file's field {odd!r} is unknown to this version's {name} rule; it knows {known}.")
     fields["without"] = tuple(fields.get("without", ()))
-    return without_weak_types(ARCHITECTURES[name](**fields).build(jr.key(0) if key is None else key))
+    return ARCHITECTURES[name](**fields).build(jr.key(0) if key is None else key)
 
 
-def without_weak_types(rule: AbstractRule) -> AbstractRule:
+def _without_weak_types(rule: AbstractRule) -> AbstractRule:
     """The same rule with arrays as a file gives them: a program for weakly typed ones would be compiled beside it."""
-    return jax.tree.map(lambda leaf: jnp.array(leaf, leaf.dtype) if eqx.is_array(leaf) else leaf, rule)
+    return jax.tree.map(lambda leaf: jnp.array(leaf, leaf.dtype) if getattr(leaf, "weak_type", False) else leaf, rule)
 
 
 def _build(rule: Callable[..., LearnedRule], recipe: "Lean | Released", key: PRNGKeyArray) -> AbstractRule:
@@ -163,7 +163,7 @@ def _make(
 ) -> AbstractRule:
     without, momentum = parts
     made: AbstractRule = rule(key=key, **sizes)
-    return leave_out(Momentum.create(made, momentum) if momentum else made, without)
+    return _without_weak_types(leave_out(Momentum.create(made, momentum) if momentum else made, without))
 
 
 def _check(sizes: dict[str, Any]) -> None:

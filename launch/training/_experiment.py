@@ -17,7 +17,7 @@ from ..evaluation._data import load_all
 from ..evaluation._protocol import Protocol
 from ..options._networks import network
 from ..options._problems import problems_of
-from ..options._recipes import configuration_of, without_weak_types
+from ..options._recipes import configuration_of
 from ..options._training import Training
 from ..records._description import describe, is_own
 from ..records._rule_file import load_rule_like, locate_rule
@@ -72,12 +72,13 @@ class Experiment:
         Raises `BadInput` for what can't be.
         """
         key = jr.key(training.seed)
-        rule = first_rule(training, jr.fold_in(key, 0))
+        untrained = training.rule.build(jr.fold_in(key, 0))
+        rule = first_rule(training, untrained)
         problems, validation = problems_of(training, data_dir)
         _check_own(training, rule, problems[0])
         return Experiment(
             rule=rule,
-            untrained=without_weak_types(training.rule.build(jr.fold_in(key, 0))),
+            untrained=untrained,
             learner=MetaLearner(problems, training.estimator, optimiser_of(training), training.averaging),
             validation=validation,
             validation_steps=min(training.horizon.maximum, math.ceil(training.evaluation_steps / training.updates)),
@@ -105,10 +106,9 @@ def _check_own(training: Training, rule: AbstractRule, problem: InnerLoop) -> No
         check_estimator_form(training.estimator, problem, rule)
 
 
-def first_rule(training: Training, key: PRNGKeyArray) -> AbstractRule:
+def first_rule(training: Training, untrained: AbstractRule) -> AbstractRule:
     """The rule that meta-training begins with. Raises `BadInput` for a file that holds one of another architecture."""
-    fresh = training.rule.build(key)
-    return fresh if training.start is None else load_rule_like(locate_rule(training.start), fresh)
+    return untrained if training.start is None else load_rule_like(locate_rule(training.start), untrained)
 
 
 def protocol_of(training: Training) -> Protocol:
