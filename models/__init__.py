@@ -3,6 +3,9 @@
 from ._architecture import AbstractArchitecture as AbstractArchitecture, MultiLayerPerceptron as MultiLayerPerceptron
 from ._frozen import freeze as freeze
 from ._layer import Connection as Connection, Layer as Layer
+from ._memory import Memory as Memory
 from ._model import Model as Model, Trace as Trace
+from ._principal import principal_axes as principal_axes, PrincipalComponents as PrincipalComponents
 from ._synapse import Activity as Activity, Synapse as Synapse
+from ._views import Views as Views
 from ._wire import AbstractWire as AbstractWire, Flatten as Flatten, Straight as Straight

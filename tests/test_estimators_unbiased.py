@@ -71,7 +71,7 @@ def compiled(estimator):
 
 
 def episodes(estimator, problem, count, stagger=False):
-    """Estimates over `count` times as many meta-steps as an episode has windows, a first lot left out."""
+    """Estimates over `count` times as many meta-steps as an episode has windows, the first ones left out."""
     windows = 1 if isinstance(estimator, FullES | FullBackprop) else WINDOWS
     # Being out of step is in the state alone.
     beginner = eqx.tree_at(lambda e: e.population, estimator, replace(estimator.population, stagger=stagger))

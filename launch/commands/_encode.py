@@ -27,6 +27,8 @@ def encode(
     network: str | None = None,
     activation: str | None = None,
     batch_size: int | None = None,
+    skip: int | None = None,
+    memory: int | None = None,
     seed: int = 0,
     rule_class: str | None = None,
     data_dir: Path | None = None,
@@ -47,6 +49,9 @@ def encode(
             rule's own.
         activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
         batch_size: examples in a batch; by default the rule's own.
+        skip: principal components of the inputs beside the base model's features, 0 for none; by default the rule's own
+            number.
+        memory: examples to store, of which the nearest ones are recalled, 0 for none; by default the rule's own number.
         seed: seed of the base model's initialisation, the order of its inputs, and the batches.
         rule_class: MODULE:CLASS of your own, if the rule file holds a rule of that class: a file never imports code.
         data_dir: folder with data sets; by default the environment variable METARULE_DATA.
@@ -69,6 +74,8 @@ def encode(
         TrainedRule.of(path, network, activation, like),
         steps=steps,
         batch_size=batch_size,
+        skip=skip,
+        memory=memory,
         standardise=False,  # `load_inputs` has scaled the inputs.
         random_state=seed,
     ).fit(parts[0].x)

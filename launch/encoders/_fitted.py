@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ...models import AbstractArchitecture, Model
+from ...models import AbstractArchitecture, freeze, Model, Views
 from ...rules import AbstractRule, fit
 from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features, sample_size, Statistics
 
@@ -16,6 +16,8 @@ class Fitted(AbstractEncoder):
 
     A seed decides the base model's initial weights, the batches and, if `permuted`, the order of the inputs: the rule
     was meta-trained on inputs in any order, and is to gain nothing from the one that they happen to have.
+
+    With a skip path or a memory the features are `Views`, and statistics are always frozen.
     """
 
     rule: AbstractRule
@@ -24,6 +26,10 @@ class Fitted(AbstractEncoder):
     batch_size: int = eqx.field(static=True, default=32)
     statistics: Statistics = eqx.field(static=True, default="batch")
     permuted: bool = eqx.field(static=True, default=True)
+    skip: int = eqx.field(static=True, default=0)
+    """Principal components of the inputs beside the base model's features."""
+    memory: int = eqx.field(static=True, default=0)
+    """Stored examples, of which the nearest ones are recalled beside the base model's features."""
 
     def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         order_key, model_key, batch_key = jr.split(key, 3)
@@ -32,11 +38,23 @@ class Fitted(AbstractEncoder):
         rule, model = _Reordered(self.rule, order), self.architecture((inputs,), model_key)
         carried = model, rule.init(model)
         model, _ = fit(rule, carried, problem.train, self.steps, batch_size=self.batch_size, key=batch_key)
-        return problem.features(model, self.statistics, order)
+        if not self._has_views:
+            return problem.features(model, self.statistics, order)
+        x = problem.sample()
+        model = freeze(model, x[:, order])
+        features = lambda rows: model(rows[:, order])[0]
+        views = Views.of(x, features(x), skip=self.skip, memory=self.memory)
+        support, query = (views(rows, features(rows)) for rows in (problem.support, problem.query))
+        return support, query
 
     def account(self, train: int) -> EncoderCost:
-        for_statistics = sample_size(train) if self.statistics == "frozen" else 0
-        return EncoderCost(int(self.steps), train if int(self.steps) else for_statistics, self.statistics)
+        statistics = "frozen" if self._has_views else self.statistics
+        for_statistics = sample_size(train) if statistics == "frozen" else 0
+        return EncoderCost(int(self.steps), train if int(self.steps) else for_statistics, statistics)
+
+    @property
+    def _has_views(self) -> bool:
+        return self.skip > 0 or self.memory > 0
 
 
 @final

@@ -36,6 +36,10 @@ class TrainedRule:
     activation: str
     steps: int
     batch_size: int
+    skip: int = 0
+    """Principal components of the inputs beside the base model's features."""
+    memory: int = 0
+    """Stored examples, of which the nearest ones are recalled beside the base model's features."""
     path: Path | None = None
     """The file that the rule comes from; None for a rule that was given as an object."""
     like: AbstractRecipe | None = None
@@ -66,9 +70,19 @@ class TrainedRule:
             nonlinearity,
             int(record["evaluation_steps"]),
             int(record["batch_size"]),
+            int(record.get("skip", 0)),
+            int(record.get("memory", 0)),
             path,
             own,
         )
+
+    def with_views(self, skip: int | None, memory: int | None) -> "TrainedRule":
+        """The same rule with another skip path or memory, where one is given. Raises `BadInput` for a negative size."""
+        chosen = {name: size for name, size in (("skip", skip), ("memory", memory)) if size is not None}
+        for name, size in chosen.items():
+            if size < 0:
+                raise BadInput(f"{name} must be 0 or more; got {size}.")
+        return dataclasses.replace(self, **chosen)
 
     @property
     def folder(self) -> Path:

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any, final
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.utils import check_random_state, Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...errors import BadInput
-from ...models import freeze
+from ...models import freeze, Views
 from ...tasks import Scaling
 from ..options._networks import ACTIVATIONS
 from ._encoder import evenly_spaced
@@ -32,9 +33,11 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     Bytes (columns of `uint8`, such as images) are scaled to [0, 1]; other columns are standardised by the mean and
     deviation of the data that it is fitted to, and constant ones become zero. After `steps` batches of random examples
     the statistics of batch normalisation are frozen, by 5,000 to 10,000 examples where there are that many: from
-    then on a row's features depend on that row alone.
+    then on a row's features depend on that row alone. Beside them stand the inputs' principal components (the skip
+    path) and what the nearest stored examples have in common (the memory), each with the same total variance.
 
-    What was learned is plain NumPy: `coefs_` and `intercepts_`, the weights [pre, post] and biases of every layer.
+    What was learned is plain NumPy: `coefs_` and `intercepts_`, the weights [pre, post] and biases of every layer, and
+    `views_`, what stands beside the features of the last one.
 
     Args:
         rule: name of a rule that comes with Metarule, or path of a rule file or of the folder of a finished run.
@@ -42,6 +45,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
         steps: batches that the rule sees, 0 or more; by default as many as it was meta-trained for.
         batch_size: examples in a batch, 2 or more; by default the rule's own.
+        skip: principal components of the inputs, 0 for none; by default the rule's own number.
+        memory: examples to store, 0 for none; by default the rule's own number.
         standardise: whether columns are standardised (bytes never are).
         random_state: decides the base model's start, the order of its inputs, and the batches.
     """
@@ -51,6 +56,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     activation: str | None
     steps: int | None
     batch_size: int | None
+    skip: int | None
+    memory: int | None
     standardise: bool
     random_state: int | np.random.RandomState | None
 
@@ -63,6 +70,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         activation=None,
         steps=None,
         batch_size=None,
+        skip=None,
+        memory=None,
         standardise=True,
         random_state=None,
     ):
@@ -71,6 +80,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.activation = activation
         self.steps = steps
         self.batch_size = batch_size
+        self.skip = skip
+        self.memory = memory
         self.standardise = standardise
         self.random_state = random_state
 
@@ -81,7 +92,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         model's weights end up not finite.
         """
         X = validate_data(self, X)
-        use = TrainedRule.of(self.rule, self.network, self.activation)
+        use = TrainedRule.of(self.rule, self.network, self.activation).with_views(self.skip, self.memory)
         steps = use.steps if self.steps is None else self.steps
         batch_size = use.batch_size if self.batch_size is None else self.batch_size
         if steps < 0 or batch_size < 2:
@@ -92,7 +103,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         for _ in range(steps):  # From the host: data may be larger than a device, and their number compiles nothing.
             rows = random.randint(len(X), size=batch_size)
             carried = _step(use.rule, carried, scaling(X[rows])[:, order])
-        model = _freeze(carried[0], jnp.asarray(scaling(evenly_spaced(X))[:, order]))
+        sample = scaling(evenly_spaced(X))
+        model = _freeze(carried[0], jnp.asarray(sample[:, order]))
         synapses = model.synapses
         first = np.empty_like(synapses[0].w)
         first[order] = synapses[0].w  # As the examples have their columns.
@@ -101,6 +113,9 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         if not all(np.isfinite(numbers).all() for numbers in (*self.coefs_, *self.intercepts_)):
             raise BadInput(f"The base model's weights are not finite after {steps} steps: take fewer of them.")
         self.scaling_, self.activation_ = scaling, use.activation
+        features = _features(self.coefs_, self.intercepts_, self.activation_, sample)
+        views = _views(sample, features, use.skip, use.memory) if use.skip or use.memory else None
+        self.views_ = jax.tree.map(np.asarray, views)
         return self
 
     def transform(self, X: Any) -> Float32[np.ndarray, "example feature"]:
@@ -113,12 +128,13 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             x = np.zeros((_ROWS, X.shape[1]), np.float32)
             x[: len(part)] = self.scaling_(part)
             made = _features(self.coefs_, self.intercepts_, self.activation_, x)
+            made = made if self.views_ is None else _look(self.views_, x, made)
             features[start : start + _ROWS] = np.asarray(made)[: len(part)]
         return features
 
     @property
     def _n_features_out(self) -> int:
-        return len(self.intercepts_[-1])
+        return len(self.intercepts_[-1]) if self.views_ is None else self.views_.size
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()  # Scikit-learn's way to declare that what comes out is float32.
@@ -141,6 +157,16 @@ def _step(rule, carried, x):
 
 
 _freeze = eqx.filter_jit(freeze)
+
+
+@eqx.filter_jit
+def _views(x, features, skip, memory):
+    return Views.of(x, features, skip=skip, memory=memory)
+
+
+@eqx.filter_jit
+def _look(views, x, features):
+    return views(x, features)
 
 
 @eqx.filter_jit

@@ -59,6 +59,11 @@ class Evaluation:
     """relu, leaky-relu, swish, tanh or step; by default the rule's own."""
     batch_size: int | None = None
     """Unlabelled examples in an inner step; by default the rule's own."""
+    skip: int | None = None
+    """Principal components of the inputs beside a rule's features, 0 for none; by default the rule's own number."""
+    memory: int | None = None
+    """Examples to store, of which the nearest ones are recalled beside a rule's features, 0 for none; by default the
+    rule's own number."""
     queries: int = 1000
     """Test examples to score on, for each seed."""
     unlabelled: int | None = None
@@ -83,8 +88,11 @@ class Evaluation:
 
     def protocol(self, trained: TrainedRule) -> Protocol:
         """How a rule's features are scored, with the rule's own base model unless another one is named."""
+        trained = trained.with_views(self.skip, self.memory)
         return Protocol(
             trained.architecture,
+            skip=trained.skip,
+            memory=trained.memory,
             labels=self.labels,
             seeds=self._at_most(0),
             queries=self._at_most(1),

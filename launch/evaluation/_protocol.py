@@ -44,7 +44,8 @@ class Protocol:
     A seed decides the labelled examples, the test examples, and everything that an encoder draws. `unlabelled` is how
     many of the train examples are given without labels, the same ones for every seed; by default all. `statistics`
     names the examples whose mean and variance batch normalisation uses when features are computed: the labelled and
-    test examples together (`batch`), or unlabelled train examples (`frozen`).
+    test examples together (`batch`), or unlabelled train examples (`frozen`). `skip` and `memory` are the sizes of what
+    stands beside a base model's features, its `Views`.
     """
 
     architecture: AbstractArchitecture
@@ -54,12 +55,22 @@ class Protocol:
     queries: int = 1000
     batch_size: int = 32
     statistics: Statistics = "batch"
+    skip: int = 0
+    memory: int = 0
     unlabelled: int | None = None
     readouts: tuple[tuple[str, Readout], ...] = tuple(READOUTS.items())
 
     def fitted(self, rule: AbstractRule, steps: int) -> Fitted:
         """The base model after so many steps of a rule."""
-        return Fitted(rule, self.architecture, jnp.asarray(steps), self.batch_size, self.statistics)
+        return Fitted(
+            rule,
+            self.architecture,
+            jnp.asarray(steps),
+            self.batch_size,
+            self.statistics,
+            skip=self.skip,
+            memory=self.memory,
+        )
 
     def rows(
         self,

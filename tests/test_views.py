@@ -1,0 +1,94 @@
+"""What stands beside a base model's features: principal components and a memory, against NumPy and scikit-learn."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from metarule.models import Memory, PrincipalComponents, Views
+from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
+
+
+GENERATOR = np.random.default_rng(0)
+SPREAD = GENERATOR.normal(size=(90, 6)) * [5, 3, 2, 1, 0.5, 0.2]
+X = jnp.asarray(SPREAD @ np.linalg.qr(GENERATOR.normal(size=(6, 6)))[0] + 3, jnp.float32)
+FEATURES = jnp.tanh(X @ GENERATOR.normal(size=(6, 4)).astype(np.float32) / 5)
+
+
+def test_half_whitened_components_are_those_of_scikit_learn_over_the_root_of_their_deviation():
+    found = np.asarray(PrincipalComponents.half_whitened(X, 4)(X))
+    expected = PCA(4).fit_transform(X)
+    expected /= np.sqrt(expected.std(0))
+    expected /= np.sqrt(expected.var(0).sum())
+    signs = np.sign((found * expected).sum(0))
+    np.testing.assert_allclose(found * signs, expected, atol=2e-4)
+    np.testing.assert_allclose(found.var(0).sum(), 1, rtol=1e-4)
+
+
+def test_axes_without_variance_are_silent():
+    flat = jnp.concatenate([X[:, :2], X[:, :2], jnp.ones((90, 3))], 1)
+    components = np.asarray(PrincipalComponents.half_whitened(flat, 7)(flat + 1e-3))
+    assert np.isfinite(components).all() and (np.abs(components[:, 2:]) < 1e-6).all()
+    nothing = PrincipalComponents.half_whitened(jnp.ones((20, 3)), 2)
+    np.testing.assert_array_equal(nothing(jnp.ones((5, 3))), 0)
+
+
+def test_a_memory_smooths_over_its_graph_and_recalls_the_mean_of_the_nearest():
+    neighbours, steps = 4, 3
+    memory = Memory.smoothed(X, neighbours, steps)
+    search = NearestNeighbors(n_neighbors=neighbours + 1).fit(X)
+    graph = search.kneighbors(X, return_distance=False)[:, 1:]
+    values = np.asarray(X, float)
+    for _ in range(steps):
+        values = (values + values[graph].mean(1)) / 2
+    np.testing.assert_allclose(memory.values, values, rtol=1e-4, atol=1e-4)
+    new = X[:7] + 0.1
+    expected = values[search.kneighbors(new, neighbours, return_distance=False)].mean(1)
+    np.testing.assert_allclose(memory(new), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_smoothing_keeps_what_tells_clusters_apart_and_little_else():
+    classes = np.arange(90) % 3
+    x = GENERATOR.normal(size=(90, 6)) + 8 * np.eye(3, 6)[classes]
+    values = np.asarray(Memory.smoothed(jnp.asarray(x, jnp.float32)).values)
+    means = np.stack([values[classes == each].mean(0) for each in range(3)])
+    within = (values - means[classes]).var(0).sum()
+    assert within < 0.02 * means.var(0).sum() and within < 0.1 * x[:, 3:].var(0).sum()
+
+
+def test_of_few_examples_few_neighbours_are_asked():
+    assert Memory.smoothed(X[:3]).neighbours == 2 and Memory.smoothed(X).neighbours == 3
+    assert Memory.smoothed(jnp.asarray(GENERATOR.normal(size=(500, 2)), jnp.float32)).neighbours == 10
+
+
+@pytest.mark.parametrize("skip, memory", [(3, 40), (3, 0), (0, 40), (0, 0)])
+def test_parts_stand_side_by_side_with_their_shares_of_the_variance(skip, memory):
+    views = Views.of(X, FEATURES, skip=skip, memory=memory)
+    found = np.asarray(views(X, FEATURES))
+    assert found.shape == (90, views.size) and np.isfinite(found).all()
+    own, skipped, recalled = np.split(found, [4, 4 + skip], 1)
+    np.testing.assert_allclose(own, (FEATURES - FEATURES.mean(0)) / FEATURES.std(0) / 2, atol=1e-4)  # Of 4 units.
+    assert skipped.shape[1] == skip and (recalled.shape[1] > 0) == (memory > 0)
+    if skip:
+        np.testing.assert_allclose(skipped.var(0).sum(), 1, rtol=1e-3)
+    if memory:  # By the examples that are stored, a part of all.
+        np.testing.assert_allclose(recalled.var(0).sum(), 1 + (skip > 0), rtol=0.25)
+
+
+def test_an_example_s_views_depend_on_it_alone_and_bear_a_unit_that_never_changes():
+    features = jnp.concatenate([FEATURES, jnp.zeros((90, 1))], 1)
+    views = eqx.filter_jit(Views.of)(X, features, skip=3, memory=40)
+    together = np.asarray(views(X, features))
+    alone = np.concatenate([np.asarray(views(X[i : i + 1], features[i : i + 1])) for i in range(5)])
+    np.testing.assert_allclose(together[:5], alone, atol=1e-5)
+    assert (together[:, 4] == 0).all()
+    far = np.asarray(views(1e6 * X[:2], features[:2]))
+    assert np.isfinite(far).all()
+
+
+def test_they_are_made_alike_under_vmap():
+    pairs = jnp.stack([X, X[::-1]]), jnp.stack([FEATURES, FEATURES[::-1]])
+    made = jax.vmap(lambda x, f: Views.of(x, f, skip=2, memory=90)(x, f))(*pairs)
+    single = Views.of(pairs[0][1], pairs[1][1], skip=2, memory=90)(pairs[0][1], pairs[1][1])
+    np.testing.assert_allclose(np.abs(made[1]), np.abs(single), atol=1e-3)
