@@ -15,13 +15,13 @@ from ._from_arrays import from_arrays
 _MOST_CATEGORIES = 100  # A column with more different values is likely an identifier or free text.
 
 
-def read_table(path: Path, label: str) -> DataSet:
+def read_table(path: Path, label: str, held_out: float = 0.2) -> DataSet:
     """Reads a data set from a table: .csv or .csv.gz (UTF-8, with a header line), or .parquet.
 
     `label` names the label column. Numeric columns are features; other columns are one-hot encoded; all are
-    standardised by the train split's mean and deviation. A fifth of each class is held out for test by a fixed seed.
-    Raises `BadInput` for a missing label column, missing values, a constant column, and a categorical column with more
-    than 100 different values.
+    standardised by the train split's mean and deviation. The share `held_out` of each class is for test, by a fixed
+    seed. Raises `BadInput` for a missing label column, missing values, a constant column, and a categorical column with
+    more than 100 different values.
     """
     columns = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     if label not in columns:
@@ -33,7 +33,7 @@ def read_table(path: Path, label: str) -> DataSet:
     if not columns:
         raise BadInput(f"{path} has no column besides {label!r}; give at least one feature.")
     features = np.concatenate([_encode(path, name, values) for name, values in columns.items()], axis=1)
-    return from_arrays(str(path), (features, labels))
+    return from_arrays(str(path), (features, labels), held_out=held_out)
 
 
 def _encode(path: Path, name: str, values: np.ndarray) -> Float64[np.ndarray, "row feature"]:
