@@ -1,5 +1,10 @@
 """Which data sets serve for what, once and for all: training, development, and the held-out test."""
 
+from pathlib import Path
+
+from ._load import Known, known
+
+
 TRAINING = (
     *("embedded", "topics", "omniglot14", "tiny_imagenet_rest14"),
     *("sst2", "mr_polarity"),
@@ -28,3 +33,9 @@ HELD_OUT = (
 """Data sets that are scored once, when everything has been chosen."""
 
 SUITES = {"development": DEVELOPMENT, "held-out": HELD_OUT}
+
+
+def suite_data_sets(suite: str, data_dir: str | Path | None = None) -> tuple[Known, ...]:
+    """The data sets of a suite in its order, `development` or `held-out`: which are present, and where files belong."""
+    lines = {line.name: line for line in known(data_dir)}
+    return tuple(lines[name] for name in SUITES[suite])
