@@ -25,8 +25,8 @@ def table(accuracies, encoders):
 
 
 def test_standings_by_hand():
-    # Two seeds. Differences of rule from raw: +2 and +2 points on t0; -1 and -3 on t1, which is -2 with a standard error
-    # of 1; +0.5 and -2 on t2, which is -0.75 with a standard error of 1.25.
+    # Two seeds. Differences of rule from raw: +2 and +2 points on t0; -1 and -3 on t1, which is -2 with a standard
+    # error of 1; +0.5 and -2 on t2, which is -0.75 with a standard error of 1.25.
     rows = table(
         [
             [[0.50, 0.60], [0.52, 0.62], [0.10, 0.10]],
