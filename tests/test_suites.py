@@ -13,6 +13,8 @@ import pytest
 from metarule.tasks import DataSet, embedded, known, load, SUITES, topics, TRAINING
 from metarule.tasks.catalogue._load import _find
 from metarule.tasks.catalogue._sources import SOURCES
+from metarule.tasks.made_up._handwriting import handwriting
+from metarule.tasks.made_up._mixtures import manifolds, mixtures
 
 
 DATA = os.environ.get("METARULE_DATA")
@@ -47,27 +49,39 @@ def test_a_file_serves_two_parts_only_with_classes_of_its_own():
 
 def test_made_up_data_of_development_are_not_those_of_training():
     letters = {name for source in embedded(14).training for name in source.class_names}
-    written = [load(name) for name in ("handwriting10", "handwriting20")]
-    assert letters.isdisjoint(written[0].class_names + written[1].class_names)
-    assert set(written[0].class_names).isdisjoint(written[1].class_names)
+    # With other numbers of examples, which say nothing of the characters.
+    chosen = written("handwriting10"), written("handwriting20")
+    first, second = (handwriting(14, characters, 5, 0).class_names for characters in chosen)
+    assert letters.isdisjoint(first + second) and set(first).isdisjoint(second)
     texts = load("topics20")
     assert set(texts.class_names).isdisjoint(topics(256, 160, seed=0).class_names)
     assert set(texts.class_names).isdisjoint(topics(256, 40, seed=1).class_names)
 
 
-@pytest.mark.parametrize("name, shape", [("handwriting10", (14, 14)), ("mixtures", (72,)), ("manifolds", (30,))])
-def test_made_up_data_have_a_signal_beyond_lines(name, shape):
-    """All labels given, neighbours of curved or many clusters know more than a line, and far more than chance."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.neighbors import KNeighborsClassifier
+def written(name):
+    """The characters of a known data set of handwriting."""
+    return _find(name)[0].make.args[1]
 
-    data = load(name)
-    assert data.train_x.shape[1:] == shape and len(data.train_y) == 4 * len(data.test_y)
-    assert (load(name).train_x == data.train_x).all()
+
+MADE = {
+    "handwriting": (lambda: handwriting(14, range(4), 150, 0), (14, 14)),
+    "mixtures": (lambda: mixtures(2), (72,)),
+    "manifolds": (lambda: manifolds(3), (30,)),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_classes_of_made_up_data_are_no_round_clusters(name):
+    """Neighbours tell the classes apart where their means do not."""
+    from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+
+    make, shape = MADE[name]
+    data = make()
+    assert data.train_x.shape[1:] == shape and len(data.train_y) == pytest.approx(4 * len(data.test_y), rel=0.01)
+    assert (make().train_x == data.train_x).all()
     train, test = (data.train_inputs(), data.train_y), (data.test_inputs(), data.test_y)
-    near = KNeighborsClassifier(5).fit(*train).score(*test)
-    line = LogisticRegression(max_iter=200).fit(*train).score(*test)
-    assert near > line + 0.02 and line > 2 / data.classes
+    near, mean = (each.fit(*train).score(*test) for each in (KNeighborsClassifier(5), NearestCentroid()))
+    assert near > mean + 0.05 and mean > 1.5 / data.classes
 
 
 def test_some_classes_of_a_jpeg_file(tmp_path):
@@ -140,13 +154,19 @@ def jpegs(path, source) -> set:
     return found
 
 
+IMAGES = ("tiny_imagenet", "mnist", "fashion", "cifar", "omniglot", "handwriting", "digits")
+
+
 @needs_data
-def test_no_example_is_in_two_parts():
-    held = {part: [examples(name) for name in names if name not in MADE_UP] for part, names in PARTS.items()}
-    for one, other in itertools.combinations(PARTS, 2):
-        for ours, name in zip(held[one], [name for name in PARTS[one] if name not in MADE_UP]):
-            for theirs, their_name in zip(held[other], [name for name in PARTS[other] if name not in MADE_UP]):
-                assert ours.isdisjoint(theirs), f"{name} and {their_name} share {len(ours & theirs)} examples"
+@pytest.mark.parametrize("images", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_no_example_is_in_two_parts(images):
+    held = {
+        part: {name: examples(name) for name in names if name not in MADE_UP and name.startswith(IMAGES) == images}
+        for part, names in PARTS.items()
+    }
+    for one, other in itertools.combinations(held.values(), 2):
+        for (name, ours), (other_name, theirs) in itertools.product(one.items(), other.items()):
+            assert ours.isdisjoint(theirs), f"{name} and {other_name} share {len(ours & theirs)} examples"
 
 
 @needs_data
