@@ -24,6 +24,7 @@ _PLACES = {
     "meta_train": "launch.training._meta_train",
     "pretrained": "launch.encoders._trained_rule",
     "save_rule": "launch.training._meta_train",
+    "standings": "launch.evaluation._standings",
     "UnsupervisedEncoder": "launch.encoders._unsupervised_encoder",
 }
 

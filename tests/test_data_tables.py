@@ -54,17 +54,30 @@ def changed(**cells):
 
 
 BAD = {
-    "is constant; drop it": changed(size=lambda i: 3),
-    "'colour' is constant": changed(colour=lambda i: "red"),
-    "'size' lacks 2 values": changed(size=lambda i: "" if i < 2 else i),
-    "'colour' lacks 1 values": changed(colour=lambda i: "" if i < 1 else "abc"[i % 3]),
-    "'size' lacks 1 values": changed(size=lambda i: "inf" if i < 1 else i),
+    "no column besides the label varies": changed(size=lambda i: 3, colour=lambda i: "red"),
+    "'size' holds infinity": changed(size=lambda i: "inf" if i < 1 else i),
     "not numeric and has 120 different values": [
         {"size": 1.0 * i, "colour": f"name {i}", "kind": f"k{i % 2}"} for i in range(120)
     ],
     "at least two": changed(kind=lambda i: "k"),
     "label column 'kind' lacks 3 values; leave": changed(kind=lambda i: "" if i < 3 else f"k{i % 2}"),
 }
+
+
+@pytest.mark.parametrize("mark", ["", "?", "nan"])
+def test_a_missing_number_gets_the_mean_of_its_column_and_a_missing_word_is_a_category(tmp_path, mark):
+    """Gaps and constant columns are said, and the rest is what it is without them."""
+    name = write_csv(tmp_path / "t.csv", changed(size=lambda i: mark if i in (3, 8) else i, colour=lambda i: "red"))
+    with pytest.warns(UserWarning, match="'size' lacks 2 values, which get its mean; column 'colour' is constant"):
+        data = load(name)
+    mean = np.mean([i for i in range(20) if i not in (3, 8)])
+    filled = write_csv(tmp_path / "f.csv", changed(size=lambda i: mean if i in (3, 8) else i, colour=lambda i: i))
+    expected = load(filled)
+    np.testing.assert_allclose(data.train_x[:, 0], expected.train_x[:, 0], atol=1e-6)
+    np.testing.assert_allclose(data.test_x[:, 0], expected.test_x[:, 0], atol=1e-6)
+    assert (data.train_x[:, 1] == 0).all() and (data.test_x[:, 1] == 0).all()
+    words = load(write_csv(tmp_path / "w.csv", changed(colour=lambda i: ("", "red")[i % 2])))
+    assert words.train_x.shape[1] == 3
 
 
 @pytest.mark.parametrize("sentence", BAD)

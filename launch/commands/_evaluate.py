@@ -1,14 +1,22 @@
+import dataclasses
+import itertools
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 from rich.console import Console
 
+from ...errors import BadInput
+from ...tasks import suite_data_sets
 from ..caches._compilations import cache_compilations
 from ..encoders._trained_rule import TrainedRule
 from ..evaluation._evaluate import Evaluation
-from ..evaluation._rows import print_table
+from ..evaluation._rows import print_table, Row
+from ..evaluation._suite_tables import print_suite
 from ..options._recipes import recipe
+from ..records._description import describe
+from ..records._run_folder import RunFolder
+from ..records._tables import read_rows, write_rows
 
 
 def main(arguments: list[str]) -> int:
@@ -21,22 +29,55 @@ def evaluate(
     /,
     evaluation: Annotated[Evaluation, tyro.conf.arg(name="")] = Evaluation(),
     rule_class: str | None = None,
+    run: Path | None = None,
     json: Path | None = None,
 ) -> int:
     """Scores a rule's features with few labels on data that it may never have seen, beside baselines.
 
     The rule trains a base model on the unlabelled train examples; a readout is fitted on a few labelled ones and scored
-    on test examples. Every encoder is scored in the same way, on the same examples.
+    on test examples. Every encoder is scored in the same way, on the same examples. With --suite many data sets are
+    scored, one after the other, and a second table says how the encoders stand on all of them.
 
     Args:
         rule: a rule file, the folder of a run, or the name of a rule that comes with Metarule.
         rule_class: MODULE:CLASS of your own that the rule file holds a rule of; a file never has code imported.
-        json: also write the table here.
+        run: with --suite, a folder that keeps the rows of every data set as soon as it is scored: the same command goes
+            on where it was stopped.
+        json: also write the table here, one row for each data set, encoder and readout.
     """
     cache_compilations()
     like = None if rule_class is None else recipe(rule_class)
     trained = TrainedRule.of(rule, evaluation.network, evaluation.activation, like)
+    if evaluation.suite is not None:
+        return _evaluate_suite(trained, evaluation, run, json)
+    if run is not None:
+        raise BadInput("--run keeps the rows of a suite: name one by --suite, or leave --run out.")
     with Console(stderr=True).status("compiling") as status:  # Shown on a terminal only.
         rows = evaluation.rows(trained, status.update)
     print_table(rows, evaluation.title, json_file=json)
+    return 0
+
+
+def _evaluate_suite(trained: TrainedRule, evaluation: Evaluation, run: Path | None, json: Path | None) -> int:
+    assert evaluation.suite is not None
+    rows: list[Row] = []
+    folder = None
+    if run is not None:
+        settings = dataclasses.replace(evaluation, data_dir=None), dataclasses.replace(trained, path=None)
+        folder = RunFolder.open_or_create(run, {"evaluation": describe(settings[0]), "rule": describe(settings[1])})
+        rows = read_rows(folder.results) if folder.results.exists() else []
+    files = [file for file in (json, folder and folder.results) if file is not None]
+    for each in suite_data_sets(evaluation.suite, evaluation.data_dir):
+        if not each.present:
+            missing = ", ".join(str(path) for path in each.where if not path.is_file())
+            print(f"{each.name} is missing and left out: put {missing} there.", flush=True)
+    done = {row["task"] for row in rows}
+    rest = [name for name in evaluation.names if name not in done]
+    with Console(stderr=True).status("compiling") as status:
+        # At first what is there already: a file that can't be written is said before anything is computed.
+        for own in itertools.chain([[]], evaluation.in_turn(rest, trained, status.update)):
+            rows += own
+            for file in files:
+                write_rows(file, rows)
+    print_suite(rows, evaluation.title)
     return 0

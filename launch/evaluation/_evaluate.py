@@ -1,16 +1,17 @@
 import dataclasses
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, final, Literal, runtime_checkable
 
+import jax
 import numpy as np
 import tyro
 from jaxtyping import Float
 
 from ...errors import BadInput
 from ...rules import AbstractRecipe, AbstractRule
-from ...tasks import as_inputs, DataSet
+from ...tasks import as_inputs, DataSet, suite_data_sets
 from ..encoders._encoder import AbstractEncoder
 from ..encoders._precomputed import Precomputed
 from ..encoders._trained_rule import TrainedRule
@@ -26,6 +27,8 @@ _AT_MOST = (3, 300, 10_000)
 _BUDGET = 0.2
 """With `quick`: the share of their usual steps that baselines get."""
 
+_TASKS = ("digits",)
+
 Matrix = Float[np.ndarray, "example feature"]
 
 
@@ -34,8 +37,11 @@ Matrix = Float[np.ndarray, "example feature"]
 class Evaluation:
     """What to score encoders on, beside which others, and how carefully."""
 
-    tasks: tuple[str, ...] = ("digits",)
+    tasks: tuple[str, ...] = _TASKS
     """Data sets, such as digits, mnist14, fashion_mnist28 or PATH.npz; `metarule data list` names them."""
+    suite: Literal["development", "held-out"] | None = None
+    """Instead of tasks, all data sets of a suite that are present: the ones to choose everything by (development), or
+    those to look at once in the end (held-out)."""
     encoders: tuple[str, ...] = tuple(ENCODERS)
     """Encoders to score, MODULE:CLASS of your own among them; by default the rule, the same rule untrained, and all
     baselines."""
@@ -76,6 +82,8 @@ class Evaluation:
             raise BadInput("--labels, --seeds and --queries need 1 or more, --steps 0 or more.")
         if any(count is not None and count < 2 for count in (self.batch_size, self.unlabelled)):
             raise BadInput("--batch-size and --unlabelled need 2 or more.")
+        if self.suite is not None and self.tasks != _TASKS:
+            raise BadInput("--suite names the data sets: leave --tasks out, or name all by --tasks.")
 
     @property
     def title(self) -> str:
@@ -84,7 +92,15 @@ class Evaluation:
             f", quickly: {self._at_most(0)} seeds, {self._at_most(1)} test and {self._at_most(2):,} unlabelled "
             f"examples at most, {_BUDGET:.0%} of the baselines' steps"
         )
-        return f"Accuracy with {self.labels} labels per class" + quickly * self.quick
+        suite = f", {self.suite} suite" if self.suite else ""
+        return f"Accuracy with {self.labels} labels per class{suite}" + quickly * self.quick
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The data sets to score on: of a suite those whose files are present."""
+        if self.suite is None:
+            return self.tasks
+        return tuple(each.name for each in suite_data_sets(self.suite, self.data_dir) if each.present)
 
     def protocol(self, trained: TrainedRule) -> Protocol:
         """How a rule's features are scored, with the rule's own base model unless another one is named."""
@@ -105,6 +121,8 @@ class Evaluation:
     def rows(self, trained: TrainedRule, tell: Callable[[str], None] = lambda _: None) -> list[Row]:
         """Scores the encoders, those that belong to the rule with this rule: a row for each data set, encoder and
         readout. `tell` is called with the name of each data set and encoder when it begins."""
+        if self.suite is not None:
+            return [row for rows in self.in_turn(self.names, trained, tell) for row in rows]
         protocol = self.protocol(trained)
         comparators = Comparators(
             protocol,
@@ -116,6 +134,14 @@ class Evaluation:
         )
         made = encoders_of(self.encoders, comparators)
         return protocol.rows(made, load_each(self.tasks, self.data_dir, self.labels), tell)
+
+    def in_turn(
+        self, names: Iterable[str], trained: TrainedRule, tell: Callable[[str], None] = lambda _: None
+    ) -> Iterator[list[Row]]:
+        """The rows of these data sets, one after the other: of many, no more than one is in memory."""
+        for name in names:
+            yield dataclasses.replace(self, tasks=(name,), suite=None).rows(trained, tell)
+            jax.clear_caches()  # Programs are of one data set's shapes: kept, those of a suite would fill the memory.
 
     def _at_most(self, place: int) -> int:
         given = (self.seeds, self.queries, self.unlabelled or _AT_MOST[2])[place]
@@ -147,8 +173,8 @@ def evaluate(
     - a transformer with scikit-learn's `fit` and `transform`: fitted once on the unlabelled train examples;
     - a function from inputs [example, input] to features [example, feature];
     - one's own features of a data set: a pair of arrays [example, feature], in the order of its train and test split.
-    All but a rule are scored under `name`. `settings` are the fields of `Evaluation`, such as `tasks`, `labels` and
-    `seeds`; `encoders` are the ones to score beside it, raw inputs, PCA and k-means if not given.
+    All but a rule are scored under `name`. `settings` are the fields of `Evaluation`, such as `tasks` or `suite`,
+    `labels` and `seeds`; `encoders` are the ones to score beside it, raw inputs, PCA and k-means if not given.
 
     Raises `BadInput` for what can't be scored.
     """
@@ -162,7 +188,7 @@ def evaluate(
     evaluation = Evaluation(**settings)
     trained = TrainedRule.of("default", evaluation.network, evaluation.activation)
     protocol, rows = evaluation.protocol(trained), evaluation.rows(trained)
-    for data_set in load_each(evaluation.tasks, evaluation.data_dir, evaluation.labels):
+    for data_set in load_each(evaluation.names, evaluation.data_dir, evaluation.labels):
         if isinstance(subject, AbstractEncoder):
             rows += protocol.rows([(name, subject)], [data_set])
         else:

@@ -125,6 +125,7 @@ class _Cell:
                 task=task,
                 readout=readout,
                 accuracy=float(accuracies.mean()),
+                accuracies=accuracies.tolist(),
                 stderr=float(accuracies.std(ddof=1) / seeds**0.5) if seeds > 1 else 0.0,
                 seeds=seeds,
                 labelled=labelled,

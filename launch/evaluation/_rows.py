@@ -12,6 +12,7 @@ from ..records._tables import _BOX, write_rows
 class Row(TypedDict):
     """One line of a table of results. `accuracy` and `stderr` lie between 0 and 1; counts are of examples.
 
+    `accuracies` are those of every seed, so that encoders can be compared seed by seed; `accuracy` is their mean.
     `statistics` names the examples whose mean and variance batch normalisation used: `batch`, `frozen`, or `none` for
     an encoder without batch normalisation.
     """
@@ -20,6 +21,7 @@ class Row(TypedDict):
     task: str
     readout: str
     accuracy: float
+    accuracies: list[float]
     stderr: float
     seeds: int
     labelled: int

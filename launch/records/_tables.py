@@ -10,6 +10,7 @@ import rich.box
 import rich.console
 import rich.table
 
+from ...errors import BadInput
 from ._files import write_atomically
 
 
@@ -45,6 +46,14 @@ def write_rows(path: str | Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer.writerows(plain)
         return write_atomically(path, text.getvalue())
     write_atomically(path, json.dumps(plain, indent=1) + "\n")
+
+
+def read_rows(path: Path) -> list[Any]:
+    """Returns the rows that `write_rows` wrote as JSON. Raises `BadInput` where the file can't be read."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path} can't be read ({error}): delete it, and its rows are computed anew.") from error
 
 
 def _finite(value: Any) -> Any:

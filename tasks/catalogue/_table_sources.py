@@ -15,12 +15,13 @@ from ._source import AbstractSource
 @final
 @dataclasses.dataclass(frozen=True)
 class CsvSource(AbstractSource):
-    """A table in a CSV file, whose label column is `label`."""
+    """A table in a CSV file, whose label column is `label`. The share `held_out` of each class is for test."""
 
     label: str
+    held_out: float
 
     def read(self, folder: Path) -> DataSet:
-        return read_table(folder / self.files[0], self.label)
+        return read_table(folder / self.files[0], self.label, self.held_out)
 
 
 @final

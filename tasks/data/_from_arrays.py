@@ -10,13 +10,13 @@ from ._split import stratified_split
 _Pair = tuple[np.ndarray, np.ndarray]
 
 
-def from_arrays(name: str, train: _Pair, test: _Pair | None = None) -> DataSet:
+def from_arrays(name: str, train: _Pair, test: _Pair | None = None, held_out: float = 0.2) -> DataSet:
     """Makes a data set from arrays: each split is a pair of examples and labels.
 
     Images are [example, side, side] or [example, side, side, 3], as bytes or as floats in [0, 1] or [0, 255]. Vectors
     are [example, feature]: bytes are scaled to [0, 1]; other columns are standardised by the train split's mean and
-    deviation, and constant ones become zero. Without a test split, a fifth of each class is held out by a fixed seed.
-    Raises `BadInput` for NaN, labels of the wrong length, a single class, or other shapes.
+    deviation, and constant ones become zero. Without a test split, the share `held_out` of each class becomes one, by a
+    fixed seed. Raises `BadInput` for NaN, labels of the wrong length, a single class, or other shapes.
     """
     (train_x, train_y), (test_x, test_y) = train, test if test is not None else (train[0][:0], train[1][:0])
     for x, y in ((train_x, train_y), (test_x, test_y)):
@@ -24,11 +24,8 @@ def from_arrays(name: str, train: _Pair, test: _Pair | None = None) -> DataSet:
         _check_labels(name, x, y)
     class_names, train_y = _encode(train_y)
     if test is None:
-        rest, held_out = stratified_split(train_y, fraction=0.2, seed=0)
-        (train_x, train_y), (test_x, test_y) = (
-            (train_x[rest], train_y[rest]),
-            (train_x[held_out], train_y[held_out]),
-        )
+        rest, chosen = stratified_split(train_y, fraction=held_out, seed=0)
+        (train_x, train_y), (test_x, test_y) = (train_x[rest], train_y[rest]), (train_x[chosen], train_y[chosen])
     else:
         # Classes are those of the train split: a class without train examples can't be learned.
         test_y = _look_up(name, test_y, class_names)

@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64
 
 from ..data._data_set import DataSet
+from ..data._split import stratified_split
 
 
 @final
@@ -16,19 +17,21 @@ class Vocabulary(eqx.Module):
     classes: Float[np.ndarray, "class word"]
 
 
-def topics(words: int, classes: int, seed: int) -> DataSet:
+def topics(words: int, classes: int, seed: int, held_out: float = 0.0) -> DataSet:
     """Draws a data set of synthetic texts as bags of words: 1 for a word that occurs in a text, else 0.
 
     Word frequencies follow Zipf's law. Each class prefers or avoids a seventh of all words, some classes strongly and
     others weakly. Each text also mixes two of forty subjects, which are independent of the class and vary the text more
-    than the class does. Texts vary in length. The seed determines the data.
+    than the class does. Texts vary in length. The share `held_out` of each class's 60 texts is for test. The seed
+    determines the data.
     """
     generator = np.random.default_rng(seed)
     vocabulary = _vocabulary(words, classes, generator)
     labels = np.repeat(np.arange(classes, dtype=np.int64), _EXAMPLES)
     x = _write(vocabulary, labels, generator)
     names = tuple(f"topic {seed}.{index}" for index in range(classes))
-    return DataSet(f"topics{words}", "text", names, x, labels, x[:0], labels[:0])
+    rest, test = stratified_split(labels, held_out, seed=0)
+    return DataSet(f"topics{words}", "text", names, x[rest], labels[rest], x[test], labels[test])
 
 
 _EXAMPLES = 60
