@@ -35,7 +35,7 @@ def test_axes_without_variance_are_silent():
 
 
 def test_a_memory_smooths_over_its_graph_and_recalls_the_mean_of_the_nearest():
-    neighbours, steps = 4, 3
+    neighbours, steps = 3, 3
     memory = Memory.smoothed(X, neighbours, steps)
     search = NearestNeighbors(n_neighbors=neighbours + 1).fit(X)
     graph = search.kneighbors(X, return_distance=False)[:, 1:]
