@@ -117,7 +117,7 @@ def test_pca_is_scikit_learns():
     x = (generator.normal(size=(300, 40)) * 0.8 ** np.arange(40)) @ np.linalg.qr(generator.normal(size=(40, 40)))[0]
     x = (x + 2).astype(np.float32)
     given = EncoderInputs(jnp.asarray(x), jnp.asarray(x[:5]), jnp.zeros(5, int), jnp.asarray(x[5:9]), 2)
-    ours = np.concatenate(compute(PCA(6), given, jnp.asarray(0)))
+    ours = np.concatenate(compute(PCA((6,)), given, jnp.asarray(0)))
     theirs = ScikitPCA(6).fit(x).transform(x[:9])
     np.testing.assert_allclose(ours * np.sign(ours[0] * theirs[0]), theirs, atol=1e-3)
 

@@ -13,6 +13,7 @@ from metarule.launch.training._progress import Progress
 ROW = {
     "encoder": "meta-trained", "task": "digits", "readout": "ridge", "accuracy": 0.8512, "stderr": 0.0049,
     "seeds": 10, "labelled": 100, "unlabelled": 12_800, "steps": 200, "seconds": 1.26, "statistics": "frozen",
+    "features": 64, "other_rows": False,
 }  # fmt: skip
 
 
