@@ -60,4 +60,6 @@ class LabelSpreading(AbstractHostEncoder):
         from sklearn.semi_supervised import LabelSpreading as Spreading
 
         neighbours = min(self.neighbours, len(x))
-        return Spreading(kernel="knn", n_neighbors=neighbours, max_iter=100).fit(x, labels).label_distributions_
+        # By its own tolerance it stops before labels are more than some five steps from where they began.
+        spreading = Spreading(kernel="knn", n_neighbors=neighbours, max_iter=1000, tol=1e-12)
+        return spreading.fit(x, labels).label_distributions_

@@ -10,8 +10,17 @@ from jaxtyping import Array, Float, Int
 
 from ...models import AbstractArchitecture
 from ...rules import AbstractRule
-from ...tasks import accuracy, as_inputs, DataSet, few_shot_indices, logistic_scores, PrincipalAxes, ridge_scores
-from ..encoders._encoder import Statistics
+from ...tasks import (
+    accuracy,
+    as_inputs,
+    DataSet,
+    few_shot_indices,
+    logistic_scores,
+    PrincipalAxes,
+    ridge_errors,
+    ridge_scores,
+)
+from ..encoders._encoder import Features, Statistics
 from ..encoders._fitted import Fitted
 from ..options._names import choose, own_function
 from ._features import Encoder, EvaluationData, features_of, SeedFeatures
@@ -117,7 +126,7 @@ class _Cell:
         given, account, (task, name) = self.given, self.encoder.account(len(self.given.train)), self.names
         seeds, labelled = given.labels.shape
         # Two programs, because a readout takes long to compile and is then the same for any number of features.
-        axes, _ = programs.run(_axes, *features)
+        axes, _ = programs.run(_axes, features, given.labels, given.classes)
         for readout, score in self.readouts:
             shares, _ = programs.run(_accuracies, score, axes, given.labels, given.answers, given.classes)
             accuracies = np.asarray(shares)
@@ -149,7 +158,29 @@ def _rows(x: np.ndarray, index: Int[np.ndarray, "seed row"]) -> Float[Array, "se
     return jnp.asarray(as_inputs(x[index.ravel()]).reshape(*index.shape, -1))
 
 
-_axes = jax.vmap(PrincipalAxes.of)
+def _axes(features: SeedFeatures, labels: Int[Array, "seed support"], classes: int) -> PrincipalAxes:
+    """Of the features as they are or standardised by the labelled examples, whichever has the less leave-one-out error.
+
+    Standardising alone would not do: the deviation over a few examples blows up features that hardly vary.
+    """
+
+    def one(support: Float[Array, "support feature"], query: Float[Array, "query feature"], labels: Array):
+        forms = [(support, query), _standardised(support, query)]
+        # Two of one program: XLA's CPU threads can wait for each other for ever where it factorises matrices twice.
+        axes = jax.vmap(PrincipalAxes.of)(*(jnp.stack(side) for side in zip(*forms)))
+        targets = jax.nn.one_hot(labels, classes, dtype=support.dtype)
+        best = jax.vmap(lambda axes: ridge_errors(axes, targets).min())(axes).argmin()
+        return jax.tree.map(lambda leaf: leaf[best], axes)
+
+    return jax.vmap(one)(*features, labels)
+
+
+def _standardised(support: Float[Array, "support feature"], query: Float[Array, "query feature"]) -> Features:
+    """Features of mean zero and deviation one over the labelled examples; those that are constant there become zero."""
+    mean, variance = support.mean(0), support.var(0)
+    varies = variance > 1e-10 * (1e-30 + mean**2)
+    scale = jnp.where(varies, jax.lax.rsqrt(jnp.where(varies, variance, 1)), 0)
+    return scale * (support - mean), scale * (query - mean)
 
 
 def _accuracies(
