@@ -6,6 +6,7 @@ from ._readouts import (
     accuracy as accuracy,
     logistic_scores as logistic_scores,
     PrincipalAxes as PrincipalAxes,
+    ridge_errors as ridge_errors,
     ridge_scores as ridge_scores,
 )
 from ._tasks import AbstractTasks as AbstractTasks, Episode as Episode

@@ -2,8 +2,8 @@
 
 import dataclasses
 import os
+import re
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -13,20 +13,31 @@ from metarule.errors import BadInput
 from metarule.launch.encoders._encoder import EncoderInputs
 from metarule.launch.encoders._fan_in import FanIn
 from metarule.launch.encoders._k_means import KMeans
-from metarule.launch.encoders._pca import PCA
-from metarule.launch.evaluation._contestants import Comparators, ENCODERS, encoders_of
+from metarule.launch.evaluation._contestants import Comparators, encoders_of, USUAL
+from metarule.launch.evaluation._features import EvaluationData, features_of
+from metarule.launch.evaluation._programs import Programs
 from metarule.launch.evaluation._protocol import Protocol
 from metarule.models import MultiLayerPerceptron
 from metarule.rules import Oja
 from metarule.tasks import few_shot_indices, from_arrays
 from sklearn.cluster import KMeans as ScikitKMeans
-from sklearn.decomposition import PCA as ScikitPCA
 
 
 FEATURES, LABELS, QUERIES = 4, 3, 20
 CLASSES = np.arange(120) % 3
 DATA = from_arrays("made-up", (np.random.default_rng(0).normal(size=(120, 6)) + 3 * np.eye(3, 6)[CLASSES], CLASSES))
-LEARNS_FROM_LABELS = ("supervised",)
+LEARNS_FROM_LABELS = ("supervised", "label-spreading")
+NAMES = (*USUAL, "kmeans-3", "kmeans-3+raw", "random-init+label-spreading+pca-2")
+WIDTHS = {
+    "raw": 6,
+    "pca": 6,
+    "neighbours": 6,
+    "label-spreading": 3,
+    NAMES[-3]: 3,
+    NAMES[-2]: 3 + 6,
+    NAMES[-1]: 4 + 3 + 2,
+}
+PROGRAMS = Programs()
 
 
 @pytest.fixture(scope="module")
@@ -48,32 +59,34 @@ def problem(seed):
     return EncoderInputs(train, train[support], jnp.asarray(DATA.train_y[support]), test[query], 3)
 
 
-@eqx.filter_jit
-def compute(encoder, problem, seed):
-    return encoder(problem, jr.fold_in(jr.key(0), seed))
+def compute(encoder, problem, seed=0):
+    alone = [each[None] for each in (problem.support, problem.labels, problem.query)]
+    answers, keys = jnp.zeros(alone[2].shape[:2], int), jr.fold_in(jr.key(0), seed)[None]
+    data = EvaluationData(problem.train, *alone, answers, keys, problem.classes)
+    return [np.asarray(side[0]) for side in features_of(encoder, data, PROGRAMS)[0]]
 
 
 def features(comparators, name, problem, seed=0):
     ((_, encoder),) = encoders_of([name], comparators)
-    return [np.asarray(side) for side in compute(encoder, problem, jnp.asarray(seed))]
+    return compute(encoder, problem, seed)
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_features_are_finite_and_belong_to_a_seed(name, contests):
     support, query = features(contests["batch"], name, problem(0))
-    width = DATA.input_size if name == "raw" else FEATURES
+    width = WIDTHS.get(name, FEATURES)
     assert support.shape == (3 * LABELS, width) and query.shape == (QUERIES, width)
     assert np.isfinite(support).all() and np.isfinite(query).all() and query.std() > 0
     again, other = (features(contests["batch"], name, problem(seed), seed)[1] for seed in (0, 1))
     assert (query == again).all() and not np.allclose(query, other)
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_only_what_is_supervised_looks_at_labels(name, contests):
     given = problem(0)
     shuffled = dataclasses.replace(given, labels=given.labels[::-1])
     one, other = (features(contests["batch"], name, each)[1] for each in (given, shuffled))
-    assert (one == other).all() != (name in LEARNS_FROM_LABELS)
+    assert (one == other).all() != any(part in LEARNS_FROM_LABELS for part in name.split("+"))
 
 
 def test_labels_of_queries_are_out_of_reach():
@@ -86,18 +99,18 @@ def test_labels_of_queries_are_out_of_reach():
     ]
 
 
-@pytest.mark.parametrize("name", ENCODERS)
-def test_with_frozen_statistics_a_query_stands_alone(name, contests):
+@pytest.mark.parametrize("name", NAMES)
+def test_a_query_stands_alone_unless_the_table_says_otherwise(name, contests):
     given = problem(0)
     others = dataclasses.replace(given, query=given.query.at[10:].multiply(-2.0))
-    frozen = [features(contests["frozen"], name, each)[1][:10] for each in (given, others)]
-    np.testing.assert_allclose(*frozen, rtol=1e-5, atol=1e-6)
-    ((_, encoder),) = encoders_of([name], contests["batch"])
-    batch = [features(contests["batch"], name, each)[1][:10] for each in (given, others)]
-    assert np.allclose(*batch, rtol=1e-5, atol=1e-6) == (encoder.account(96).statistics == "none")
+    for statistics, comparators in contests.items():
+        ((_, encoder),) = encoders_of([name], comparators)
+        one, other = (features(comparators, name, each)[1][:10] for each in (given, others))
+        assert np.allclose(one, other, rtol=1e-5, atol=1e-5) != encoder.account(96).other_rows
+        assert encoder.account(96).statistics in (statistics, "none")
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("name", NAMES)
 def test_unlabelled_examples_count_if_they_have_a_say(name, contests):
     given = problem(0)
     other = dataclasses.replace(given, train=given.train[::-1] ** 2)
@@ -112,14 +125,17 @@ def test_an_unknown_encoder_lists_the_known(contests):
         encoders_of(["raw", "isomap"], contests["batch"])
 
 
-def test_pca_is_scikit_learns():
-    generator = np.random.default_rng(0)
-    x = (generator.normal(size=(300, 40)) * 0.8 ** np.arange(40)) @ np.linalg.qr(generator.normal(size=(40, 40)))[0]
-    x = (x + 2).astype(np.float32)
-    given = EncoderInputs(jnp.asarray(x), jnp.asarray(x[:5]), jnp.zeros(5, int), jnp.asarray(x[5:9]), 2)
-    ours = np.concatenate(compute(PCA(6), given, jnp.asarray(0)))
-    theirs = ScikitPCA(6).fit(x).transform(x[:9])
-    np.testing.assert_allclose(ours * np.sign(ours[0] * theirs[0]), theirs, atol=1e-3)
+@pytest.mark.parametrize(
+    "name, said",
+    [
+        ("raw-10", "number of features 'raw'; the known ones are pca, kmeans, umap, tfidf-svd"),
+        ("kmeans-0", "Unknown encoder 'kmeans-0'"),
+        ("raw+", "Unknown encoder ''"),
+    ],
+)
+def test_sizes_and_sums_that_name_no_encoder(name, said, contests):
+    with pytest.raises(BadInput, match=re.escape(said)):
+        encoders_of([name], contests["batch"])
 
 
 def test_k_means_is_scikit_learns():
@@ -129,7 +145,28 @@ def test_k_means_is_scikit_learns():
     oracle = ScikitKMeans(5, init=np.asarray(start), n_init=1, max_iter=50, tol=0, algorithm="lloyd")
     distances = oracle.fit(np.asarray(given.train)).transform(np.asarray(given.query))
     expected = np.maximum(distances.mean(1, keepdims=True) - distances, 0)
-    np.testing.assert_allclose(compute(KMeans(5, jnp.asarray(50)), given, jnp.asarray(0))[1], expected, atol=1e-4)
+    np.testing.assert_allclose(compute(KMeans(5, jnp.asarray(50)), given)[1], expected, atol=1e-4)
+
+
+def test_blocks_side_by_side_weigh_the_same(contests):
+    given = problem(0)
+    joined = features(contests["batch"], "raw+neighbours", given)
+    start = 0
+    for name in ("raw", "neighbours"):
+        support, query = features(contests["batch"], name, given)
+        scale = np.sqrt(support.var(0).sum())
+        for side, whole in zip((support, query), joined):
+            expected = (side - support.mean(0)) / scale
+            np.testing.assert_allclose(whole[:, start : start + side.shape[1]], expected, atol=1e-5)
+        start += support.shape[1]
+    assert joined[0].shape[1] == start
+
+
+def test_a_sum_has_a_row_for_every_number_of_steps(contests):
+    several = dataclasses.replace(contests["batch"], steps=(2, 5))
+    for name, encoder in encoders_of(["pca-2+meta-trained"], several):
+        assert name == "pca-2+meta-trained" and encoder.parts[0].account(9).steps == 0
+    assert [encoder.account(9).steps for _, encoder in encoders_of(["pca-2+meta-trained"], several)] == [2, 5]
 
 
 def test_a_decoder_mirrors_the_encoder():

@@ -13,6 +13,7 @@ from metarule.launch.training._progress import Progress
 ROW = {
     "encoder": "meta-trained", "task": "digits", "readout": "ridge", "accuracy": 0.8512, "stderr": 0.0049,
     "seeds": 10, "labelled": 100, "unlabelled": 12_800, "steps": 200, "seconds": 1.26, "statistics": "frozen",
+    "features": 64, "other_rows": False,
 }  # fmt: skip
 
 
@@ -26,7 +27,7 @@ def test_table(tmp_path):
     text = screen.file.getvalue()
     row = next(line for line in text.splitlines() if "meta-trained" in line)
     columns = re.split(r"\s{2,}", row.strip())
-    assert columns == ["meta-trained", "digits", "ridge", "85.1 ±0.5", "100", "12,800", "200", "1.3", "frozen"]
+    assert columns == ["meta-trained", "digits", "ridge", "85.1 ±0.5", "64", "100", "12,800", "200", "1.3", "no"]
     assert "± is the standard error over 10 seeds" in text
     assert json.loads((tmp_path / "rows.json").read_text()) == rows
     (tmp_path / "file").write_text("")
@@ -37,10 +38,10 @@ def test_table(tmp_path):
 def test_the_table_fits_80_columns_with_the_usual_names():
     screen = console(force_terminal=True, width=80)
     row = ROW | {"task": "fashion_mnist14", "readout": "logistic"}
-    row |= {"unlabelled": 60_000, "steps": 1000, "seconds": 123.4}
+    row |= {"features": 1000, "other_rows": True, "unlabelled": 60_000, "steps": 1000, "seconds": 123.4}
     print_table([row, row | {"encoder": "krotov-hopfield"}], "held out", console=screen)
     lines = re.sub("\x1b\\[[0-9;]*m", "", screen.file.getvalue()).splitlines()
-    whole = "meta-trained fashion_mnist14 logistic 85.1 ±0.5 100 60,000 1,000 123 frozen"
+    whole = "meta-trained fashion_mnist14 logistic 85.1 ±0.5 1,000 100 60,000 1,000 123 yes"
     assert whole in [" ".join(line.split()) for line in lines] and max(map(len, lines)) <= 80
 
 

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import jax.random as jr
 import pytest
 from metarule.launch.encoders._k_means import lloyd
-from metarule.launch.encoders._pca import principal_axes
 from metarule.meta import RidgeObjective
 from metarule.models import MultiLayerPerceptron
 from metarule.tasks import logistic_scores, PrincipalAxes, ridge_scores
@@ -19,7 +18,6 @@ EXACT = {
     "the ridge objective and its gradient": jax.grad(lambda x: RidgeObjective().on_features(x, Y[:6], Y[6:])),
     "the ridge readout": lambda x: ridge_scores(PrincipalAxes.of(x[:6], x[6:]), Y[:6]),
     "the logistic readout": lambda x: logistic_scores(PrincipalAxes.of(x[:6], x[6:]), Y[:6]),
-    "principal components": lambda x: principal_axes(x, x.mean(0), 2),
 }
 
 

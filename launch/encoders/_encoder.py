@@ -1,17 +1,19 @@
 import abc
+from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
 
 from ...models import freeze, Model
 
 
 Statistics = Literal["batch", "frozen", "none"]
 """The examples whose mean and variance batch normalisation uses when features are computed."""
+_SAMPLE = 10_000
 _Rows = TypeVar("_Rows", jax.Array, np.ndarray)
 Features = tuple[Float[Array, "support feature"], Float[Array, "query feature"]]
 
@@ -29,7 +31,7 @@ class EncoderInputs(eqx.Module):
     classes: int = eqx.field(static=True)
 
     def sample(self) -> Float[Array, "example input"]:
-        """Train examples spread evenly over all of them, `sample_size` many."""
+        """Train examples spread evenly over all of them: 5,000 to 10,000, or all where there are fewer."""
         return evenly_spaced(self.train)
 
     def features(self, model: Model, statistics: Statistics, order: Int[Array, " input"] | None = None) -> Features:
@@ -44,34 +46,63 @@ class EncoderInputs(eqx.Module):
         return features[: len(self.support)], features[len(self.support) :]
 
 
-def evenly_spaced(x: _Rows) -> _Rows:
-    """Rows spread evenly over all of them, `sample_size` many."""
-    return x[:: _stride(len(x))]
+def evenly_spaced(x: _Rows, at_most: int = _SAMPLE) -> _Rows:
+    """Rows spread evenly over all of them: all, or half of `at_most` to `at_most`."""
+    return x[:: _stride(len(x), at_most)]
 
 
-def sample_size(train: int) -> int:
-    """How many of so many train examples a sample holds: all of them, or 5,000 to 10,000."""
-    return len(range(0, train, _stride(train)))
+def sample_size(train: int, at_most: int = _SAMPLE) -> int:
+    """How many of so many train examples `evenly_spaced` holds."""
+    return len(range(0, train, _stride(train, at_most)))
 
 
-def _stride(train: int) -> int:
-    return -(-train // 10_000)
+def _stride(train: int, at_most: int) -> int:
+    return -(-train // at_most)
 
 
 class EncoderCost(NamedTuple):
-    """What features cost: training steps, unlabelled examples that they depend on, and the source of statistics."""
+    """What features cost: training steps, unlabelled examples that they depend on, and the source of statistics.
+
+    `transductive` is whether a test example's features depend on the other test examples by more than the statistics of
+    batch normalisation.
+    """
 
     steps: int = 0
     unlabelled: int = 0
     statistics: Statistics = "none"
+    transductive: bool = False
+
+    @property
+    def other_rows(self) -> bool:
+        """Whether a test example's features depend on the other test examples."""
+        return self.transductive or self.statistics == "batch"
 
 
 class AbstractEncoder(eqx.Module):
-    """Turns inputs into features, for one seed. It may learn from its `EncoderInputs` only."""
+    """Turns inputs into features, for one seed. It may learn from its `EncoderInputs` only.
+
+    It is traced by JAX: one compiled program makes the features of all seeds.
+    """
 
     @abc.abstractmethod
     def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         """Features of the labelled and of the query examples."""
+
+    @abc.abstractmethod
+    def account(self, train: int) -> EncoderCost:
+        """What its features cost where there are so many train examples."""
+
+
+HostFeatures = Callable[[EncoderInputs, PRNGKeyArray], tuple[np.ndarray, np.ndarray]]
+"""From inputs and a key to features [support, feature] and [query, feature]."""
+
+
+class AbstractHostEncoder(eqx.Module):
+    """Turns inputs into features with NumPy, such as a class of scikit-learn does: JAX does not trace it."""
+
+    @abc.abstractmethod
+    def fit(self, train: Float32[np.ndarray, "train input"]) -> HostFeatures:
+        """What makes features, for one seed at a time. What all seeds share is learned here, from unlabelled inputs."""
 
     @abc.abstractmethod
     def account(self, train: int) -> EncoderCost:

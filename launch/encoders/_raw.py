@@ -1,5 +1,6 @@
 from typing import final
 
+import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
 from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features
@@ -14,3 +15,17 @@ class Raw(AbstractEncoder):
 
     def account(self, train: int) -> EncoderCost:
         return EncoderCost()
+
+
+@final
+class Precomputed(AbstractEncoder):
+    """Features that somebody else has computed, which stand where inputs would: they are scored as they are."""
+
+    unlabelled: int = eqx.field(static=True, default=0)
+    """Unlabelled examples that had a say in them."""
+
+    def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
+        return problem.support, problem.query
+
+    def account(self, train: int) -> EncoderCost:
+        return EncoderCost(unlabelled=self.unlabelled)

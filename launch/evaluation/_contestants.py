@@ -8,15 +8,19 @@ from jaxtyping import Array, Int
 from ...errors import BadInput
 from ...models import MultiLayerPerceptron
 from ...rules import AbstractRule, KrotovHopfield, Oja, Sanger, SoftHebb
-from ..encoders._encoder import AbstractEncoder
+from ..encoders._autoencoders import Denoising, VAE
+from ..encoders._encoder import AbstractEncoder, AbstractHostEncoder
 from ..encoders._fan_in import FanIn
 from ..encoders._fitted import Fitted
 from ..encoders._k_means import KMeans
+from ..encoders._neighbours import LabelSpreading, Neighbours
 from ..encoders._pca import PCA
 from ..encoders._raw import Raw
+from ..encoders._scarf import SCARF
 from ..encoders._supervised import Supervised
-from ..encoders._vae import VAE
+from ..encoders._transformed import LatentSemantics, UMAP
 from ..options._names import choose, own
+from ._features import Encoder, Joined
 from ._protocol import Protocol
 
 
@@ -65,23 +69,41 @@ class Comparators:
         return self.protocol.architecture.features
 
 
-ENCODERS: dict[str, Callable[[Comparators], tuple[AbstractEncoder, ...]]] = {
+SIZED: dict[str, Callable[[Comparators, int], AbstractEncoder | AbstractHostEncoder]] = {
+    "pca": lambda comparators, size: PCA((size,)),
+    "kmeans": lambda comparators, size: KMeans(size, comparators.part(25)),
+    "umap": lambda comparators, size: UMAP(size),
+    "tfidf-svd": lambda comparators, size: LatentSemantics(size),
+}
+"""The encoders whose number of features can be named: `NAME-SIZE`, such as `kmeans-256`."""
+
+ENCODERS: dict[str, Callable[[Comparators], tuple[AbstractEncoder | AbstractHostEncoder, ...]]] = {
     "meta-trained": lambda comparators: comparators.learned(comparators.trained),
     "untrained": lambda comparators: comparators.learned(comparators.untrained),
     "random-init": lambda comparators: (comparators.protocol.fitted(comparators.untrained, 0),),
     "raw": lambda comparators: (Raw(),),
-    "pca": lambda comparators: (PCA(comparators.features),),
+    "pca": lambda comparators: (PCA((5, 10, 20, 32, 64)),),
+    "kmeans": lambda comparators: (SIZED["kmeans"](comparators, comparators.features),),
+    "neighbours": lambda comparators: (Neighbours(),),
+    "label-spreading": lambda comparators: (LabelSpreading(),),
     "supervised": lambda comparators: (
         Supervised(FanIn(comparators.perceptron), comparators.part(300), statistics=comparators.protocol.statistics),
     ),
     "vae": lambda comparators: (
         VAE(FanIn(comparators.perceptron), comparators.part(3000), statistics=comparators.protocol.statistics),
     ),
-    "kmeans": lambda comparators: (KMeans(comparators.features, comparators.part(25)),),
+    "denoising": lambda comparators: (
+        Denoising(FanIn(comparators.perceptron), comparators.part(1000), statistics=comparators.protocol.statistics),
+    ),
+    "scarf": lambda comparators: (
+        SCARF(FanIn(comparators.perceptron), comparators.part(1000), statistics=comparators.protocol.statistics),
+    ),
     "oja": lambda comparators: comparators.local(Oja(), 1000),
     "sanger": lambda comparators: comparators.local(Sanger(), 1000),
     "soft-hebb": lambda comparators: comparators.local(SoftHebb(), 1000, gain=1.5),
     "krotov-hopfield": lambda comparators: comparators.local(KrotovHopfield(), 1000),
+    "umap": lambda comparators: (SIZED["umap"](comparators, comparators.features),),
+    "tfidf-svd": lambda comparators: (SIZED["tfidf-svd"](comparators, comparators.features),),
 }
 """The encoders that a table can hold, by name.
 
@@ -90,19 +112,35 @@ accuracy of both readouts on validation characters and shapes of `tasks.embedded
 network 64-64-64-64-32, 6 to 17 settings of each. No data set of an evaluation was looked at.
 """
 
+USUAL = tuple(name for name in ENCODERS if name not in ("umap", "tfidf-svd"))
+"""The encoders of a table unless others are named: those that suit any data and take no minutes to fit."""
+
 LEARNED = ("meta-trained", "untrained", "random-init")
 """The rule, and the two encoders that it equals if it has learned nothing."""
 
 
-def encoders_of(names: Sequence[str], comparators: Comparators) -> list[tuple[str, AbstractEncoder]]:
-    """Encoders under their names, one for each number of steps; a name may be `MODULE:CLASS` of the user's own.
+def encoders_of(names: Sequence[str], comparators: Comparators) -> list[tuple[str, Encoder]]:
+    """Encoders under their names, one for each number of steps.
 
-    Raises `BadInput` for an unknown name.
+    A name is one of `ENCODERS`, one of `SIZED` with a number of features (`kmeans-256`), `MODULE:CLASS` of the user's
+    own, or several of these joined by `+`, whose features are set side by side (`kmeans-256+pca`). Raises `BadInput`
+    for any other.
     """
+    return [(name, encoder) for name in names for encoder in _named(name, comparators)]
 
-    def made(name: str) -> tuple[AbstractEncoder, ...]:
-        if ":" in name:
-            return (own(name, "encoder", AbstractEncoder),)
-        return choose(name, ENCODERS, "encoder", "MODULE:CLASS")(comparators)
 
-    return [(name, encoder) for name in names for encoder in made(name)]
+def _named(name: str, comparators: Comparators) -> tuple[Encoder, ...]:
+    parts = [_alone(part, comparators) for part in name.split("+")]
+    if len(parts) == 1:
+        return parts[0]
+    count = max(len(part) for part in parts)  # One for each number of steps, or one alone, which goes with all of them.
+    return tuple(Joined(tuple(part[index % len(part)] for part in parts)) for index in range(count))
+
+
+def _alone(name: str, comparators: Comparators) -> tuple[AbstractEncoder | AbstractHostEncoder, ...]:
+    if ":" in name:
+        return (own(name, "encoder", AbstractEncoder, AbstractHostEncoder),)
+    base, _, size = name.rpartition("-")
+    if size.isdecimal() and int(size) and base in ENCODERS:
+        return (choose(base, SIZED, "encoder with a number of features")(comparators, int(size)),)
+    return choose(name, ENCODERS, "encoder", "NAME-SIZE", "NAME+NAME", "MODULE:CLASS")(comparators)

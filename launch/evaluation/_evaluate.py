@@ -12,10 +12,10 @@ from jaxtyping import Float
 from ...errors import BadInput
 from ...rules import AbstractRecipe, AbstractRule
 from ...tasks import as_inputs, DataSet, suite_data_sets
-from ..encoders._encoder import AbstractEncoder
-from ..encoders._precomputed import Precomputed
+from ..encoders._encoder import AbstractEncoder, AbstractHostEncoder
+from ..encoders._raw import Precomputed
 from ..encoders._trained_rule import TrainedRule
-from ._contestants import Comparators, ENCODERS, encoders_of
+from ._contestants import Comparators, encoders_of, USUAL
 from ._data import load_each
 from ._protocol import Protocol, READOUTS, readouts_of
 from ._rows import Row
@@ -42,9 +42,10 @@ class Evaluation:
     suite: Literal["development", "held-out"] | None = None
     """Instead of tasks, all data sets of a suite that are present: the ones to choose everything by (development), or
     those to look at once in the end (held-out)."""
-    encoders: tuple[str, ...] = tuple(ENCODERS)
+    encoders: tuple[str, ...] = USUAL
     """Encoders to score, MODULE:CLASS of your own among them; by default the rule, the same rule untrained, and all
-    baselines."""
+    baselines but umap and tfidf-svd. NAME-SIZE has another number of features (pca-10, kmeans-256, umap-10), and
+    NAME+NAME sets features side by side (kmeans-256+pca)."""
     readouts: tuple[str, ...] = tuple(READOUTS)
     """Classifiers of the features: ridge, logistic, or MODULE:FUNCTION of your own."""
     labels: int = 10
@@ -127,7 +128,9 @@ class Evaluation:
         comparators = Comparators(
             protocol,
             trained=trained.rule,
-            untrained=trained.untrained() if "untrained" in self.encoders else trained.rule,
+            untrained=trained.untrained()
+            if any("untrained" in name.split("+") for name in self.encoders)
+            else trained.rule,
             steps=self.steps or (trained.steps,),
             same_steps=bool(self.steps),
             budget=_BUDGET if self.quick else 1.0,
@@ -169,7 +172,7 @@ def evaluate(
     `subject` is one of these:
     - a rule: an object, a rule file, a run folder or a shipped rule's name (`like` as for `load_rule`). It is scored
       as the encoder `meta-trained`;
-    - an encoder, an `AbstractEncoder`;
+    - an encoder, an `AbstractEncoder` or an `AbstractHostEncoder`;
     - a transformer with scikit-learn's `fit` and `transform`: fitted once on the unlabelled train examples;
     - a function from inputs [example, input] to features [example, feature];
     - one's own features of a data set: a pair of arrays [example, feature], in the order of its train and test split.
@@ -189,7 +192,7 @@ def evaluate(
     trained = TrainedRule.of("default", evaluation.network, evaluation.activation)
     protocol, rows = evaluation.protocol(trained), evaluation.rows(trained)
     for data_set in load_each(evaluation.names, evaluation.data_dir, evaluation.labels):
-        if isinstance(subject, AbstractEncoder):
+        if isinstance(subject, AbstractEncoder | AbstractHostEncoder):
             rows += protocol.rows([(name, subject)], [data_set])
         else:
             featured, unlabelled = _with_features(subject, data_set)

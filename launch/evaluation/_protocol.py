@@ -2,24 +2,31 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import final
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
+from jaxtyping import Array, Float, Int
 
 from ...models import AbstractArchitecture
 from ...rules import AbstractRule
-from ...tasks import accuracy, as_inputs, DataSet, few_shot_indices, logistic_scores, PrincipalAxes, ridge_scores
-from ..encoders._encoder import AbstractEncoder, EncoderInputs, Features, Statistics
+from ...tasks import (
+    accuracy,
+    as_inputs,
+    DataSet,
+    few_shot_indices,
+    logistic_scores,
+    PrincipalAxes,
+    ridge_errors,
+    ridge_scores,
+)
+from ..encoders._encoder import Features, Statistics
 from ..encoders._fitted import Fitted
 from ..options._names import choose, own_function
+from ._features import Encoder, EvaluationData, features_of, SeedFeatures
 from ._programs import Programs
 from ._rows import Row
 
-
-_Features = tuple[Float[Array, "seed support feature"], Float[Array, "seed query feature"]]
 
 Readout = Callable[[PrincipalAxes, Float[Array, "support class"]], Float[Array, "query class"]]
 """A classifier of a few examples: from features along principal axes and one-hot labels to scores of the classes."""
@@ -72,9 +79,23 @@ class Protocol:
             memory=self.memory,
         )
 
+    def data(self, data_set: DataSet) -> EvaluationData:
+        """What encoders are given of a data set, and what their features are scored by."""
+        splits = [few_shot_indices(data_set, seed, self.labels, self.queries) for seed in range(self.seeds)]
+        support, query = (np.stack(side) for side in zip(*splits))
+        return EvaluationData(
+            jnp.asarray(as_inputs(data_set.train_x[_unlabelled(data_set, self.unlabelled)])),
+            _rows(data_set.train_x, support),
+            jnp.asarray(data_set.train_y[support]),
+            _rows(data_set.test_x, query),
+            jnp.asarray(data_set.test_y[query]),
+            jr.split(jr.key(0), self.seeds),
+            data_set.classes,
+        )
+
     def rows(
         self,
-        encoders: Iterable[tuple[str, AbstractEncoder]],
+        encoders: Iterable[tuple[str, Encoder]],
         data_sets: Iterable[DataSet],
         tell: Callable[[str], None] = lambda _: None,
     ) -> list[Row]:
@@ -86,7 +107,7 @@ class Protocol:
         encoders, cells = list(encoders), []
         with Programs() as programs:
             for data_set in data_sets:  # The next ones are loaded while features of this one are computed.
-                given = EvaluationData.of(data_set, self)
+                given = self.data(data_set)
                 for name, encoder in encoders:
                     cell = _Cell((data_set.name, name), encoder, given, self.readouts)
                     cells.append((cell, programs.begin(cell.features, programs, tell)))
@@ -102,21 +123,21 @@ class _Cell:
 
     names: tuple[str, str]
     """Of the data set and of the encoder."""
-    encoder: AbstractEncoder
-    given: "EvaluationData"
+    encoder: Encoder
+    given: EvaluationData
     readouts: tuple[tuple[str, Readout], ...]
 
-    def features(self, programs: Programs, tell: Callable[[str], None]) -> tuple[_Features, float]:
+    def features(self, programs: Programs, tell: Callable[[str], None]) -> tuple[SeedFeatures, float]:
         """The encoder's features, and the seconds that computing them took."""
         tell(": ".join(self.names))
-        return programs.run(_features, self.encoder, self.given)
+        return features_of(self.encoder, self.given, programs)
 
-    def rows(self, programs: Programs, features: _Features, seconds: float) -> Iterator[Row]:
+    def rows(self, programs: Programs, features: SeedFeatures, seconds: float) -> Iterator[Row]:
         """A row for each readout of these features."""
         given, account, (task, name) = self.given, self.encoder.account(len(self.given.train)), self.names
         seeds, labelled = given.labels.shape
         # Two programs, because a readout takes long to compile and is then the same for any number of features.
-        axes, _ = programs.run(_axes, *features)
+        axes, _ = programs.run(_axes, features, given.labels, given.classes)
         for readout, score in self.readouts:
             shares, _ = programs.run(_accuracies, score, axes, given.labels, given.answers, given.classes)
             accuracies = np.asarray(shares)
@@ -133,37 +154,9 @@ class _Cell:
                 steps=account.steps,
                 seconds=seconds,
                 statistics=account.statistics,
+                features=features[1].shape[-1],
+                other_rows=account.other_rows,
             )
-
-
-class EvaluationData(eqx.Module):
-    """The inputs of a data set on the device: unlabelled ones, and those of a `EncoderInputs` for every seed.
-
-    `answers` are the classes of the query examples, which no encoder is given.
-    """
-
-    train: Float[Array, "train input"]
-    support: Float[Array, "seed support input"]
-    labels: Int[Array, "seed support"]
-    query: Float[Array, "seed query input"]
-    answers: Int[Array, "seed query"]
-    keys: Key[Array, " seed"]
-    classes: int = eqx.field(static=True)
-
-    @classmethod
-    def of(cls, data_set: DataSet, protocol: Protocol) -> "EvaluationData":
-        seeds = range(protocol.seeds)
-        splits = [few_shot_indices(data_set, seed, protocol.labels, protocol.queries) for seed in seeds]
-        support, query = (np.stack(side) for side in zip(*splits))
-        return cls(
-            jnp.asarray(as_inputs(data_set.train_x[_unlabelled(data_set, protocol.unlabelled)])),
-            _rows(data_set.train_x, support),
-            jnp.asarray(data_set.train_y[support]),
-            _rows(data_set.test_x, query),
-            jnp.asarray(data_set.test_y[query]),
-            jr.split(jr.key(0), protocol.seeds),
-            data_set.classes,
-        )
 
 
 def _unlabelled(data_set: DataSet, at_most: int | None) -> Int[np.ndarray, " train"]:
@@ -177,19 +170,29 @@ def _rows(x: np.ndarray, index: Int[np.ndarray, "seed row"]) -> Float[Array, "se
     return jnp.asarray(as_inputs(x[index.ravel()]).reshape(*index.shape, -1))
 
 
-def _features(encoder: AbstractEncoder, given: EvaluationData) -> _Features:
-    def one(
-        support: Float[Array, "support input"],
-        labels: Int[Array, " support"],
-        query: Float[Array, "query input"],
-        key: PRNGKeyArray,
-    ) -> Features:
-        return encoder(EncoderInputs(given.train, support, labels, query, given.classes), key)
+def _axes(features: SeedFeatures, labels: Int[Array, "seed support"], classes: int) -> PrincipalAxes:
+    """Of the features as they are or standardised by the labelled examples, whichever has the less leave-one-out error.
 
-    return jax.vmap(one)(given.support, given.labels, given.query, given.keys)
+    Standardising alone would not do: the deviation over a few examples blows up features that hardly vary.
+    """
+
+    def one(support: Float[Array, "support feature"], query: Float[Array, "query feature"], labels: Array):
+        forms = [(support, query), _standardised(support, query)]
+        # Two of one program: XLA's CPU threads can wait for each other for ever where it factorises matrices twice.
+        axes = jax.vmap(PrincipalAxes.of)(*(jnp.stack(side) for side in zip(*forms)))
+        targets = jax.nn.one_hot(labels, classes, dtype=support.dtype)
+        best = jax.vmap(lambda axes: ridge_errors(axes, targets).min())(axes).argmin()
+        return jax.tree.map(lambda leaf: leaf[best], axes)
+
+    return jax.vmap(one)(*features, labels)
 
 
-_axes = jax.vmap(PrincipalAxes.of)
+def _standardised(support: Float[Array, "support feature"], query: Float[Array, "query feature"]) -> Features:
+    """Features of mean zero and deviation one over the labelled examples; those that are constant there become zero."""
+    mean, variance = support.mean(0), support.var(0)
+    varies = variance > 1e-10 * (1e-30 + mean**2)
+    scale = jnp.where(varies, jax.lax.rsqrt(jnp.where(varies, variance, 1)), 0)
+    return scale * (support - mean), scale * (query - mean)
 
 
 def _accuracies(

@@ -46,6 +46,52 @@ class VAE(AbstractEncoder):
 
 
 @final
+class Denoising(AbstractEncoder):
+    """The features of a denoising autoencoder (Vincent et al., ICML 2008) whose encoder is the base model.
+
+    A share `masked` of an example's inputs is set to zero, which is black, a word that is missing, or the mean of a
+    table's column; a decoder with the encoder's layers in reverse has to find all of them again, with the least squared
+    error. Trained by Adam on random unlabelled batches.
+    """
+
+    architecture: FanIn
+    steps: Int[Array, ""] | int = 3000
+    step_size: Float[Array, ""] | float = 3e-3
+    masked: Float[Array, ""] | float = 0.5
+    batch_size: int = eqx.field(static=True, default=100)
+    statistics: Statistics = eqx.field(static=True, default="batch")
+
+    def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
+        model_key, decoder_key, output_key, key = jr.split(key, 4)
+        inputs = problem.train.shape[1]
+        start = (
+            self.architecture((inputs,), model_key),
+            self.architecture.reversed(decoder_key),
+            _output(self.architecture, inputs, output_key),
+        )
+
+        def loss(parameters, key):
+            row_key, mask_key = jr.split(key)
+            encoder, decoder, output = parameters
+            x = problem.train[jr.randint(row_key, (self.batch_size,), 0, len(problem.train))]
+            features, _ = encoder(jnp.where(jr.bernoulli(mask_key, self.masked, x.shape), 0, x))
+            hidden, _ = decoder(features)
+            return ((output(hidden) - x) ** 2).mean()
+
+        encoder, *_ = minimise(loss, start, self.steps, optax.adam(self.step_size), key)
+        return problem.features(encoder, self.statistics)
+
+    def account(self, train: int) -> EncoderCost:
+        return EncoderCost(int(self.steps), train, self.statistics)
+
+
+def _output(architecture: FanIn, inputs: int, key: PRNGKeyArray) -> Linear:
+    """From a decoder's last layer to inputs."""
+    first, *_ = architecture.architecture.widths
+    return Linear.create(first, inputs, key)
+
+
+@final
 class _Autoencoder(eqx.Module):
     encoder: Model
     mean: Linear
@@ -56,13 +102,13 @@ class _Autoencoder(eqx.Module):
     @classmethod
     def create(cls, architecture: FanIn, inputs: int, key: PRNGKeyArray) -> "_Autoencoder":
         keys = jr.split(key, 5)
-        *hidden, features = architecture.architecture.widths
+        features = architecture.features
         return cls(
             architecture((inputs,), keys[0]),
             Linear.create(features, features, keys[1]),
             Linear.create(features, features, keys[2]),
             architecture.reversed(keys[3]),
-            Linear.create(hidden[0] if hidden else features, inputs, keys[4]),
+            _output(architecture, inputs, keys[4]),
         )
 
     def loss(self, x: Float[Array, "batch input"], key: PRNGKeyArray) -> Float[Array, ""]:
