@@ -30,9 +30,9 @@ class Memory(eqx.Module):
         Of few examples, fewer neighbours are taken: a fortieth of them, but 3 at least.
         """
         stored = len(keys)
-        neighbours = min(neighbours, max(3, stored // 40), stored - 1)
-        # One more, for an example is its own nearest neighbour.
-        index = _nearest(keys, keys, neighbours + 1)[:, 1:]
+        neighbours = max(1, min(neighbours, max(3, stored // 40), stored - 1))
+        # One more, for an example is its own nearest neighbour, and the only one if it is alone.
+        index = _nearest(keys, keys, min(neighbours + 1, stored))[:, -neighbours:]
         values = jax.lax.fori_loop(0, steps, lambda _, values: (values + values[index].mean(1)) / 2, keys)
         return cls(keys, values, neighbours)
 

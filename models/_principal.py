@@ -41,7 +41,10 @@ class PrincipalComponents(eqx.Module):
 def principal_axes(
     x: Float[Array, "example input"], mean: Float[Array, " input"], components: int
 ) -> Float[Array, "input component"]:
-    """The directions of largest variance, largest first, by randomised subspace iteration (arXiv 0909.4061)."""
+    """The directions of largest variance, largest first, by randomised subspace iteration (arXiv 0909.4061).
+
+    Each points to where its largest weight is positive: otherwise rounding would choose its sign.
+    """
     inputs = x.shape[1]
     basis = jr.normal(jr.key(0), (inputs, min(components + 10, inputs)))
 
@@ -51,4 +54,6 @@ def principal_axes(
 
     basis = jax.lax.fori_loop(0, 8, lambda _, basis: jnp.linalg.qr(scatter(basis))[0], basis)
     _, rotation = jnp.linalg.eigh(basis.T @ scatter(basis))
-    return (basis @ rotation[:, ::-1])[:, :components]
+    axes = (basis @ rotation[:, ::-1])[:, :components]
+    largest = jnp.take_along_axis(axes, jnp.abs(axes).argmax(0)[None], 0)
+    return axes * jnp.where(largest < 0, -1, 1)

@@ -120,6 +120,23 @@ def test_unlabelled_examples_count_if_they_have_a_say(name, contests):
         assert np.allclose(one, changed) == (encoder.account(len(given.train)).unlabelled == 0)
 
 
+def test_views_stand_beside_the_features_of_the_frozen_model(contests):
+    with_views = dataclasses.replace(
+        contests["batch"], protocol=dataclasses.replace(contests["batch"].protocol, skip=2, memory=50)
+    )
+    given = problem(0)
+    ((_, encoder),) = encoders_of(["meta-trained"], with_views)
+    found = np.concatenate(features(with_views, "meta-trained", given))
+    assert found.shape[1] == FEATURES + 2 + (FEATURES + 2)  # Recall is of what is known: six columns.
+    frozen = np.concatenate(features(contests["frozen"], "meta-trained", given))
+    for column, own in zip(found.T, frozen.T):
+        np.testing.assert_allclose(np.corrcoef(column, own)[0, 1], 1, rtol=1e-5)
+    others = dataclasses.replace(given, query=given.query.at[10:].multiply(-2.0))
+    np.testing.assert_allclose(features(with_views, "meta-trained", others)[1][:10], found[9:19], atol=1e-4)
+    cost = encoder.account(96)
+    assert (cost.statistics, cost.unlabelled, cost.other_rows) == ("frozen", 96, False)
+
+
 def test_an_unknown_encoder_lists_the_known(contests):
     with pytest.raises(BadInput, match="Unknown encoder 'isomap'; the known ones are meta-trained, untrained"):
         encoders_of(["raw", "isomap"], contests["batch"])

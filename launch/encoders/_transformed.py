@@ -25,7 +25,8 @@ class UMAP(AbstractHostEncoder):
             raise BadInput("The encoder umap needs umap-learn: pip install 'metarule[umap]'.")
 
     def fit(self, train: Float32[np.ndarray, "train input"]) -> HostFeatures:
-        from umap import UMAP as Projection  # Takes several seconds to import.  # pyright: ignore[reportMissingImports] (an extra)
+        # Takes several seconds to import, and is an extra.
+        from umap import UMAP as Projection  # pyright: ignore[reportMissingImports]
 
         sample = evenly_spaced(train, 20_000)
         neighbours = min(15, len(sample) - 1)
