@@ -13,6 +13,7 @@ from importlib import import_module
 
 _PLACES = {
     "AbstractEncoder": "launch.encoders._encoder",
+    "AbstractHostEncoder": "launch.encoders._encoder",
     "BadInput": "errors",
     "Drawing": "launch.figures._request",
     "EncoderCost": "launch.encoders._encoder",

@@ -10,9 +10,11 @@ import jax.random as jr
 import numpy as np
 import pytest
 from metarule.errors import BadInput
+from metarule.launch.encoders._autoencoders import Denoising
 from metarule.launch.encoders._encoder import EncoderInputs
 from metarule.launch.encoders._fan_in import FanIn
 from metarule.launch.encoders._k_means import KMeans
+from metarule.launch.encoders._scarf import _contrast
 from metarule.launch.evaluation._contestants import Comparators, encoders_of, USUAL
 from metarule.launch.evaluation._features import EvaluationData, features_of
 from metarule.launch.evaluation._programs import Programs
@@ -177,6 +179,23 @@ def test_blocks_side_by_side_weigh_the_same(contests):
             np.testing.assert_allclose(whole[:, start : start + side.shape[1]], expected, atol=1e-5)
         start += support.shape[1]
     assert joined[0].shape[1] == start
+
+
+def test_the_contrast_is_the_surprise_of_the_right_pair():
+    """Examples at right angles: each is like its own corrupted one (similarity 1) and unlike the others (0)."""
+    loss = _contrast(jnp.concatenate([3 * jnp.eye(5), 0.5 * jnp.eye(5)]), 0.7)
+    np.testing.assert_allclose(loss, np.log(np.exp(1 / 0.7) + 4) - 1 / 0.7, rtol=1e-5)
+    assert np.isfinite(jax.grad(lambda z: _contrast(z, 0.7))(jnp.zeros((6, 3)))).all()
+
+
+def test_a_denoising_autoencoder_learns_from_what_is_not_masked():
+    """Behind a mask of everything its first weights have no gradient: features are those of its start."""
+    start, all_masked, half_masked = (
+        compute(Denoising(FanIn(MultiLayerPerceptron((FEATURES,))), jnp.asarray(steps), masked=share), problem(0))[1]
+        for steps, share in ((0, 0.5), (20, 1.0), (20, 0.5))
+    )
+    np.testing.assert_allclose(all_masked, start, atol=1e-5)
+    assert not np.allclose(half_masked, start, atol=0.05)
 
 
 def test_a_sum_has_a_row_for_every_number_of_steps(contests):

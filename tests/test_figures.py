@@ -126,7 +126,7 @@ def test_a_report_is_one_page_that_needs_nothing_else(monkeypatch, tmp_path):
     [
         (["figure", "depth", "run", "--values", "deep"], "whole numbers of 1 or more"),
         (["figure", "activation", "run", "--values", "sine"], "Unknown activation 'sine'"),
-        (["figure", "generalisation", "run", "--values", "isomap"], "are encoders"),
+        (["figure", "generalisation", "run", "--values", "isomap"], "Unknown encoder 'isomap'"),
         (["figure", "transfer", "run", "--values", "4"], "has no rule of meta-step 4; --values can be 0, 3, 7"),
         (["figure", "filters", "run", "--tasks", "vectors.npz"], "holds no images"),
         (["figure", "transfer", "run/snapshots/0000003.safetensors"], "holds no rules: give the folder of a run"),

@@ -88,6 +88,19 @@ def test_every_seed_draws_examples_and_a_start_of_its_own():
         assert set(one.tolist()) != set(other.tolist()), name
 
 
+@pytest.mark.parametrize("told, noise, others", [(0.01, 100.0, 1), (1.0, 0.01, 60)])
+def test_readouts_see_features_as_they_are_or_standardised(told, noise, others):
+    """A class that is told by a small number beside a large one is read, and so is one beside many that hardly vary."""
+    labels = np.arange(200) % 2
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(200, 1 + others)) * np.r_[0.1 * told, np.full(others, noise)]
+    x[:, 0] += told * labels
+    x = x.astype(np.float32)
+    data_set = DataSet("scales", "table", ("a", "b"), x[:100], labels[:100], x[100:], labels[100:])
+    rows = Protocol(MultiLayerPerceptron((2,)), labels=20, seeds=2).rows([("raw", Raw())], [data_set])
+    assert all(row["accuracy"] > 0.9 for row in rows)
+
+
 def test_the_error_of_a_table_is_that_of_the_mean_over_seeds():
     """Two seeds err by half of what they differ by."""
 

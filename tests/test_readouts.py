@@ -2,8 +2,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from metarule.tasks import accuracy, as_inputs, few_shot_indices, load, logistic_scores, PrincipalAxes, ridge_scores
-from sklearn.linear_model import LogisticRegression, RidgeCV
+from metarule.tasks import (
+    accuracy,
+    as_inputs,
+    few_shot_indices,
+    load,
+    logistic_scores,
+    PrincipalAxes,
+    ridge_errors,
+    ridge_scores,
+)
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
+from sklearn.model_selection import LeaveOneOut
 
 
 def few_shot(seed):
@@ -30,6 +40,19 @@ def test_ridge_chooses_its_penalty_and_predicts_as_scikit_learn_does():
     centred = x.astype(np.float64) - x.mean(0)
     oracle = RidgeCV(np.array(penalties) * (centred**2).sum() / len(x)).fit(centred, targets)
     np.testing.assert_allclose(scores, oracle.predict(query - x.mean(0)), atol=1e-4)
+
+
+def test_ridge_errors_are_those_of_examples_left_out():
+    x, y, query, _ = few_shot(0)
+    targets = np.asarray(jax.nn.one_hot(y, 10))
+    errors = ridge_errors(axes_of(x, query), jnp.asarray(targets), (0.01, 1.0))
+    total = (x.astype(np.float64) - x.mean(0)).var(0).sum()
+    for share, error in zip((0.01, 1.0), errors):
+        residuals = [
+            targets[one] - Ridge(share * total).fit(x[rest], targets[rest]).predict(x[one])
+            for rest, one in LeaveOneOut().split(x)
+        ]
+        np.testing.assert_allclose(error, (np.array(residuals) ** 2).sum(), rtol=2e-3)
 
 
 @pytest.mark.parametrize("inverse_penalty", [1.0, 0.03])

@@ -58,7 +58,7 @@ class SCARF(AbstractEncoder):
 
 def _contrast(z: Float[Array, "example feature"], temperature: Float[Array, ""] | float) -> Float[Array, ""]:
     """How surprising it is, in nats, which of the second half belongs to which of the first."""
-    z = z / jnp.maximum(jnp.linalg.norm(z, axis=1, keepdims=True), 1e-6)
+    z = z * jax.lax.rsqrt((z**2).sum(1, keepdims=True) + 1e-12)  # The derivative of a norm of zero would be NaN.
     whole, corrupted = jnp.split(z, 2)
     similarity = whole @ corrupted.T / temperature
     return optax.softmax_cross_entropy_with_integer_labels(similarity, jnp.arange(len(whole))).mean()

@@ -12,6 +12,7 @@ from ..encoders._encoder import AbstractEncoder, AbstractHostEncoder, EncoderCos
 from ._programs import Programs
 
 
+_Block = tuple[Float[Array, "support _"], Float[Array, "query _"]]
 SeedFeatures = tuple[Float[Array, "seed support feature"], Float[Array, "seed query feature"]]
 
 
@@ -87,7 +88,7 @@ def _on_host(encoder: AbstractHostEncoder, given: EvaluationData) -> SeedFeature
 
 
 @jax.vmap
-def _side_by_side(blocks: Sequence[Features]) -> Features:
+def _side_by_side(blocks: Sequence[_Block]) -> Features:
     scaled = [_of_unit_variance(*block) for block in blocks]
     support, query = (jnp.concatenate(side, axis=1) for side in zip(*scaled))
     return support, query
