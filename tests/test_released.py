@@ -131,7 +131,7 @@ def unroll(rule, model, x, steps):
 @pytest.mark.parametrize(
     "name, step_size, steps",
     [(name, size, steps) for name in ["a_noise", "c_noise"] for size in [1e-4, 1e-2] for steps in [1, 5]]
-    + [("b_noise", 1e-2, 5)],
+    + [slow("b_noise", 1e-2, 5)],  # The widest: two minutes where programs are not optimised.
 )
 def test_parameters_after_steps(name, step_size, steps, precision):
     fixture = load(name, precision)
