@@ -1,12 +1,17 @@
 import importlib.util
+import threading
 from typing import Any, final
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, PRNGKeyArray
 
 from ...errors import BadInput
-from ._encoder import AbstractHostEncoder, EncoderCost, evenly_spaced, HostFeatures, sample_size
+from ._encoder import AbstractHostEncoder, EncoderCost, EncoderInputs, evenly_spaced, HostFeatures, sample_size
+
+
+_ALONE = threading.Lock()
+"""Held by whoever computes with umap-learn: two threads that do so at once can wait for each other for ever."""
 
 
 @final
@@ -30,7 +35,14 @@ class UMAP(AbstractHostEncoder):
 
         sample = evenly_spaced(train, 20_000)
         neighbours = min(15, len(sample) - 1)
-        return _transform(Projection(neighbours, self.components, random_state=0, n_jobs=1).fit(sample))
+        with _ALONE:
+            fitted = Projection(neighbours, self.components, random_state=0, n_jobs=1).fit(sample)
+
+        def features(problem: EncoderInputs, key: PRNGKeyArray) -> tuple[np.ndarray, np.ndarray]:
+            with _ALONE:
+                return fitted.transform(np.asarray(problem.support)), fitted.transform(np.asarray(problem.query))
+
+        return features
 
     def account(self, train: int) -> EncoderCost:
         return EncoderCost(unlabelled=sample_size(train, 20_000), transductive=True)

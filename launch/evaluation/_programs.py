@@ -1,3 +1,5 @@
+import contextlib
+import dataclasses
 import functools
 import os
 import threading
@@ -32,8 +34,10 @@ class Programs:
         cores = os.cpu_count() or 1
         self._workers = ThreadPoolExecutor(cores)
         self._turns = threading.Semaphore(cores if jax.default_backend() == "cpu" else 1)
+        # Two programs that factorise matrices at once can make XLA's CPU threads wait for each other for ever.
+        self._factorising = threading.Lock()
         self._asking = threading.Lock()
-        self._asked: dict[Hashable, Future[Callable[..., Any]]] = {}
+        self._asked: dict[Hashable, Future[_Program]] = {}
 
     def __enter__(self) -> "Programs":
         return self
@@ -48,12 +52,12 @@ class Programs:
     def run(self, function: Callable[..., _Result], *arguments: PyTree) -> tuple[_Result, float]:
         """The result of a function of these arguments, and the seconds that running it took, without compilation."""
         program = self._program(function, arguments)
-        with self._turns:
+        with self._factorising if program.factorises else contextlib.nullcontext(), self._turns:
             start = time.perf_counter()
             result = jax.block_until_ready(program(arguments))
             return result, time.perf_counter() - start
 
-    def _program(self, function: Callable[..., Any], arguments: PyTree) -> Callable[..., Any]:
+    def _program(self, function: Callable[..., Any], arguments: PyTree) -> "_Program":
         leaves, structure = jax.tree.flatten(arguments)
         key = function, structure, tuple(_shape(leaf) if isinstance(leaf, jax.Array) else leaf for leaf in leaves)
         with self._asking:
@@ -67,10 +71,21 @@ class Programs:
         return program.result()
 
 
-def _compiled(function: Callable[..., PyTree[Array]], arguments: PyTree) -> Callable[[PyTree], Any]:
+@dataclasses.dataclass(frozen=True)
+class _Program:
+    """A compiled function of PyTrees with arrays, and whether it has LAPACK factorise matrices."""
+
+    compiled: Callable[[PyTree], Any]
+    factorises: bool
+
+    def __call__(self, arguments: PyTree) -> Any:
+        return self.compiled(eqx.filter(arguments, eqx.is_array))
+
+
+def _compiled(function: Callable[..., PyTree[Array]], arguments: PyTree) -> _Program:
     arrays, rest = eqx.partition(arguments, eqx.is_array)
-    program = jax.jit(lambda arrays: function(*eqx.combine(arrays, rest))).lower(arrays).compile(_options())
-    return lambda arguments: program(eqx.filter(arguments, eqx.is_array))
+    lowered = jax.jit(lambda arrays: function(*eqx.combine(arrays, rest))).lower(arrays)
+    return _Program(lowered.compile(_options()), "lapack" in lowered.as_text())
 
 
 @functools.cache
