@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import types
+from typing import get_origin
 
 import metarule.launch.training._meta_training
 import pytest
@@ -80,7 +81,7 @@ def test_the_table(whole):
     ]
     for row in rows:
         assert list(row) == list(Row.__annotations__)
-        assert all(type(row[name]) is kind for name, kind in Row.__annotations__.items())
+        assert all(type(row[name]) is (get_origin(kind) or kind) for name, kind in Row.__annotations__.items())
         assert 0 < row["accuracy"] < 1 and 0 <= row["stderr"] < 0.5 and row["task"] == "digits"
         assert (row["seeds"], row["labelled"]) == (2, 20)
         random = row["encoder"] == "random-init"
