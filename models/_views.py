@@ -33,8 +33,8 @@ class Views(eqx.Module):
         x: Float[Array, "example input"],
         features: Float[Array, "example feature"],
         *,
-        skip: int = 64,
-        memory: int = 4000,
+        skip: int,
+        memory: int,
     ) -> "Views":
         """The views of these examples, given their inputs and a base model's features of them.
 

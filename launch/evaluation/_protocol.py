@@ -111,8 +111,7 @@ class Protocol:
                 for name, encoder in encoders:
                     cell = _Cell((data_set.name, name), encoder, given, self.readouts)
                     cells.append((cell, programs.begin(cell.features, programs, tell)))
-            # Not in a worker: readouts factorise batches of matrices, and two programs that do so at once can make
-            # XLA's CPU threads wait for each other for ever.
+            # Not in workers: readouts factorise matrices one at a time, and workers that wait for that compile nothing.
             return [row for cell, made in cells for row in cell.rows(programs, *made.result())]
 
 

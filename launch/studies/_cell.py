@@ -1,12 +1,11 @@
 import dataclasses
-import json
 
-from ...errors import BadInput
 from ..hosts._devices import Devices
 from ..options._training import RunOptions, Training
 from ..records._description import describe
 from ..records._rule_file import read_header
 from ..records._run_folder import RunFolder
+from ..records._tables import read_rows
 from ..training._meta_run import meta_run, MetaRun
 
 
@@ -21,8 +20,5 @@ def cell_run(training: Training, run: RunOptions, devices: Devices = Devices()) 
     if not folder.results.exists():
         return meta_run(training, dataclasses.replace(run, resume=folder.configuration.exists()), devices)
     folder = RunFolder.open(run.run, describe(training))
-    try:
-        _, record = read_header(folder.rule)
-        return MetaRun(folder, training.steps, record["seconds"], json.loads(folder.results.read_text()))
-    except ValueError as error:
-        raise BadInput(f"{folder.results} can't be read: delete it and run the command again.") from error
+    _, record = read_header(folder.rule)
+    return MetaRun(folder, training.steps, record["seconds"], read_rows(folder.results))
