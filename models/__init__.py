@@ -2,6 +2,7 @@
 
 from ._architecture import AbstractArchitecture as AbstractArchitecture, MultiLayerPerceptron as MultiLayerPerceptron
 from ._frozen import freeze as freeze
+from ._k_means import lloyd as lloyd, squared_distances as squared_distances
 from ._layer import Connection as Connection, Layer as Layer
 from ._memory import Memory as Memory
 from ._model import Model as Model, Trace as Trace
