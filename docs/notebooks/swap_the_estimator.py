@@ -1,11 +1,3 @@
-# ---
-# jupyter:
-#   kernelspec:
-#     display_name: Python 3
-#     language: python
-#     name: python3
-# ---
-
 # %% [markdown]
 # # Swap the estimator, and see bias and variance
 #
@@ -42,7 +34,7 @@ class Pull(AbstractProblem):
         return (place, time + 1), (place**2).mean()
 
 
-theta, pairs, noise = jnp.array(0.05), Population(8, 4), Noise(0.02)
+theta, pairs, noise = jnp.array(0.05), Population(8, 4), Noise(0.01)
 estimators = {
     "backprop": FullBackprop(Population(8), None),
     "tbptt": TruncatedBackprop(Population(8), WINDOW, None),
