@@ -19,7 +19,8 @@ ROOMS = {
     "estimators": "meta.estimators",
     "testing": "testing",
 }
-_FORMULA = re.compile(r'<(span|div) class="arithmatex">\s*\\[(\[](.*?)\\[)\]]\s*</\1>', re.S)
+_FORMULA = re.compile(r'<(span|div) class="arithmatex">\s*\\[(\[](.*?)\\[)\]]\s*</\1>([.,;:)]*)', re.S)
+_INTERVAL = re.compile(r"\[(-?[\d.]+), (-?[\d.]+)\]")
 
 
 def exported(init: Path) -> tuple[str, list[str]]:
@@ -72,8 +73,12 @@ def on_files(files, config):
 
 
 def on_page_content(content, **_):
-    def formula(found):
-        display = "block" if found[1] == "div" else "inline"
-        return latex2mathml.converter.convert(html.unescape(found[2]), display=display)
+    def as_mathml(found):
+        element, formula, punctuation = found.groups()
+        display, kind = ("block", "formula") if element == "div" else ("inline", "unbroken")
+        made = latex2mathml.converter.convert(html.unescape(formula), display=display)
+        return f'<{element} class="{kind}">{made}{punctuation}</{element}>'
 
-    return _FORMULA.sub(formula, content)
+    # A number stays on one line with its error or its interval.
+    content = _INTERVAL.sub("[\\1,\u00a0\\2]", content.replace(" ± ", "\u00a0±\u00a0"))
+    return _FORMULA.sub(as_mathml, content)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 INK, RULE, OUTER, DATA = "#333333", "#0072B2", "#B34700", "#666666"
-STYLE = "font-family: Helvetica, Arial, 'DejaVu Sans', sans-serif; font-size: 15px"
+STYLE = "font-family: Helvetica, Arial, 'DejaVu Sans', sans-serif; font-size: 17px"
 
 
 def box(x, y, width, height, colour, fill="#FFFFFF"):
@@ -13,7 +13,7 @@ def box(x, y, width, height, colour, fill="#FFFFFF"):
 
 
 def text(x, y, lines, colour=INK, anchor="middle", weight="normal"):
-    spans = "".join(f'<tspan x="{x}" dy="{19 if i else 0}">{line}</tspan>' for i, line in enumerate(lines))
+    spans = "".join(f'<tspan x="{x}" dy="{21 if i else 0}">{line}</tspan>' for i, line in enumerate(lines))
     return f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{colour}" font-weight="{weight}">{spans}</text>'
 
 
@@ -50,38 +50,39 @@ def network(x, y):
 
 def picture():
     parts = [
-        box(10, 10, 940, 460, OUTER, "#FFF8F2"),
-        text(30, 38, ["Outer loop: meta-training learns the rule, from many tasks"], OUTER, "start", "bold"),
-        box(30, 60, 640, 320, RULE, "#F3F9FD"),
-        text(50, 87, ["Inner loop: the rule trains a base model, without labels"], RULE, "start", "bold"),
-        text(95, 165, ["a batch", "of unlabelled", "examples x"], DATA),
-        arrow([(148, 180), (190, 180)], DATA),
-        network(213, 115),
-        arrow([(215, 292), (363, 292)], INK),
-        text(289, 314, ["activity goes up"]),
-        arrow([(363, 336), (215, 336)], RULE, dashed=True),
-        text(289, 358, ["an error signal comes down"], RULE),
-        arrow([(385, 180), (440, 180)], RULE),
-        box(445, 112, 205, 136, RULE),
-        text(547, 137, ["in every unit: a small", "network makes a hidden", "state h of what it sees"], RULE),
-        text(547, 207, ["at every weight: a sum", "of terms changes it"], RULE),
-        arrow([(547, 250), (547, 318), (400, 318), (400, 225), (377, 225)], RULE),
-        text(525, 344, ["weights change; then the next batch"], RULE),
-        box(700, 112, 230, 62, INK),
-        text(815, 138, ["few-shot problem: ten", "labels a class, ridge readout"]),
-        text(815, 76, ["features are scored: the only", "place where labels are seen"], DATA),
-        arrow([(670, 143), (697, 143)], INK),
-        arrow([(815, 176), (815, 221)], OUTER),
-        box(735, 224, 160, 42, OUTER),
-        text(815, 250, ["meta-loss"], OUTER, weight="bold"),
-        arrow([(815, 268), (815, 313)], OUTER),
-        box(715, 316, 200, 62, OUTER),
-        text(815, 342, ["an estimator makes its", "gradient with respect to θ"], OUTER),
-        arrow([(815, 380), (815, 425), (420, 425), (420, 384)], OUTER),
-        text(617, 450, ["θ, the meta-parameters of the rule, takes a step; then the next tasks"], OUTER),
+        box(8, 8, 644, 554, OUTER, "#FFF8F2"),
+        text(26, 36, ["Outer loop: meta-training learns the rule, from many tasks"], OUTER, "start", "bold"),
+        box(24, 52, 612, 332, RULE, "#F3F9FD"),
+        text(42, 80, ["Inner loop: the rule trains a base model, without labels"], RULE, "start", "bold"),
+        text(88, 158, ["a batch of", "unlabelled", "examples x"], DATA),
+        arrow([(137, 176), (170, 176)], DATA),
+        network(194, 108),
+        arrow([(194, 280), (346, 280)], INK),
+        text(270, 302, ["activity goes up"]),
+        arrow([(346, 330), (194, 330)], RULE, dashed=True),
+        text(270, 352, ["an error signal comes down"], RULE),
+        arrow([(360, 176), (396, 176)], RULE),
+        box(400, 102, 222, 148, RULE),
+        text(511, 128, ["in every unit a small", "network makes a hidden", "state h of what it sees;"], RULE),
+        text(511, 200, ["at every weight a sum", "of terms changes it"], RULE),
+        arrow([(511, 252), (511, 300), (384, 300), (384, 218), (358, 218)], RULE),
+        text(511, 324, ["weights change;", "then the next batch"], RULE),
+        arrow([(120, 386), (120, 424)], INK),
+        text(132, 408, ["features"], INK, "start"),
+        box(24, 428, 206, 86, INK),
+        text(127, 453, ["a few-shot problem: the", "only place where labels", "are seen"]),
+        arrow([(232, 471), (268, 471)], OUTER),
+        box(272, 448, 106, 46, OUTER),
+        text(325, 476, ["meta-loss"], OUTER, weight="bold"),
+        arrow([(380, 471), (416, 471)], OUTER),
+        box(420, 438, 216, 66, OUTER),
+        text(528, 465, ["an estimator: its gradient", "with respect to θ"], OUTER),
+        arrow([(528, 436), (528, 388)], OUTER),
+        text(516, 416, ["θ, the meta-parameters, takes a step"], OUTER, "end"),
+        text(330, 544, ["then the next tasks"], OUTER),
     ]
     heads = "".join(head(colour) for colour in (INK, RULE, OUTER, DATA))
-    start = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 960 480" role="img"'
+    start = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 660 570" role="img"'
     return "\n".join([f'{start} style="{STYLE}">', f"<defs>{heads}</defs>", *parts, "</svg>", ""])
 
 

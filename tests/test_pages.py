@@ -98,33 +98,38 @@ def test_the_code_of_a_page_runs(name, tmp_path, monkeypatch):
     run_page(PAGES[name], tmp_path, monkeypatch)
 
 
-SHELL = [text for page in PAGES.values() for kind, text in blocks(page) if kind in ("console", "sh")]
-EVERY = {shlex.join(words): words for text in SHELL for words in commands(text)}
+def asked():
+    """The options that pages name, by the command and the names that decide which options it has."""
+    found = {}
+    for page in PAGES.values():
+        for words in (each for kind, text in blocks(page) if kind in ("console", "sh") for each in commands(text)):
+            if ":" not in words[0]:
+                found.setdefault((words[0], *chosen(words)), set()).update(word for word in words if word[:2] == "--")
+    return found
 
 
-@pytest.mark.parametrize("words", EVERY.values(), ids=EVERY)
-def test_the_options_of_a_command_exist(words, capsys):
-    options = [word.partition("=")[0] for word in words if word.startswith("--")]
-    chosen = [word for option in ("--preset", "--rule", "--estimator") for word in _after(words, option)]
-    assert main([*words[:1], *chosen, "--help"]) == 0
+def chosen(words):
+    """The options of `train` that decide which others there are, with their values, where those are Metarule's own."""
+    for option in ("--preset", "--rule", "--estimator"):
+        if words[0] == "train" and option in words and ":" not in words[words.index(option) + 1]:
+            yield from words[words.index(option) :][:2]
+
+
+ASKED = asked()
+
+
+@pytest.mark.parametrize("command", ASKED, ids=" ".join)
+def test_the_options_of_a_command_exist(command, capsys):
+    assert main([*command, "--help"]) == 0
     text = capsys.readouterr().out
-    for option in options:
-        assert option in text, f"metarule {words[0]} has no {option}"
-
-
-def _after(words, option):
-    """The option and its value, if the value is a name of Metarule's own."""
-    if words[0] != "train" or option not in words or ":" in words[words.index(option) + 1]:
-        return ()
-    return words[words.index(option) : words.index(option) + 2]
+    assert not [option for option in ASKED[command] if option not in text]
 
 
 def test_the_glossary_explains_every_ingredient_and_every_term():
-    rows = re.findall(r"^\| `(\w+)` \|", (DOCS / "read.md").read_text(), re.M)
-    assert sorted(rows) == sorted(INGREDIENTS)
+    text = (DOCS / "read.md").read_text().partition("## Which parts")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", text, re.M)) == sorted(INGREDIENTS)
     terms = [name for name in dir(rules) if isinstance(getattr(rules, name), type)]
     terms = [name for name in terms if issubclass(getattr(rules, name), rules.AbstractTerm)]
-    text = (DOCS / "read.md").read_text()
     assert all(f"`{name}`" in text for name in terms if name != "AbstractTerm")
 
 
@@ -136,3 +141,11 @@ def test_the_readme_is_short():
 def test_every_example_of_an_own_class_stands_on_a_page():
     included = re.findall(r'--8<-- "(.*)"', (DOCS / "own.md").read_text())
     assert sorted(included) == sorted(file.name for file in DOCS.glob("own_*.py"))
+
+
+def test_every_entry_of_the_lab_book_has_its_four_parts():
+    _, *entries = re.split(r"^## ", (DOCS / "experiments.md").read_text(), flags=re.M)
+    assert [int(entry.partition(".")[0]) for entry in entries] == list(range(1, len(entries) + 1))
+    for entry in entries:
+        parts = re.findall(r"^\*\*(\w+)\.\*\*", entry, re.M)
+        assert parts == ["Question", "Command", "Result", "Verdict"], entry[:60]

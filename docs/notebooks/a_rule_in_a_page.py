@@ -4,8 +4,8 @@
 # **Question: how do I write an update rule of my own, and have its numbers learned?**
 #
 # A rule sees a base model and unlabelled inputs, and says how the weights change. Its float arrays are what is
-# meta-learned. This one adds up four well-known reasons for a weight to change. How much each should count, no one says:
-# meta-training finds out, on mixtures of Gaussians.
+# meta-learned. This one adds up four well-known reasons for a weight to change. How much should each count? Meta-training
+# finds out, on mixtures of Gaussians.
 
 # %%
 from typing import final
@@ -24,6 +24,7 @@ from metarule.models import MultiLayerPerceptron, Synapse
 from metarule.rules import AbstractSynapticRule
 from metarule.tasks import AbstractTasks, Episode
 from metarule.testing import check_rule, check_tasks
+
 
 REASONS = ("Hebb", "decay", "Oja", "homeostasis")
 

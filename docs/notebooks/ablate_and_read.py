@@ -3,9 +3,9 @@
 #
 # **Question: which parts of a meta-trained rule does it use?**
 #
-# A learned rule is a sum of terms. Here one at a time is taken out of the shipped rule, which then trains a base model on
-# digits; a ridge readout with ten labels of each class says what is lost. Skip path and memory are off: this is the rule
-# alone.
+# A learned rule is a sum of terms. Here one at a time is taken out of the shipped rule, which then trains a base model
+# on digits; a ridge readout with ten labels of each class says what is lost. Skip path and memory are off: this is the
+# rule alone.
 
 # %%
 import matplotlib.pyplot as plt
@@ -14,6 +14,7 @@ import numpy as np
 from metarule import rules
 from sklearn.datasets import load_digits
 from sklearn.linear_model import RidgeClassifierCV
+
 
 TERMS = {
     "hebb": rules.Hebbian,
@@ -74,7 +75,9 @@ plt.show()
 # %%
 losses = {name: 100 * (found["whole"] - scores).mean() for name, scores in found.items()}
 worst = max(losses, key=losses.get)
-print(f"The rule leans on one term most: {worst} costs {losses[worst]:.1f} points of {100 * found['whole'].mean():.1f}.")
+print(
+    f"The rule alone has {100 * found['whole'].mean():.1f}%. One term counts most: {worst} costs {losses[worst]:.1f}."
+)
 
 # %% [markdown]
 # A rule that is meta-trained *without* a term makes up for most of this: `metarule ablate` does that too.

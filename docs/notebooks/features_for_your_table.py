@@ -67,5 +67,5 @@ for name, gain in gains.items():
     print(f"{name}: the rule is {gain.mean():+.1f} ± {error:.1f} points beside the columns themselves; {verdict}.")
 
 # %% [markdown]
-# Tables whose classes lie along straight lines gain nothing: there the columns are hard to beat, and the notebook says so.
-# `metarule evaluate --tasks mydata.csv:label` makes the same comparison with more opponents.
+# Tables whose classes lie along straight lines gain nothing: there the columns are hard to beat, and the notebook says
+# so. `metarule evaluate --tasks mydata.csv:label` makes the same comparison with more opponents.

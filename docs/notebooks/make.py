@@ -46,7 +46,7 @@ def executed(made):
     setup = "%config InlineBackend.figure_formats = ['png']\n%config InlineBackend.rc = {'figure.dpi': 60}\n"
     plain = made.cells[1].source
     made.cells[1].source = setup + plain
-    nbclient.NotebookClient(made, timeout=1200, kernel_name="python3", resources={"metadata": {"path": str(HERE)}}).execute()
+    nbclient.NotebookClient(made, timeout=1200, kernel_name="python3").execute()
     made.cells[1].source = plain
     for cell in made.cells:
         cell.metadata = {}

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import metarule
 from metarule.tasks import known
 
+
 there = any(each.name == "imdb" and each.present for each in known())
 task = "imdb" if there else "topics20"
 print("IMDB is here." if there else "IMDB is not here: this run shows made-up texts of 20 topics instead.")
