@@ -101,9 +101,12 @@ def test_the_code_of_a_page_runs(name, tmp_path, monkeypatch):
 def asked():
     """The options that pages name, by the command and the names that decide which options it has."""
     found = {}
-    for page in PAGES.values():
-        for words in (each for kind, text in blocks(page) if kind in ("console", "sh") for each in commands(text)):
-            if ":" not in words[0]:
+    for name, page in PAGES.items():
+        texts = [text for kind, text in blocks(page) if kind in ("console", "sh")]
+        if not name.endswith("experiments.md"):  # The lab book has commands as they were at the time.
+            texts += [" ".join(each.split()) for each in re.findall(r"`(metarule [^`]+)`", page.read_text())]
+        for words in (each for text in texts for each in commands(text)):
+            if re.fullmatch(r"[a-z-]+", words[0]) and words[0] != "--help":
                 found.setdefault((words[0], *chosen(words)), set()).update(word for word in words if word[:2] == "--")
     return found
 
@@ -111,8 +114,9 @@ def asked():
 def chosen(words):
     """The options of `train` that decide which others there are, with their values, where those are Metarule's own."""
     for option in ("--preset", "--rule", "--estimator"):
-        if words[0] == "train" and option in words and ":" not in words[words.index(option) + 1]:
-            yield from words[words.index(option) :][:2]
+        value = words[words.index(option) :][1:2] if words[0] == "train" and option in words else []
+        if value and re.fullmatch("[a-z-]+", value[0]):
+            yield from (option, *value)
 
 
 ASKED = asked()

@@ -4,8 +4,8 @@
 # **Question: how do I write an update rule of my own, and have its numbers learned?**
 #
 # A rule sees a base model and unlabelled inputs, and says how the weights change. Its float arrays are what is
-# meta-learned. This one adds up four well-known reasons for a weight to change. How much should each count? Meta-training
-# finds out, on mixtures of Gaussians.
+# meta-learned. This one adds up four well-known reasons for a weight to change. How much should each count?
+# Meta-training finds out, on mixtures of Gaussians.
 
 # %%
 from typing import final

@@ -75,9 +75,7 @@ plt.show()
 # %%
 losses = {name: 100 * (found["whole"] - scores).mean() for name, scores in found.items()}
 worst = max(losses, key=losses.get)
-print(
-    f"The rule alone has {100 * found['whole'].mean():.1f}%. One term counts most: {worst} costs {losses[worst]:.1f}."
-)
+print(f"The rule alone has {100 * found['whole'].mean():.1f}%. Most costly: {worst}, {losses[worst]:.1f} points.")
 
 # %% [markdown]
 # A rule that is meta-trained *without* a term makes up for most of this: `metarule ablate` does that too.

@@ -72,9 +72,7 @@ plt.show()
 # %%
 for name, each in found.items():
     told = "no bias can be seen" if each.bias <= 2 * each.resolution else f"bias {each.bias:.2f}"
-    print(
-        f"{name:9} {told} (can resolve {each.resolution:.2f}), variance {each.variance:.3g}, {1e3 * each.seconds:.2f} ms"
-    )
+    print(f"{name:9} {told} (± {each.resolution:.2f}), variance {each.variance:.3g}, {1e3 * each.seconds:.2f} ms")
 
 # %% [markdown]
 # Windows make an estimate cheap, and blind to what comes after them: `tbptt` and `es` miss most of the gradient,
