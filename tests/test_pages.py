@@ -23,8 +23,8 @@ DOCS = CHECKOUT / "docs"
 PAGES = {page.relative_to(CHECKOUT).as_posix(): page for page in (CHECKOUT / "README.md", *DOCS.rglob("*.md"))}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.S | re.M)
 
-# These commands differ in their options, not in what they run: one page of each kind is enough for the quick suite.
-QUICK = ("README.md", "docs/use.md")
+# The others run commands, each of which compiles programs of its own: the slow suite runs them.
+QUICK = ("README.md", "docs/how.md")
 _SIZES = (
     "--networks 4-4 --ways 2 --shots 2 --batch-sizes 4 --augmentation none --horizon.low 2 --steps 2 "
     "--validate-every 2 --evaluation-steps 2 --labels 2 --seeds 2"
@@ -38,7 +38,6 @@ SMALL = {
     "compare": f"{_STUDY} --tasks-per-step 2 --window 2 --samples 2 --seeds 1",
     "evaluate": "--steps 2 --seeds 2 --queries 50 --memory 0 --skip 2",
     "figure": f"{_FEW} --labels 2",
-    "report": "--steps 2 --seeds 2 --queries 50",
     "encode": "--steps 2",
     "bench": "--repeats 1 --seconds 0.1",
 }
@@ -60,13 +59,11 @@ def commands(text):
 
 
 def made_tiny(words):
-    name = words[0]
-    more = SMALL.get(name, "").split()
-    if name == "train" and "own_estimator:Differences" not in words:
-        more += "--estimator.population.tasks 2 --devices 1".split()
-        if not any(word.startswith(("--estimator", "evosax")) for word in words):
-            more += "--estimator.window.low 2".split()
-    if name == "train" and "own_rule:Plasticity" not in words and "--start" not in words:
+    """The command with options that make it tiny; of two values of an option the last one counts."""
+    more = SMALL.get(words[0], "").split()
+    if words[0] == "train" and "own_estimator:Differences" not in words:
+        more += "--estimator.population.tasks 2 --estimator.window.low 2 --devices 1".split()
+    if words[0] == "train" and not {"own_rule:Plasticity", "--start"} & set(words):
         more += _TINY_RULE.split()
     return [*words, *more]
 
