@@ -1,7 +1,9 @@
-"""What `mkdocs build` does beyond Markdown: pages of the API from what each room exports, and formulas as MathML."""
+"""What `mkdocs build` does beyond Markdown: pages of the API and of the notebooks, and formulas as MathML."""
 
 import ast
+import base64
 import html
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -54,6 +56,21 @@ def pages(root: Path) -> dict[str, str]:
     return made
 
 
+def notebook(path: Path) -> tuple[str, list[bytes]]:
+    """A notebook with its outputs as Markdown, and its pictures, which the Markdown names NAME-0.png and so on."""
+    parts, pictures = [], []
+    for cell in json.loads(path.read_text())["cells"]:
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        for output in cell.get("outputs", ()):
+            if "image/png" in output.get("data", {}):
+                parts.append(f"![What this cell has drawn]({path.stem}-{len(pictures)}.png)")
+                pictures.append(base64.b64decode(output["data"]["image/png"]))
+            elif output.get("name") == "stdout":
+                parts.append("```text\n" + "".join(output["text"]).rstrip() + "\n```")
+    return "\n\n".join(parts), pictures
+
+
 @event_priority(100)  # Before mkdocstrings reads its options.
 def on_config(config):
     # The package is the checkout itself, under another name: a folder that holds its rooms as `metarule`.
@@ -69,7 +86,17 @@ def on_config(config):
 def on_files(files, config):
     for path, text in pages(Path(config.config_file_path).parent).items():
         files.append(File.generated(config, path, content=text))
+    for path in sorted(Path(config.docs_dir, "notebooks").glob("*.ipynb")):
+        text, pictures = notebook(path)
+        files.append(File.generated(config, f"notebooks/{path.stem}.md", content=text))
+        for index, picture in enumerate(pictures):
+            files.append(File.generated(config, f"notebooks/{path.stem}-{index}.png", content=picture))
     return files
+
+
+def on_page_markdown(markdown, page, **_):
+    # The list of notebooks leads to their pages here, and to the files themselves where it is read without the site.
+    return markdown.replace(".ipynb)", ".md)") if page.file.src_uri == "notebooks/index.md" else markdown
 
 
 def on_page_content(content, **_):

@@ -1,5 +1,6 @@
 """What `mkdocs build` adds to the pages: the API of every room, and formulas. Needs the extra `docs`."""
 
+import json
 import re
 import runpy
 from importlib import import_module
@@ -40,3 +41,18 @@ def test_formulas_become_mathml_and_stay_beside_their_full_stop():
     )
     assert "</math>.</span>" in made and "arithmatex" not in made
     assert "3.1\u00a0±\u00a00.2" in made
+
+
+def test_a_notebook_becomes_a_page_with_its_outputs(tmp_path):
+    picture = {"output_type": "display_data", "data": {"image/png": "cG5n"}}
+    told = {"output_type": "stream", "name": "stdout", "text": ["84%\n"]}
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title"]},
+        {"cell_type": "code", "source": ["print(1)"], "outputs": [picture, told]},
+    ]
+    (tmp_path / "some.ipynb").write_text(json.dumps({"cells": cells}))
+    text, pictures = site["notebook"](tmp_path / "some.ipynb")
+    assert text.split("\n\n") == [
+        "# Title", "```python\nprint(1)\n```", "![What this cell has drawn](some-0.png)", "```text\n84%\n```"
+    ]  # fmt: skip
+    assert pictures == [b"png"]
