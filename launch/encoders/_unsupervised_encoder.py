@@ -181,7 +181,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             warnings.warn("; ".join(self.preparation_.notices) + ".", stacklevel=3)
         order = random.permutation(self.preparation_.inputs)
         self._random, self._order, self._key = random, order, random.randint(2**31)
-        self._leaves, self._sample, self._seen, self.n_iter_ = None, np.zeros((0, len(order)), np.float32), 0, 0
+        self._leaves: list[Any] = []
+        self._sample, self._seen, self.n_iter_ = np.zeros((0, len(order)), np.float32), 0, 0
         self._tell(f"{count(X):,} examples of {len(order):,} inputs; programs are kept in {folder or 'memory only'}.")
         return X, use
 
@@ -189,7 +190,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """Takes steps on batches of these examples, and keeps some of them to make statistics of."""
         start = time.perf_counter()
         carried = _start(use.architecture, use.rule, len(self._order), jr.key(self._key))
-        if self._leaves is not None:
+        if self._leaves:
             carried = jax.tree.unflatten(jax.tree.structure(carried), self._leaves)
         shown = rich.progress.Progress(console=rich.console.Console(stderr=True), disable=not self.verbose)
         with shown as progress:

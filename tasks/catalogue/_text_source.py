@@ -41,7 +41,7 @@ class ReviewSource(AbstractSource):
         path = folder / self.files[0]
         found: dict[tuple[str, str], dict[str, str]] = {}
         try:
-            for name, content in _members(path if path.is_file() else path.parent):
+            for name, content in _members(path if path.suffix == ".gz" else folder):
                 *_, split, label, file = name.split("/")
                 found.setdefault((split, label), {})[file] = content.decode("utf8")
         except (OSError, EOFError, tarfile.TarError, ValueError) as error:

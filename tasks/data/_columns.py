@@ -242,8 +242,9 @@ def _transformer(kinds: dict[Any, Kind]) -> Any:
         return make_pipeline(CountVectorizer(max_features=_WORDS), Binarizer()) if kind == "words" else "passthrough"
 
     parts = []
-    for kind, group in itertools.groupby(kinds.items(), lambda item: item[1]):
-        names = [str(name) for name, _ in group]
+    for _, group in itertools.groupby(kinds, kinds.__getitem__):
+        own = list(group)
+        kind, names = kinds[own[0]], [str(name) for name in own]
         parts += [(name, made(kind), name) for name in names] if kind == "words" else [(names[0], made(kind), names)]
     prefix: Any = _Prefix({str(name) for name, kind in kinds.items() if kind == "words"})
     return ColumnTransformer(parts, sparse_threshold=0, verbose_feature_names_out=prefix)
