@@ -67,16 +67,13 @@ def test_an_identifier_is_left_out_with_a_notice():
     assert fitted.names == ("size",) and fitted.notices == ("column 'name' is left out: each of its values is another",)
 
 
-def test_texts_become_the_presence_of_words_and_are_not_standardised():
+def test_texts_become_the_presence_of_words():
     frame = pandas.DataFrame({"said": ["a good good day", "a bad day", "no day at all"], "size": [1.0, 2.0, 3.0]})
     fitted = Columns(frame)
     words = ("all", "at", "bad", "day", "good", "no")
     assert fitted.names == (*(f"said_{word}" for word in words), "size")
     expected = [[0, 0, 0, 1, 1, 0], [0, 0, 1, 1, 0, 0], [1, 1, 0, 1, 0, 1]]
     np.testing.assert_array_equal(fitted(frame)[:, :6], expected)
-    inputs = Preparation.of(frame)(frame)
-    np.testing.assert_array_equal(inputs[:, :6], expected)
-    np.testing.assert_allclose(inputs[:, 6], [-(1.5**0.5), 0, 1.5**0.5], rtol=1e-6)
     later = fitted(pandas.DataFrame({"said": [None, "good unknown"], "size": [0, 0]}))
     np.testing.assert_array_equal(later[:, :6].sum(1), [0, 1])
 

@@ -93,8 +93,8 @@ def test_reviews_are_read_as_their_authors_give_them(tmp_path, form):
     data = load("imdb", tmp_path)
     assert data.class_names == ("negative", "positive") and data.kind == "text"
     assert data.train_y.tolist() == data.test_y.tolist() == [0, 0, 0, 1, 1, 1]
-    np.testing.assert_array_equal(data.train_x, [[1, 1, 0]] * 3 + [[0, 1, 1]] * 3)  # dull, film, fine
-    np.testing.assert_array_equal(data.test_x, [[1, 0, 0]] * 3 + [[0, 0, 1]] * 3)
+    np.testing.assert_array_equal(data.train_x, [[1, 0, -1]] * 3 + [[-1, 0, 1]] * 3)  # dull, film, fine
+    np.testing.assert_array_equal(data.test_x, [[1, 0, -1]] * 3 + [[-1, 0, 1]] * 3)
 
 
 def test_a_folder_of_images_is_grey_if_all_are_and_of_one_size(tmp_path):

@@ -37,12 +37,10 @@ class Columns:
     - Text of which each of more than 100 values is another is taken for an identifier, and is left out.
 
     A missing value is None, NaN, NaT, an empty cell or `?`. Columns that don't vary are left out, but for words.
-    `names` are those of the inputs, `plain` says which of them are the presence of words, which is not standardised,
-    and `notices` what was left out. scikit-learn does the work.
+    `names` are those of the inputs, and `notices` say what was left out. scikit-learn does the work.
     """
 
     names: tuple[str, ...]
-    plain: Bool[np.ndarray, " input"]
     notices: tuple[str, ...]
 
     def __init__(self, frame: Any, texts: tuple[str, ...] = ()):
@@ -71,7 +69,6 @@ class Columns:
         if not self._varies.any():
             raise BadInput("No column varies: give at least one that does.")
         self.names = tuple(names[self._varies].tolist())
-        self.plain = words[self._varies]
 
     def __call__(self, frame: Any) -> Float[np.ndarray, "row input"]:
         """The numbers of another frame. Raises `BadInput` where a cell is no number and its column had only numbers."""

@@ -27,7 +27,7 @@ class Preparation:
 
     Columns of a data frame become numbers by `Columns`, texts as one column of them. A missing number gets its column's
     median, of 10,000 rows at most, and a further input says where it was missing. Bytes are scaled to [0, 1]; other
-    inputs but the presence of words are standardised by mean and deviation and cut off at 10,000 deviations. A sparse
+    inputs are standardised by mean and deviation and cut off at 10,000 deviations. A sparse
     matrix is what it would be as an array: only the rows in use become one.
     """
 
@@ -55,11 +55,6 @@ class Preparation:
             scaling, flags = Scaling.of(x, standardise), Scaling.of(missing[:, flagged], standardise)
             both = {name: np.concatenate([vars(scaling)[name], vars(flags)[name]]) for name in ("offset", "unit")}
             scaling = dataclasses.replace(scaling, **both)
-        if columns is not None and columns.plain.any():
-            plain = np.concatenate([columns.plain, np.zeros(len(flagged), bool)])
-            scaling = dataclasses.replace(
-                scaling, offset=np.where(plain, 0, scaling.offset), unit=np.where(plain, 1, scaling.unit)
-            )
         return Preparation(columns, median, flagged, scaling)
 
     @property
