@@ -39,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         return _refuse(f"There is no command {name!r}; the commands are {', '.join(_COMMANDS)}, and MODULE:FUNCTION.")
     start = importlib.import_module("._start", __package__)
     start.silence()
+    start.say_warnings_plainly()
     start.collect_seldom()
     try:
         return _function(name)(arguments)

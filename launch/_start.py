@@ -2,6 +2,7 @@ import gc
 import logging
 import os
 import time
+import warnings
 
 
 PROCESS_START = time.time()
@@ -13,6 +14,11 @@ def silence() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
     logging.getLogger("absl").setLevel(logging.CRITICAL)
+
+
+def say_warnings_plainly() -> None:
+    """Makes Python print a warning as one line that begins with the program's name, without a place in the code."""
+    warnings.formatwarning = lambda message, *_, **__: f"metarule: {message}\n"
 
 
 def collect_seldom() -> None:

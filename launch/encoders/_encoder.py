@@ -13,7 +13,8 @@ from ...models import freeze, Model
 
 Statistics = Literal["batch", "frozen", "none"]
 """The examples whose mean and variance batch normalisation uses when features are computed."""
-_SAMPLE = 10_000
+SAMPLE = 10_000
+"""Train examples that statistics are made of, at most."""
 _Rows = TypeVar("_Rows", jax.Array, np.ndarray)
 Features = tuple[Float[Array, "support feature"], Float[Array, "query feature"]]
 
@@ -46,12 +47,12 @@ class EncoderInputs(eqx.Module):
         return features[: len(self.support)], features[len(self.support) :]
 
 
-def evenly_spaced(x: _Rows, at_most: int = _SAMPLE) -> _Rows:
+def evenly_spaced(x: _Rows, at_most: int = SAMPLE) -> _Rows:
     """Rows spread evenly over all of them: all, or half of `at_most` to `at_most`."""
     return x[:: _stride(len(x), at_most)]
 
 
-def sample_size(train: int, at_most: int = _SAMPLE) -> int:
+def sample_size(train: int, at_most: int = SAMPLE) -> int:
     """How many of so many train examples `evenly_spaced` holds."""
     return len(range(0, train, _stride(train, at_most)))
 

@@ -84,6 +84,14 @@ class TrainedRule:
                 raise BadInput(f"{name} must be 0 or more; got {size}.")
         return dataclasses.replace(self, **chosen)
 
+    def with_batches(self, steps: int | None, batch_size: int | None) -> "TrainedRule":
+        """The same rule with another number of steps or examples in a batch. Raises `BadInput` for what can't be."""
+        steps = self.steps if steps is None else steps
+        batch_size = self.batch_size if batch_size is None else batch_size
+        if steps < 0 or batch_size < 2:
+            raise BadInput(f"steps must be 0 or more and batch_size 2 or more; got {steps} and {batch_size}.")
+        return dataclasses.replace(self, steps=steps, batch_size=batch_size)
+
     @property
     def folder(self) -> Path:
         """Where drawings of the rule belong: beside its file; for a rule without a file of the user's, `runs/NAME`."""

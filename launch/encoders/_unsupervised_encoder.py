@@ -1,3 +1,6 @@
+import time
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
 
@@ -6,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+import rich.console
+import rich.progress
 from jaxtyping import Float32
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state, Tags
@@ -13,9 +18,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...errors import BadInput
 from ...models import freeze, Views
-from ...tasks import Scaling
+from ...tasks import as_examples, chunks, count, Frame, Preparation, Sparse
+from ..caches._compilations import cache_compilations
 from ..options._networks import ACTIVATIONS
-from ._encoder import evenly_spaced
+from ._encoder import evenly_spaced, SAMPLE
 from ._trained_rule import TrainedRule
 
 
@@ -24,20 +30,26 @@ _ROWS = 512
 
 
 _BEST: Any = "default"  # Any: a type checker would take no path where the default is a name.
+_Draw = Callable[[Any], Float32[np.ndarray, "row input"]]
 
 
 @final
 class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A transformer of scikit-learn: a base model that a meta-trained rule fits without labels.
 
-    Bytes (columns of `uint8`, such as images) are scaled to [0, 1]; other columns are standardised by the mean and
-    deviation of the data that it is fitted to, and constant ones become zero. After `steps` batches of random examples
-    the statistics of batch normalisation are frozen, by 5,000 to 10,000 examples where there are that many: from
-    then on a row's features depend on that row alone. Beside them stand the inputs' principal components (the skip
-    path) and where it lies in the neighbourhood graph of the examples (the memory).
+    Examples are rows of an array, of a memory map or of a sparse matrix of scipy, a data frame of pandas or polars or a
+    table of Arrow with columns of any kind, a list of texts, or images [example, side, side] with or without colours.
+    `Preparation` and `Columns` in `metarule.tasks` say how they become inputs; it is fitted with the rest, and is
+    `preparation_`. Bytes are scaled to [0, 1], other columns standardised, missing values filled.
+
+    After `steps` batches of random examples the statistics of batch normalisation are frozen, by 5,000 to 10,000
+    examples where there are that many: from then on a row's features depend on that row alone. Beside them stand the
+    inputs' principal components (the skip path) and where they lie in the neighbourhood graph of the examples (the
+    memory).
 
     What was learned is plain NumPy: `coefs_` and `intercepts_`, the weights [pre, post] and biases of every layer, and
-    `views_`, what stands beside the features of the last one.
+    `views_`, what stands beside the features of the last one. `n_iter_` is the number of batches. Compiled programs are
+    kept on disk as by the commands, so that only the first process has to wait for them.
 
     Args:
         rule: name of a rule that comes with Metarule, or path of a rule file or of the folder of a finished run.
@@ -50,6 +62,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             a quarter as many as there are examples.
         standardise: whether columns are standardised (bytes never are).
         random_state: decides the base model's start, the order of its inputs, and the batches.
+        verbose: whether progress is shown, and what was done to the data.
     """
 
     rule: str | Path
@@ -61,6 +74,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     memory: int | None
     standardise: bool
     random_state: int | np.random.RandomState | None
+    verbose: bool
 
     # Without annotations: scikit-learn wants every value accepted here, and refused by `fit`.
     def __init__(
@@ -75,6 +89,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         memory=None,
         standardise=True,
         random_state=None,
+        verbose=False,
     ):
         self.rule = rule
         self.network = network
@@ -85,26 +100,116 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.memory = memory
         self.standardise = standardise
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> "UnsupervisedEncoder":
-        """Lets the rule train a base model on examples `X`, [example, feature]. Labels are ignored.
+        """Lets the rule train a base model on examples `X`. Labels are ignored.
 
-        Raises `BadInput`, a `ValueError`, for a rule that can't be read, a network that can't be, and where the base
-        model's weights end up not finite.
+        Raises `BadInput`, a `ValueError`, for data that can't be prepared, a rule that can't be read, a network that
+        can't be, and where the base model's weights end up not finite.
         """
-        X = validate_data(self, X)
+        X, use = self._begin(X)
+        draw = self.preparation_.drawn_from(X)
+        self._learn(use, draw, count(X), use.steps)
+        self._settle(use)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> "UnsupervisedEncoder":
+        """Goes on training with examples `X`, such as the next part of data that do not fit into memory.
+
+        Takes random batches of `X` until it has looked at as many examples as `X` has; `steps` has no say, `n_iter_` is
+        how many there were in all. The first call, unless `fit` came before, prepares everything: scaling, categories
+        and words are those of its examples, so they should be many and alike the later ones. Statistics and views are
+        made anew when features are next asked for, of up to 10,000 examples spread over those of all calls.
+        """
+        if "n_iter_" in vars(self):
+            X, use = self._examples(X, reset=False), self._use()
+        else:
+            X, use = self._begin(X)
+        draw = self.preparation_.drawn_from(X)
+        self._learn(use, draw, count(X), -(-count(X) // use.batch_size))
+        return self
+
+    def transform(self, X: Any) -> Float32[np.ndarray, "example feature"]:
+        """The features of examples, each by itself.
+
+        Raises `BadInput` for data unlike those that it was fitted to, and where a feature is not finite.
+        """
+        check_is_fitted(self)
+        X = self._examples(X, reset=False)
+        if self._unsettled:
+            self._settle(self._use())
+        features = np.empty((count(X), self._n_features_out), np.float32)
+        for start, part in zip(range(0, len(features), _ROWS), chunks(X, _ROWS)):
+            x = np.zeros((_ROWS, self.preparation_.inputs), np.float32)
+            x[: count(part)] = self.preparation_(part)
+            made = _features(self.coefs_, self.intercepts_, self._activation, x)
+            made = made if self.views_ is None else _look(self.views_, x, made)
+            features[start : start + _ROWS] = np.asarray(made)[: count(part)]
+        if not np.isfinite(features).all():
+            row = int(np.flatnonzero(~np.isfinite(features).all(1))[0])
+            raise BadInput(f"Features of row {row} are not finite: its values are too far from those fitted to.")
+        return features
+
+    def _examples(self, X: Any, reset: bool) -> Any:
+        """The examples as they are prepared, checked as scikit-learn does."""
+        X = as_examples(X)
+        framed = isinstance(X, Frame) if reset else self.preparation_.columns is not None
+        if isinstance(X, list) and X and isinstance(X[0], str):  # Texts, of which scikit-learn's checks know nothing.
+            if reset:
+                self.n_features_in_ = 1
+            elif not framed:
+                raise BadInput("These are texts, but the encoder was fitted to numbers.")
+            return X
+        if isinstance(X, Frame) and framed:
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return X
+        finite: Any = isinstance(X, Sparse) or "allow-nan"
+        X = validate_data(self, X, reset=reset, accept_sparse="csr", ensure_all_finite=finite)
+        return self.preparation_.columns.frame(X) if framed and self.preparation_.columns is not None else X
+
+    def _use(self) -> TrainedRule:
         use = TrainedRule.of(self.rule, self.network, self.activation).with_views(self.skip, self.memory)
-        steps = use.steps if self.steps is None else self.steps
-        batch_size = use.batch_size if self.batch_size is None else self.batch_size
-        if steps < 0 or batch_size < 2:
-            raise BadInput(f"steps must be 0 or more and batch_size 2 or more; got {steps} and {batch_size}.")
-        random = check_random_state(self.random_state)
-        scaling, order = Scaling.of(X, self.standardise), random.permutation(X.shape[1])
-        carried = _start(use.architecture, use.rule, len(order), jr.key(random.randint(2**31)))
-        for _ in range(steps):  # From the host: data may be larger than a device, and their number compiles nothing.
-            rows = random.randint(len(X), size=batch_size)
-            carried = _step(use.rule, carried, scaling(X[rows])[:, order])
-        sample = scaling(evenly_spaced(X))
+        return use.with_batches(self.steps, self.batch_size)
+
+    def _begin(self, X: Any) -> tuple[Any, TrainedRule]:
+        """Prepares for these examples, and starts a base model."""
+        X, use = self._examples(X, reset=True), self._use()
+        folder, random = cache_compilations(), check_random_state(self.random_state)
+        self.preparation_ = Preparation.of(X, self.standardise)
+        if self.preparation_.notices:
+            warnings.warn("; ".join(self.preparation_.notices) + ".", stacklevel=3)
+        order = random.permutation(self.preparation_.inputs)
+        self._random, self._order, self._key = random, order, random.randint(2**31)
+        self._leaves: list[Any] = []
+        self._sample, self._seen, self.n_iter_ = np.zeros((0, len(order)), np.float32), 0, 0
+        self._tell(f"{count(X):,} examples of {len(order):,} inputs; programs are kept in {folder or 'memory only'}.")
+        return X, use
+
+    def _learn(self, use: TrainedRule, draw: _Draw, examples: int, steps: int) -> None:
+        """Takes steps on batches of these examples, and keeps some of them to make statistics of."""
+        start = time.perf_counter()
+        carried = _start(use.architecture, use.rule, len(self._order), jr.key(self._key))
+        if self._leaves:
+            carried = jax.tree.unflatten(jax.tree.structure(carried), self._leaves)
+        shown = rich.progress.Progress(console=rich.console.Console(stderr=True), disable=not self.verbose)
+        with shown as progress:
+            for _ in progress.track(range(steps), description="steps"):
+                # From the host: data may be larger than a device, and their number compiles nothing.
+                rows = self._random.randint(examples, size=use.batch_size)
+                carried = _step(use.rule, carried, draw(rows)[:, self._order])
+                if self.verbose:  # Otherwise the steps are only on their way.
+                    jax.block_until_ready(carried)
+        self._leaves = [np.asarray(leaf) if eqx.is_array(leaf) else leaf for leaf in jax.tree.leaves(carried)]
+        self._sample = _spread(self._sample, self._seen, draw(evenly_spaced(np.arange(examples))), examples)
+        self._seen, self.n_iter_, self._unsettled = self._seen + examples, self.n_iter_ + steps, True
+        self._tell(f"{steps:,} steps in {time.perf_counter() - start:.1f} s.")
+
+    def _settle(self, use: TrainedRule) -> None:
+        """Freezes the statistics and makes the views."""
+        structure = jax.tree.structure(_start(use.architecture, use.rule, len(self._order), jr.key(self._key)))
+        carried = jax.tree.unflatten(structure, self._leaves)
+        sample, order = self._sample, self._order
         model = _freeze(carried[0], jnp.asarray(sample[:, order]))
         synapses = model.synapses
         first = np.empty_like(synapses[0].w)
@@ -112,36 +217,41 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.coefs_ = [first, *(np.asarray(synapse.w) for synapse in synapses[1:])]
         self.intercepts_ = [np.asarray(synapse.b) for synapse in synapses]
         if not all(np.isfinite(numbers).all() for numbers in (*self.coefs_, *self.intercepts_)):
-            raise BadInput(f"The base model's weights are not finite after {steps} steps: take fewer of them.")
-        self.scaling_, self.activation_ = scaling, use.activation
-        features = _features(self.coefs_, self.intercepts_, self.activation_, sample)
+            raise BadInput(f"The base model's weights are not finite after {self.n_iter_} steps: take fewer of them.")
+        self._activation = use.activation
+        features = _features(self.coefs_, self.intercepts_, self._activation, sample)
         views = _views(sample, features, use.skip, use.memory) if use.skip or use.memory else None
-        self.views_ = jax.tree.map(np.asarray, views)
-        return self
+        self.views_, self._unsettled = jax.tree.map(np.asarray, views), False
 
-    def transform(self, X: Any) -> Float32[np.ndarray, "example feature"]:
-        """The features of examples, each by itself."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
-        features = np.empty((len(X), self._n_features_out), np.float32)
-        for start in range(0, len(X), _ROWS):
-            part = X[start : start + _ROWS]
-            x = np.zeros((_ROWS, X.shape[1]), np.float32)
-            x[: len(part)] = self.scaling_(part)
-            made = _features(self.coefs_, self.intercepts_, self.activation_, x)
-            made = made if self.views_ is None else _look(self.views_, x, made)
-            features[start : start + _ROWS] = np.asarray(made)[: len(part)]
-        return features
+    def _tell(self, sentence: str) -> None:
+        if self.verbose:
+            rich.console.Console(stderr=True).print(sentence, markup=False, highlight=False, soft_wrap=True)
 
     @property
     def _n_features_out(self) -> int:
         return len(self.intercepts_[-1]) if self.views_ is None else self.views_.size
 
     def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()  # Scikit-learn's way to declare that what comes out is float32.
+        tags = super().__sklearn_tags__()  # Scikit-learn's way to declare what goes in, and that float32 comes out.
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
         assert tags.transformer_tags is not None
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _spread(
+    old: Float32[np.ndarray, "old input"], seen: int, new: Float32[np.ndarray, "new input"], examples: int
+) -> Float32[np.ndarray, "both input"]:
+    """Of a sample of `seen` examples and one of `examples` more, one that is spread over all."""
+    if len(old) + len(new) <= SAMPLE:
+        return np.concatenate([old, new])
+    share = round(SAMPLE * examples / (seen + examples))
+    share = min(max(share, SAMPLE - len(old)), len(new))
+    return np.concatenate([_some(old, SAMPLE - share), _some(new, share)])
+
+
+def _some(x: Float32[np.ndarray, "example input"], most: int) -> Float32[np.ndarray, "some input"]:
+    return x[np.linspace(0, len(x) - 1, min(most, len(x))).round().astype(int)]
 
 
 @eqx.filter_jit

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from ...errors import BadInput
 from ...rules import AbstractRecipe, AbstractRule
 from ...tasks import as_inputs, DataSet, suite_data_sets
+from ..caches._compilations import cache_compilations
 from ..encoders._encoder import AbstractEncoder, AbstractHostEncoder
 from ..encoders._raw import Precomputed
 from ..encoders._trained_rule import TrainedRule
@@ -181,6 +182,7 @@ def evaluate(
 
     Raises `BadInput` for what can't be scored.
     """
+    cache_compilations()
     settings = {"encoders": ("raw", "pca", "kmeans"), **settings}
     if isinstance(settings.get("tasks"), str):
         settings["tasks"] = (settings["tasks"],)
