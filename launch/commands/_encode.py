@@ -9,6 +9,7 @@ from ...errors import BadInput
 from ...tasks import load_inputs
 from ..caches._compilations import cache_compilations
 from ..encoders._trained_rule import TrainedRule
+from ..options._parse import parse
 from ..options._recipes import recipe
 from ..records._files import write_atomically
 from ..records._rule_file import locate_rule
@@ -16,7 +17,7 @@ from ..records._rule_file import locate_rule
 
 def main(arguments: list[str]) -> int:
     """Runs `metarule encode` and returns its exit code."""
-    return tyro.cli(encode, args=arguments, prog="metarule encode")
+    return parse(encode, arguments, "encode")
 
 
 def encode(

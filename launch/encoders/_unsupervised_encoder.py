@@ -120,17 +120,26 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return self
 
     def transform(self, X: Any) -> Float32[np.ndarray, "example feature"]:
-        """The features of examples, each by itself."""
+        """The features of examples, each by itself.
+
+        Raises `BadInput` for an example so far outside of what was fitted that its features are not finite.
+        """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
         features = np.empty((len(X), self._n_features_out), np.float32)
         for start in range(0, len(X), _ROWS):
             part = X[start : start + _ROWS]
             x = np.zeros((_ROWS, X.shape[1]), np.float32)
-            x[: len(part)] = self.scaling_(part)
+            with np.errstate(over="ignore", invalid="ignore"):  # What overflows is told below.
+                x[: len(part)] = self.scaling_(part)
             made = _features(self.coefs_, self.intercepts_, self.activation_, x)
             made = made if self.views_ is None else _look(self.views_, x, made)
             features[start : start + _ROWS] = np.asarray(made)[: len(part)]
+        if not (finite := np.isfinite(features).all(1)).all():
+            raise BadInput(
+                f"The features of row {int(finite.argmin())} are not finite: it lies too far outside of the "
+                "data that the encoder was fitted to; leave it out, or clip its values."
+            )
         return features
 
     @property
