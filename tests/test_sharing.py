@@ -27,7 +27,7 @@ def rule():
 @pytest.fixture
 def hub(rule, tmp_path, monkeypatch):
     """The form in which the hub's client keeps a repository, and no network."""
-    constants = pytest.importorskip("huggingface_hub").constants
+    constants = pytest.importorskip("huggingface_hub.constants")
     revision = "0123456789abcdef0123456789abcdef01234567"
     repository = tmp_path / "models--someone--a-rule"
     (repository / "refs").mkdir(parents=True)
