@@ -7,6 +7,7 @@ from ...errors import BadInput
 from ...tasks import Chosen, load_inputs, own_path
 from ..caches._compilations import cache_compilations
 from ..encoders._trained_rule import TrainedRule
+from ..options._parse import parse
 from ..options._recipes import recipe
 from ..records._features_file import check_features_file, FeaturePart, write_features
 from ..records._rule_file import locate_rule
@@ -14,7 +15,7 @@ from ..records._rule_file import locate_rule
 
 def main(arguments: list[str]) -> int:
     """Runs `metarule encode` and returns its exit code."""
-    return tyro.cli(encode, args=arguments, prog="metarule encode")
+    return parse(encode, arguments, "encode")
 
 
 def encode(

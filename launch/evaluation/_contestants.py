@@ -118,6 +118,9 @@ USUAL = tuple(name for name in ENCODERS if name not in ("umap", "tfidf-svd"))
 LEARNED = ("meta-trained", "untrained", "random-init")
 """The rule, and the two encoders that it equals if it has learned nothing."""
 
+OPPONENTS = ("raw", "kmeans")
+"""What costs no meta-training, and stands beside the rule in every table and figure."""
+
 
 def encoders_of(names: Sequence[str], comparators: Comparators) -> list[tuple[str, Encoder]]:
     """Encoders under their names, one for each number of steps.

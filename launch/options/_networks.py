@@ -1,3 +1,5 @@
+import itertools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -20,12 +22,22 @@ ACTIVATIONS = {
 }
 
 
+_MOST_LAYERS = 256
+_MOST_WEIGHTS = 2**27  # Half a gibibyte, of which a base model has two matrices and each seed of a table its own.
+
+
 def parse_widths(text: str) -> tuple[int, ...]:
     """Layer widths from text such as `64-64-32`, features last. Raises `BadInput` for anything else."""
     parts = text.split("-")
-    if not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise BadInput(f"A network is written as its layer widths, like 64-64-32; got {text!r}.")
-    return tuple(int(part) for part in parts)
+    if not all(part.isascii() and part.isdecimal() and part.strip("0") for part in parts):
+        raise BadInput(f"A network is written as its layer widths, like 64-64-32; got {text[:60]!r}.")
+    if len(parts) > _MOST_LAYERS or max(len(part.lstrip("0")) for part in parts) > 5:
+        raise BadInput(f"A network has at most {_MOST_LAYERS} layers of at most 99,999 units; got {text[:60]!r}.")
+    widths = tuple(int(part) for part in parts)
+    weights = sum(pre * post for pre, post in itertools.pairwise(widths))
+    if weights > _MOST_WEIGHTS:
+        raise BadInput(f"A network has at most {_MOST_WEIGHTS:,} weights between its layers; {text} has {weights:,}.")
+    return widths
 
 
 def network(widths: str, activation: str, weight_scale: float) -> MultiLayerPerceptron:
