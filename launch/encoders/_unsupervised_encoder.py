@@ -153,19 +153,20 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _examples(self, X: Any, reset: bool) -> Any:
         """The examples as they are prepared, checked as scikit-learn does."""
-        X = as_examples(X)
-        framed = isinstance(X, Frame) if reset else self.preparation_.columns is not None
-        if isinstance(X, list) and X and isinstance(X[0], str):  # Texts, of which scikit-learn's checks know nothing.
+        given: Any = as_examples(X)  # Any: scikit-learn's `validate_data` says that it takes a text by default.
+        framed = isinstance(given, Frame) if reset else self.preparation_.columns is not None
+        if isinstance(given, list) and given and isinstance(given[0], str):
+            # Texts, of which scikit-learn's checks know nothing.
             if reset:
                 self.n_features_in_ = 1
             elif not framed:
                 raise BadInput("These are texts, but the encoder was fitted to numbers.")
-            return X
-        if isinstance(X, Frame) and framed:
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            return X
-        finite: Any = isinstance(X, Sparse) or "allow-nan"
-        X = validate_data(self, X, reset=reset, accept_sparse="csr", ensure_all_finite=finite)
+            return given
+        if isinstance(given, Frame) and framed:
+            validate_data(self, given, reset=reset, skip_check_array=True)
+            return given
+        finite: Any = isinstance(given, Sparse) or "allow-nan"
+        X = validate_data(self, given, reset=reset, accept_sparse="csr", ensure_all_finite=finite)
         return self.preparation_.columns.frame(X) if framed and self.preparation_.columns is not None else X
 
     def _use(self) -> TrainedRule:
