@@ -29,6 +29,7 @@ _ROWS = 512
 """Rows that are transformed at once. Always as many, so that a row's features don't depend on how many others came."""
 
 
+_validate: Any = validate_data  # Its default, a text, is all that a type checker would let through.
 _BEST: Any = "default"  # Any: a type checker would take no path where the default is a name.
 _Draw = Callable[[Any], Float32[np.ndarray, "row input"]]
 
@@ -153,7 +154,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _examples(self, X: Any, reset: bool) -> Any:
         """The examples as they are prepared, checked as scikit-learn does."""
-        given: Any = as_examples(X)  # Any: scikit-learn's `validate_data` says that it takes a text by default.
+        given = as_examples(X)
         framed = isinstance(given, Frame) if reset else self.preparation_.columns is not None
         if isinstance(given, list) and given and isinstance(given[0], str):
             # Texts, of which scikit-learn's checks know nothing.
@@ -163,10 +164,10 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 raise BadInput("These are texts, but the encoder was fitted to numbers.")
             return given
         if isinstance(given, Frame) and framed:
-            validate_data(self, given, reset=reset, skip_check_array=True)
+            _validate(self, given, reset=reset, skip_check_array=True)
             return given
         finite: Any = isinstance(given, Sparse) or "allow-nan"
-        X = validate_data(self, given, reset=reset, accept_sparse="csr", ensure_all_finite=finite)
+        X = _validate(self, given, reset=reset, accept_sparse="csr", ensure_all_finite=finite)
         return self.preparation_.columns.frame(X) if framed and self.preparation_.columns is not None else X
 
     def _use(self) -> TrainedRule:
