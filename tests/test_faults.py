@@ -124,14 +124,14 @@ def test_no_step_is_made_where_no_checkpoint_has_room(tmp_path, monkeypatch, cap
     "text", ["\x00", '"\x07"', "[]", "{", "[" * 100_000, "\udcff", '{"step": "one"}\n', '[{"encoder": 1}]']
 )
 @pytest.mark.parametrize("name", ["configuration.json", "results.json", "metrics.jsonl"])
-def test_a_damaged_file_of_a_run_is_named_in_one_sentence(name, text, tmp_path, capsys):
+def test_a_spoilt_file_of_a_run_is_named_in_one_sentence(name, text, tmp_path, capsys):
     run = RunFolder.create(tmp_path / "run", {"steps": 3})
     run.metrics.write_text('{"step": 1, "seconds": 2.0, "meta_loss": 0.5}\n')
     run.results.write_text("[]")
     choice = Lean(hidden=2, signal=1, readout=1)
     save_rule(run.rule, choice.build(jax.random.key(0)), configuration_of(choice), {"network": "3"})
     (run.path / name).write_bytes(f"{text}\n".encode(errors="surrogateescape"))
-    good = (name, text) in {("results.json", "[]")}
+    good = (name, text) in {("results.json", "[]"), ("configuration.json", '{"step": "one"}\n')}
     for command in (["report", str(run.path)], ["watch", str(run.path), "--once"], ["runs", str(tmp_path)]):
         code = main(command)
         out, err = capsys.readouterr()

@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import types
 from pathlib import Path
 
 import jax
@@ -200,14 +199,13 @@ def test_letters_are_large_enough_on_a_phone(tmp_path):
 def test_minutes_do_not_count_compilation(tmp_path):
     from metarule.launch.figures._snapshots import own_seconds
 
-    trained = types.SimpleNamespace(folder=tmp_path)
     lines = [{"step": step, "seconds": 60.0 + step, "own_seconds": float(step)} for step in (1, 2)]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     files = {}
     for step in (0, 2):
         files[step] = RunFolder(tmp_path).snapshot(step)
         save_rule(files[step], CHOICE.build(jr.key(1)), configuration_of(CHOICE), {"seconds": 62.0 * (step > 0)})
-    assert own_seconds(types.SimpleNamespace(trained=trained), files) == {0: 0.0, 2: 2.0}
+    assert own_seconds(tmp_path, files) == {0: 0.0, 2: 2.0}
 
 
 def test_a_clock_leaves_out_what_compiles(monkeypatch):

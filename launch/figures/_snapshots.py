@@ -29,12 +29,12 @@ def snapshots(request: FigureRequest, at_most: int | None = None) -> dict[int, P
     return {step: available[step] for step in sorted(steps)}
 
 
-def own_seconds(request: FigureRequest, files: Mapping[int, Path]) -> dict[int, float]:
-    """Returns the seconds of meta-training up to each of these meta-steps, without compilation.
+def own_seconds(folder: Path, files: Mapping[int, Path]) -> dict[int, float]:
+    """Returns the seconds of meta-training up to each of these meta-steps of a run, without compilation.
 
     They come from the run's metrics or, where those don't have them, from the rule files, which count compilation.
     """
-    metrics = RunFolder(request.trained.folder).metrics
+    metrics = RunFolder(folder).metrics
     measured = {line["step"]: line for line in read_metrics(metrics)} if metrics.exists() else {}
     found = {}
     for step, path in files.items():

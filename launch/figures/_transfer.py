@@ -12,7 +12,7 @@ def transfer(request: FigureRequest) -> Drawing:
     """Draws the accuracy of rules saved during meta-training against meta-steps; --values are meta-steps."""
     files = snapshots(request)
     rules = {step: request.trained.read(path) for step, path in files.items()}
-    spent = own_seconds(request, files)
+    spent = own_seconds(request.trained.folder, files)
     *_, start = LEARNED
     constant = request.score((start,), request.trained.architecture)  # The random initialisation: no rule, scored once.
     rows = []
