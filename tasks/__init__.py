@@ -18,7 +18,7 @@ from .augmentation._stroke import Blur as Blur, Thicken as Thicken
 from .catalogue._load import Known as Known, known as known, load as load
 from .catalogue._load_inputs import load_inputs as load_inputs, Part as Part
 from .catalogue._suites import suite_data_sets as suite_data_sets, SUITES as SUITES, TRAINING as TRAINING
-from .data._data_set import as_inputs as as_inputs, DataSet as DataSet
+from .data._data_set import as_image_shape as as_image_shape, as_inputs as as_inputs, DataSet as DataSet
 from .data._from_arrays import from_arrays as from_arrays
 from .data._resize import resize as resize
 from .data._scaling import Scaling as Scaling

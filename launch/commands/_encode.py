@@ -45,8 +45,8 @@ def encode(
             evaluate`.
         out: file to write; an existing file is replaced, but never DATA or RULE.
         steps: inner steps, one batch each; by default as many as the rule was meta-trained for.
-        network: layer widths of the base model, the last being the number of features, such as 64-64-32; by default the
-            rule's own.
+        network: layer widths of the base model, the last being the number of features, such as 64-64-32, or
+            convolutions of images, such as conv5x5s2x32-3x3s2x64-quadrants; by default the rule's own.
         activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
         batch_size: examples in a batch; by default the rule's own.
         skip: principal components of the inputs beside the base model's features, 0 for none; by default the rule's own
@@ -76,6 +76,7 @@ def encode(
         batch_size=batch_size,
         skip=skip,
         memory=memory,
+        image_shape=parts[0].image_shape,
         standardise=False,  # `load_inputs` has scaled the inputs.
         random_state=seed,
     ).fit(parts[0].x)

@@ -5,7 +5,7 @@ from typing import final
 import jax.random as jr
 
 from ...errors import BadInput
-from ...models import MultiLayerPerceptron
+from ...models import AbstractArchitecture
 from ...rules import AbstractRecipe, AbstractRule
 from ..options._names import choose
 from ..options._networks import network as make_network
@@ -32,7 +32,9 @@ class TrainedRule:
     """A rule and what it is used with unless a person says otherwise: base model, inner steps, batch size."""
 
     rule: AbstractRule
-    architecture: MultiLayerPerceptron
+    architecture: AbstractArchitecture
+    network: str
+    """The architecture as a person types it."""
     activation: str
     steps: int
     batch_size: int
@@ -63,10 +65,11 @@ class TrainedRule:
         own = None if like is None else as_recipe(like)
         path = None if isinstance(rule, AbstractRule) else locate_rule(rule)
         record = _OBJECT if path is None else {**_RECORD, **read_header(path)[1]}
-        widths, nonlinearity = network or str(record["network"]), activation or str(record["activation"])
+        chosen, nonlinearity = network or str(record["network"]), activation or str(record["activation"])
         return TrainedRule(
             rule if isinstance(rule, AbstractRule) else _read(locate_rule(rule), own),
-            make_network(widths, nonlinearity, float(record["weight_scale"])),
+            make_network(chosen, nonlinearity, float(record["weight_scale"])),
+            chosen,
             nonlinearity,
             int(record["evaluation_steps"]),
             int(record["batch_size"]),

@@ -1,3 +1,5 @@
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
 
@@ -12,10 +14,11 @@ from sklearn.utils import check_random_state, Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...errors import BadInput
-from ...models import freeze, Views
-from ...tasks import Scaling
-from ..options._networks import ACTIVATIONS
+from ...models import AbstractImageArchitecture, freeze, unlabelled, Views, with_frozen
+from ...tasks import as_image_shape, Scaling
+from ..options._networks import network as make_network
 from ._encoder import evenly_spaced
+from ._fitted import IMAGES
 from ._trained_rule import TrainedRule
 
 
@@ -31,22 +34,30 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     """A transformer of scikit-learn: a base model that a meta-trained rule fits without labels.
 
     Bytes (columns of `uint8`, such as images) are scaled to [0, 1]; other columns are standardised by the mean and
-    deviation of the data that it is fitted to, and constant ones become zero. After `steps` batches of random examples
-    the statistics of batch normalisation are frozen, by 5,000 to 10,000 examples where there are that many: from
-    then on a row's features depend on that row alone. Beside them stand the inputs' principal components (the skip
-    path) and what the nearest stored examples have in common (the memory), each with the same total variance.
+    deviation of the data that it is fitted to, and constant ones become zero. A convolutional base model takes images
+    [example, height, width, colour], or their pixels as columns and `image_shape`; images of other numbers than bytes
+    are standardised by the mean and deviation of each colour.
+
+    After `steps` batches of random examples the statistics of batch normalisation are frozen, by 5,000 to 10,000
+    examples where there are that many, or by a tenth of that of images with their places: from then on a row's features
+    depend on that row alone. Beside them stand the inputs' principal components (the skip path) and what the nearest
+    stored examples have in common (the memory), each with the same total variance.
 
     What was learned is plain NumPy: `coefs_` and `intercepts_`, the weights [pre, post] and biases of every layer, and
-    `views_`, what stands beside the features of the last one.
+    `views_`, what stands beside the features of the last one. A kernel of size k has weights [k * k * channel, post],
+    row by row, column by column, channels last.
 
     Args:
         rule: name of a rule that comes with Metarule, or path of a rule file or of the folder of a finished run.
-        network: layer widths of the base model, features last, such as "64-64-32"; by default the rule's own.
+        network: layer widths of the base model, features last, such as "64-64-32", or convolutions, such as
+            "conv5x5s2x32-3x3s2x64-quadrants"; by default the rule's own.
         activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
         steps: batches that the rule sees, 0 or more; by default as many as it was meta-trained for.
         batch_size: examples in a batch, 2 or more; by default the rule's own.
         skip: principal components of the inputs, 0 for none; by default the rule's own number.
         memory: examples to store, 0 for none; by default the rule's own number.
+        image_shape: (height, width) or (height, width, colours) of images whose pixels are the columns;
+            for a convolutional base model where examples are rows.
         standardise: whether columns are standardised (bytes never are).
         random_state: decides the base model's start, the order of its inputs, and the batches.
     """
@@ -58,6 +69,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     batch_size: int | None
     skip: int | None
     memory: int | None
+    image_shape: tuple[int, ...] | None
     standardise: bool
     random_state: int | np.random.RandomState | None
 
@@ -72,6 +84,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         batch_size=None,
         skip=None,
         memory=None,
+        image_shape=None,
         standardise=True,
         random_state=None,
     ):
@@ -82,59 +95,99 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.batch_size = batch_size
         self.skip = skip
         self.memory = memory
+        self.image_shape = image_shape
         self.standardise = standardise
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> "UnsupervisedEncoder":
-        """Lets the rule train a base model on examples `X`, [example, feature]. Labels are ignored.
+        """Lets the rule train a base model on examples `X`, [example, feature] or images [example, height, width,
+        colour]. Labels are ignored.
 
-        Raises `BadInput`, a `ValueError`, for a rule that can't be read, a network that can't be, and where the base
-        model's weights end up not finite.
+        Raises `BadInput`, a `ValueError`, for a rule that can't be read, a network that can't be, images for a network
+        that takes none and the other way round, and where the base model's weights end up not finite.
         """
-        X = validate_data(self, X)
         use = TrainedRule.of(self.rule, self.network, self.activation).with_views(self.skip, self.memory)
+        shape = self._shape(X, isinstance(use.architecture, AbstractImageArchitecture))
+        X = validate_data(self, _as_rows(X))
+        shape = (X.shape[1],) if shape is None else shape
+        if math.prod(shape) != X.shape[1]:
+            raise BadInput(f"Images of shape {list(shape)} have {math.prod(shape)} columns, not {X.shape[1]}.")
         steps = use.steps if self.steps is None else self.steps
         batch_size = use.batch_size if self.batch_size is None else self.batch_size
         if steps < 0 or batch_size < 2:
             raise BadInput(f"steps must be 0 or more and batch_size 2 or more; got {steps} and {batch_size}.")
         random = check_random_state(self.random_state)
-        scaling, order = Scaling.of(X, self.standardise), random.permutation(X.shape[1])
-        carried = _start(use.architecture, use.rule, len(order), jr.key(random.randint(2**31)))
-        for _ in range(steps):  # From the host: data may be larger than a device, and their number compiles nothing.
+        order = random.permutation(X.shape[1]) if len(shape) == 1 else np.arange(X.shape[1])
+        self.network_, self.activation_, self.shape_ = use.network, use.activation, shape
+        scaling = _scaling(X, shape, self.standardise)
+        look = lambda rows: jnp.asarray(rows[:, order]).reshape(-1, *shape)
+        carried = _start(use.architecture, use.rule, shape, jr.key(random.randint(2**31)))
+        crop_key = jr.key(0) if len(shape) == 1 else jr.key(random.randint(2**31))
+        for step in range(steps):  # From the host: data may be larger than a device, and their number compiles nothing.
             rows = random.randint(len(X), size=batch_size)
-            carried = _step(use.rule, carried, scaling(X[rows])[:, order])
+            carried = _step(use.rule, carried, look(scaling(X[rows])), jr.fold_in(crop_key, step))
         sample = scaling(evenly_spaced(X))
-        model = _freeze(carried[0], jnp.asarray(sample[:, order]))
+        model = _freeze(carried[0], look(sample if len(shape) == 1 else evenly_spaced(sample, IMAGES)))
         synapses = model.synapses
-        first = np.empty_like(synapses[0].w)
-        first[order] = synapses[0].w  # As the examples have their columns.
+        first = np.asarray(synapses[0].w)
+        if len(shape) == 1:
+            first = np.empty_like(first)
+            first[order] = synapses[0].w  # As the examples have their columns.
         self.coefs_ = [first, *(np.asarray(synapse.w) for synapse in synapses[1:])]
         self.intercepts_ = [np.asarray(synapse.b) for synapse in synapses]
         if not all(np.isfinite(numbers).all() for numbers in (*self.coefs_, *self.intercepts_)):
             raise BadInput(f"The base model's weights are not finite after {steps} steps: take fewer of them.")
-        self.scaling_, self.activation_ = scaling, use.activation
-        features = _features(self.coefs_, self.intercepts_, self.activation_, sample)
-        views = _views(sample, features, use.skip, use.memory) if use.skip or use.memory else None
-        self.views_ = jax.tree.map(np.asarray, views)
+        self.scaling_, self._base_features = scaling, use.architecture.features
+        self.views_ = None
+        if use.skip or use.memory:
+            features = np.concatenate([self._features(sample[at : at + _ROWS]) for at in range(0, len(sample), _ROWS)])
+            self.views_ = jax.tree.map(np.asarray, _views(sample, features, use.skip, use.memory))
         return self
 
     def transform(self, X: Any) -> Float32[np.ndarray, "example feature"]:
         """The features of examples, each by itself."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
+        shape = self._shape(X, len(self.shape_) > 1)
+        if shape is not None and shape != self.shape_:
+            raise BadInput(f"Images of shape {list(shape)}, but it was fitted to some of {list(self.shape_)}.")
+        X = validate_data(self, _as_rows(X), reset=False)
         features = np.empty((len(X), self._n_features_out), np.float32)
         for start in range(0, len(X), _ROWS):
             part = X[start : start + _ROWS]
-            x = np.zeros((_ROWS, X.shape[1]), np.float32)
-            x[: len(part)] = self.scaling_(part)
-            made = _features(self.coefs_, self.intercepts_, self.activation_, x)
-            made = made if self.views_ is None else _look(self.views_, x, made)
-            features[start : start + _ROWS] = np.asarray(made)[: len(part)]
+            x = self.scaling_(part)
+            made = self._features(x)
+            features[start : start + _ROWS] = made if self.views_ is None else _in_full(_look, self.views_, x, made)
         return features
+
+    def _features(self, x: Float32[np.ndarray, "example input"]) -> Float32[np.ndarray, "example feature"]:
+        """The base model's features of up to `_ROWS` examples."""
+        form = self.network_, self.activation_, self.shape_
+        return _in_full(_base_features, (form, self.coefs_, self.intercepts_), x)
+
+    def _shape(self, X: Any, images: bool) -> tuple[int, ...] | None:
+        """The shape of images, as they are given or by `image_shape`; None for rows, for a network that takes rows.
+
+        Raises `BadInput` for images where rows are needed, and the other way round.
+        """
+        shape = tuple(X.shape[1:]) if len(getattr(X, "shape", ())) > 2 else None
+        if not images:
+            if shape is not None:
+                raise BadInput(
+                    f"This network takes rows [example, feature], not images of shape {list(shape)}: give "
+                    "X.reshape(len(X), -1), or name convolutions, such as conv6x6s2x64-quadrants."
+                )
+            return None
+        shape = self.image_shape if shape is None else shape
+        if shape is None or not 2 <= len(shape) <= 3:
+            raise BadInput(
+                "A convolutional network takes images [example, height, width, colour], or rows of pixels with their "
+                "image_shape, such as (28, 28): give one of both, or name layer widths, such as 64-64-32."
+            )
+        return as_image_shape(shape)
 
     @property
     def _n_features_out(self) -> int:
-        return len(self.intercepts_[-1]) if self.views_ is None else self.views_.size
+        return self._base_features if self.views_ is None else self.views_.size
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()  # Scikit-learn's way to declare that what comes out is float32.
@@ -143,16 +196,36 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return tags
 
 
+def _as_rows(X: Any) -> Any:
+    """Images as rows of pixels; other examples as they are."""
+    return X.reshape(len(X), -1) if len(getattr(X, "shape", ())) > 2 else X
+
+
+def _scaling(X: np.ndarray, shape: tuple[int, ...], standardise: bool) -> Scaling:
+    """The scaling of columns: of images one for each colour."""
+    if len(shape) == 1:
+        return Scaling.of(X, standardise)
+    own = Scaling.of(X.reshape(-1, shape[-1]), standardise)
+    return Scaling(*(np.tile(each, math.prod(shape[:-1])) for each in (own.offset, own.unit)))
+
+
+def _in_full(function: Callable[..., Any], given: Any, *parts: np.ndarray) -> np.ndarray:
+    """What a function makes of up to `_ROWS` examples: it is always given as many."""
+    count = len(parts[0])
+    full = [np.concatenate([part, np.zeros((_ROWS - count, part.shape[1]), np.float32)]) for part in parts]
+    return np.asarray(function(given, *full))[:count]
+
+
 @eqx.filter_jit
-def _start(architecture, rule, inputs, key):
-    model = architecture((inputs,), key)
+def _start(architecture, rule, shape, key):
+    model = architecture(shape, key)
     return model, rule.init(model)
 
 
 @eqx.filter_jit
-def _step(rule, carried, x):
+def _step(rule, carried, x, key):
     model, state = carried
-    updates, state = rule.update(model, x, state)
+    updates, state = rule.update(model, unlabelled(model, lambda _: x, key), state)
     return eqx.apply_updates(model, updates), state
 
 
@@ -170,7 +243,7 @@ def _look(views, x, features):
 
 
 @eqx.filter_jit
-def _features(weights, biases, activation, y):
-    for weight, bias in zip(weights, biases):
-        y = ACTIVATIONS[activation](y @ weight + bias)
-    return y
+def _base_features(model, x):
+    (network, activation, shape), weights, biases = model
+    start = make_network(network, activation, 1.0)(shape, jr.key(0))
+    return with_frozen(start, weights, biases)(x.reshape(-1, *shape))[0]

@@ -15,7 +15,7 @@ from ...tasks import as_inputs, DataSet, suite_data_sets
 from ..encoders._encoder import AbstractEncoder, AbstractHostEncoder
 from ..encoders._raw import Precomputed
 from ..encoders._trained_rule import TrainedRule
-from ._contestants import Comparators, encoders_of, USUAL
+from ._contestants import Comparators, encoders_of, USUAL, usual
 from ._data import load_each
 from ._protocol import Protocol, READOUTS, readouts_of
 from ._rows import Row
@@ -44,7 +44,8 @@ class Evaluation:
     those to look at once in the end (held-out)."""
     encoders: tuple[str, ...] = USUAL
     """Encoders to score, MODULE:CLASS of your own among them; by default the rule, the same rule untrained, and all
-    baselines but umap and tfidf-svd. NAME-SIZE has another number of features (pca-10, kmeans-256, umap-10), and
+    baselines but umap and tfidf-svd, or with a convolutional network those of patches (patch-kmeans,
+    patch-kmeans-whitened, patch-pca). NAME-SIZE has another number of features (pca-10, kmeans-256, umap-10), and
     NAME+NAME sets features side by side (kmeans-256+pca)."""
     readouts: tuple[str, ...] = tuple(READOUTS)
     """Classifiers of the features: ridge, logistic, or MODULE:FUNCTION of your own."""
@@ -61,7 +62,8 @@ class Evaluation:
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """At most 3 seeds, 300 test and 10,000 unlabelled examples, and a fifth of the baselines' steps."""
     network: str | None = None
-    """Layer widths of the base model, features last, such as 64-64-32; by default the rule's own."""
+    """The base model: layer widths, features last, such as 64-64-32, or convolutions of images, such as
+    conv5x5s2x32-3x3s2x64-quadrants; by default the rule's own."""
     activation: str | None = None
     """relu, leaky-relu, swish, tanh or step; by default the rule's own."""
     batch_size: int | None = None
@@ -125,17 +127,16 @@ class Evaluation:
         if self.suite is not None:
             return [row for rows in self.in_turn(self.names, trained, tell) for row in rows]
         protocol = self.protocol(trained)
+        names = usual(protocol.architecture) if self.encoders == USUAL else self.encoders
         comparators = Comparators(
             protocol,
             trained=trained.rule,
-            untrained=trained.untrained()
-            if any("untrained" in name.split("+") for name in self.encoders)
-            else trained.rule,
+            untrained=trained.untrained() if any("untrained" in name.split("+") for name in names) else trained.rule,
             steps=self.steps or (trained.steps,),
             same_steps=bool(self.steps),
             budget=_BUDGET if self.quick else 1.0,
         )
-        made = encoders_of(self.encoders, comparators)
+        made = encoders_of(names, comparators)
         return protocol.rows(made, load_each(self.tasks, self.data_dir, self.labels), tell)
 
     def in_turn(

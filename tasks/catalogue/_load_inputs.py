@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 from ...errors import BadInput
-from ..data._data_set import as_inputs
+from ..data._data_set import as_image_shape, as_inputs
 from ..data._from_arrays import check_inputs, prepare_inputs
 from ..data._npz import FORMS, read_arrays
 from ._load import load
@@ -21,6 +21,8 @@ class Part(NamedTuple):
     name: str
     x: Float32[np.ndarray, "example input"]
     y: Shaped[np.ndarray, " example"] | None
+    image_shape: tuple[int, int, int] | None = None
+    """Height, width and colours of the images whose pixels the rows are; None if they are no images."""
 
 
 def load_inputs(name: str, data_dir: str | Path | None = None) -> tuple[Part, ...]:
@@ -32,9 +34,11 @@ def load_inputs(name: str, data_dir: str | Path | None = None) -> tuple[Part, ..
     if name.endswith(".npz"):
         return _read_own(Path(name))
     data_set = load(name, data_dir)
-    names = np.array(data_set.class_names)
-    train = Part("train", data_set.train_inputs(), names[data_set.train_y])
-    return (train, Part("test", data_set.test_inputs(), names[data_set.test_y])) if len(data_set.test_y) else (train,)
+    names, shape = np.array(data_set.class_names), data_set.image_shape
+    train = Part("train", data_set.train_inputs(), names[data_set.train_y], shape)
+    if not len(data_set.test_y):
+        return (train,)
+    return train, Part("test", data_set.test_inputs(), names[data_set.test_y], shape)
 
 
 def _read_own(path: Path) -> tuple[Part, ...]:
@@ -55,4 +59,5 @@ def _parts(name: str, x: list[np.ndarray], y: list[np.ndarray | None]) -> tuple[
             raise BadInput(f"{name}: {len(examples)} examples but labels of shape {labels.shape}; give one for each.")
     split = ("train", "test") if len(x) > 1 else ("",)
     made = prepare_inputs(name, x[0], x[-1])
-    return tuple(Part(*each) for each in zip(split, map(as_inputs, made), y))
+    shape = as_image_shape(made[0].shape[1:]) if made[0].ndim > 2 else None
+    return tuple(Part(*each, shape) for each in zip(split, map(as_inputs, made), y))
