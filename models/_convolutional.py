@@ -63,7 +63,13 @@ class Convolutional(AbstractImageArchitecture):
                 "give images, or name a network of layer widths, such as 64-64-32."
             )
         model = Model(self._layers(shape[-1], key), Pool(self.grid), self.field)
-        jax.eval_shape(model, jax.ShapeDtypeStruct((2, *shape), float))  # Whether kernels and grid fit.
+        last = jax.eval_shape(model.trace, jax.ShapeDtypeStruct((2, *shape), float)).values[-1]
+        side = min(last.shape[1:3])
+        if side < self.grid:
+            raise BadInput(
+                f"{side} places along a side can't be pooled in a grid of {self.grid}: take larger images, a coarser "
+                "grid, or a network with smaller kernels or strides."
+            )
         return model
 
     def _layers(self, units: int, key: PRNGKeyArray) -> tuple[Layer, ...]:

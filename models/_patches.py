@@ -53,7 +53,7 @@ class Pool(AbstractWire):
     """Means over the cells of a grid laid over all places, in one row for each example.
 
     A grid of 1 is the mean over all places, one of 2 that over quadrants. Cells of one grid differ by one place along a
-    side at most. Raises `BadInput` when called, for a grid that is finer than the places.
+    side at most. Those that are left without a place, as on a crop, are zero.
     """
 
     grid: int = eqx.field(static=True)
@@ -72,12 +72,7 @@ class Pool(AbstractWire):
         return by_unit(weights, units)
 
     def _weights(self, side: int) -> Float[np.ndarray, "cell place"]:
-        if side < self.grid:
-            raise BadInput(
-                f"{side} places along a side can't be pooled in a grid of {self.grid}: take larger images, a coarser "
-                "grid, or a network with smaller kernels or strides."
-            )
         cells = np.zeros((self.grid, side), np.float32)
         for cell, places in zip(cells, np.array_split(np.arange(side), self.grid)):
-            cell[places] = 1 / len(places)
+            cell[places] = 1 / max(len(places), 1)
         return cells

@@ -147,9 +147,9 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def transform(self, X: Any) -> Float32[np.ndarray, "example feature"]:
         """The features of examples, each by itself."""
         check_is_fitted(self)
-        shape = self._shape(X, len(self.shape_) > 1)
-        if shape is not None and shape != self.shape_:
-            raise BadInput(f"Images of shape {list(shape)}, but it was fitted to some of {list(self.shape_)}.")
+        shape = _image_shape(X)
+        if shape is not None and as_image_shape(shape) != self.shape_:
+            raise BadInput(f"Images of shape {list(shape)}, but it was fitted to examples of {list(self.shape_)}.")
         X = validate_data(self, _as_rows(X), reset=False)
         features = np.empty((len(X), self._n_features_out), np.float32)
         for start in range(0, len(X), _ROWS):
@@ -169,7 +169,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
         Raises `BadInput` for images where rows are needed, and the other way round.
         """
-        shape = tuple(X.shape[1:]) if len(getattr(X, "shape", ())) > 2 else None
+        shape = _image_shape(X)
         if not images:
             if shape is not None:
                 raise BadInput(
@@ -196,9 +196,15 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return tags
 
 
+def _image_shape(X: Any) -> tuple[int, ...] | None:
+    """The shape of each image in an array of images; None for rows, in whatever form."""
+    shape = getattr(X, "shape", ())
+    return tuple(shape[1:]) if len(shape) > 2 else None
+
+
 def _as_rows(X: Any) -> Any:
     """Images as rows of pixels; other examples as they are."""
-    return X.reshape(len(X), -1) if len(getattr(X, "shape", ())) > 2 else X
+    return X if _image_shape(X) is None else X.reshape(len(X), -1)
 
 
 def _scaling(X: np.ndarray, shape: tuple[int, ...], standardise: bool) -> Scaling:

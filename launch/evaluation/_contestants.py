@@ -123,7 +123,10 @@ ENCODERS: dict[str, Callable[[Comparators], tuple[AbstractEncoder | AbstractHost
     "tfidf-svd": lambda comparators: (SIZED["tfidf-svd"](comparators, comparators.features),),
     "patch-kmeans": lambda comparators: (SIZED["patch-kmeans"](comparators, comparators.features),),
     "patch-kmeans-whitened": lambda comparators: (SIZED["patch-kmeans-whitened"](comparators, comparators.features),),
-    "patch-pca": lambda comparators: (SIZED["patch-pca"](comparators, comparators.features),),
+    # Of an odd number of channels, one feature more in each cell.
+    "patch-pca": lambda comparators: (
+        PatchPCA(comparators.window, -(-comparators.window.channels(comparators.features) // 2)),
+    ),
 }
 """The encoders that a table can hold, by name.
 
