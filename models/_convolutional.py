@@ -63,13 +63,7 @@ class Convolutional(AbstractImageArchitecture):
                 "give images, or name a network of layer widths, such as 64-64-32."
             )
         model = Model(self._layers(shape[-1], key), Pool(self.grid), self.field)
-        last = jax.eval_shape(model.trace, jax.ShapeDtypeStruct((2, *shape), float)).values[-1]
-        side = min(last.shape[1:3])
-        if side < self.grid:
-            raise BadInput(
-                f"{side} places along a side can't be pooled in a grid of {self.grid}: take larger images, a coarser "
-                "grid, or a network with smaller kernels or strides."
-            )
+        check_grid(model, shape, self.grid)
         return model
 
     def _layers(self, units: int, key: PRNGKeyArray) -> tuple[Layer, ...]:
@@ -81,6 +75,17 @@ class Convolutional(AbstractImageArchitecture):
             for index, (kernel, synapse) in enumerate(zip(self.kernels, synapses))
         ]
         return tuple(Layer((connection,), self.activation) for connection in connections)
+
+
+def check_grid(model: Model, shape: tuple[int, ...], grid: int) -> None:
+    """Raises `BadInput` unless a model can be run on images of this shape, and its last places pooled in a grid."""
+    last = jax.eval_shape(model.trace, jax.ShapeDtypeStruct((2, *shape), float)).values[-1]
+    side = min(last.shape[1:3])
+    if side < grid:
+        raise BadInput(
+            f"{side} places along a side can't be pooled in a grid of {grid}: take larger images, a coarser grid, or a "
+            "network with smaller kernels or strides."
+        )
 
 
 def unlabelled(

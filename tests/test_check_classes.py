@@ -18,11 +18,13 @@ from metarule.models import (
     Flatten,
     Kernel,
     Layer,
+    Mixing,
     Model,
     MultiLayerPerceptron,
     Patches,
     Pool,
     Straight,
+    Transformer,
 )
 from metarule.tasks import AbstractTasks, Episode, from_arrays, join, VectorTasks
 from metarule.testing import (
@@ -119,6 +121,7 @@ def test_tasks_that_break_a_promise_are_named(fault, sentence):
         (Patches(2, 2), (3, 5, 4, 2)),
         (Patches(3), (3, 4, 3, 1)),
         (Pool(2), (3, 5, 2, 3)),
+        (Mixing(0, 0, 2), (3, 2, 2, 4)),
     ],
     ids=str,
 )
@@ -131,8 +134,9 @@ def test_built_in_wires_pass(wire, shape):
     [
         (MultiLayerPerceptron((3, 2)), (2, 2, 1)),
         (Convolutional((Kernel(2, 1, 3), Kernel(2, 2, 4)), 2), (6, 5, 2)),
+        (Transformer(Kernel(2, 1, 4), 2, 2, 1), (3, 4, 1)),
     ],
-    ids=("perceptron", "convolutional"),
+    ids=("perceptron", "convolutional", "transformer"),
 )
 def test_a_built_in_architecture_passes(architecture, shape):
     check_architecture(architecture, shape)

@@ -22,7 +22,7 @@ from metarule.launch.options._presets import PRESETS
 from metarule.launch.options._problems import problems_of
 from metarule.launch.options._recipes import configuration_of, Lean
 from metarule.launch.records._rule_file import save_rule
-from metarule.models import Convolutional, freeze, Kernel
+from metarule.models import Convolutional, freeze, Kernel, Transformer
 from metarule.rules import Oja
 from metarule.tasks import from_arrays, load_inputs
 from sklearn.decomposition import PCA
@@ -62,17 +62,21 @@ def test_a_text_names_an_architecture():
     assert network("conv5x5s2x32-3x3x64-quadrants", "tanh", 0.2) == Convolutional(kernels, 2, tanh, 0.2)
     assert network("conv1x1x7-mean", "relu", 0.1).features == 7
     assert network("conv1x1x7-grid3", "relu", 0.1).features == 63
+    assert network("attention4x4s2x6h2b3-mean", "tanh", 0.2) == Transformer(Kernel(4, 2, 6), 2, 3, 1, tanh, 0.2)
 
 
 @pytest.mark.parametrize(
     "text, sentence",
     [
-        ("conv5x5x4", "ends with how it is pooled: .* write conv5x5x4-quadrants for"),
-        ("conv5x5x4-3x3x2-middle", "write conv5x5x4-3x3x2-quadrants for"),
+        ("conv5x5x4", "ends with how it is pooled, .* write conv5x5x4-quadrants"),
+        ("conv5x5x4-3x3x2-middle", "write conv5x5x4-3x3x2-quadrants; got"),
         ("conv5x3x4-mean", "SIZExSIZE"),
         ("conv5x5s0x4-mean", "SIZExSIZE"),
         ("conv-mean", "SIZExSIZE"),
-        ("cnn", "its layer widths, like 64-64-32, or as convolutions"),
+        ("attention4x4x8-mean", "hHEADS"),
+        ("attention4x4x8h2", "write attention4x4x8h2-quadrants"),
+        ("attention4x4x8h3-mean", "heads that divide its units"),
+        ("cnn", "its layer widths, like 64-64-32, as convolutions"),
     ],
 )
 def test_a_text_that_names_none_is_refused(text, sentence):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ...errors import BadInput
-from ...models import AbstractArchitecture, Convolutional, Kernel, MultiLayerPerceptron
+from ...models import AbstractArchitecture, Convolutional, Kernel, MultiLayerPerceptron, Transformer
 
 
 def step_function(z: Float[Array, "*any"]) -> Float[Array, "*any"]:
@@ -26,6 +26,7 @@ GRIDS = {"mean": 1, "quadrants": 2}
 """How a convolutional network is pooled: cells along a side, by name. `gridN` has N."""
 
 _KERNEL = re.compile(r"([1-9]\d*)x([1-9]\d*)(?:s([1-9]\d*))?x([1-9]\d*)")
+_TRANSFORMER = re.compile(r"attention([1-9]\d*)x([1-9]\d*)(?:s([1-9]\d*))?x([1-9]\d*)h([1-9]\d*)(?:b([1-9]\d*))?")
 _GRID = re.compile(r"grid([1-9]\d*)")
 
 
@@ -34,13 +35,17 @@ def network(text: str, activation: str, weight_scale: float) -> AbstractArchitec
 
     Text such as `64-64-32` is a perceptron of these widths, features last. `conv5x5s2x32-3x3s2x64-quadrants` is 32
     kernels of 5 x 5 with stride 2, then 64 of 3 x 3 with stride 2, whose activations are averaged over quadrants.
-    Raises `BadInput` for other text and for an unknown activation.
+    `attention4x4s2x32h2b1-quadrants` is a transformer of 1 block with 2 heads, whose tokens are patches of 4 x 4 with
+    stride 2, of 32 units each. Raises `BadInput` for other text and for an unknown activation.
     """
     if activation not in ACTIVATIONS:
         raise BadInput(f"Unknown activation {activation!r}; the known ones are {', '.join(ACTIVATIONS)}.")
     if text.startswith("conv"):
         kernels, grid = _parse_convolutions(text)
         return Convolutional(kernels, grid, ACTIVATIONS[activation], weight_scale)
+    if text.startswith("attention"):
+        patch, (heads, blocks), grid = _parse_transformer(text)
+        return Transformer(patch, heads, blocks, grid, ACTIVATIONS[activation], weight_scale)
     return MultiLayerPerceptron(_parse_widths(text), ACTIVATIONS[activation], weight_scale)
 
 
@@ -48,8 +53,8 @@ def _parse_widths(text: str) -> tuple[int, ...]:
     parts = text.split("-")
     if not all(part.isdigit() and int(part) > 0 for part in parts):
         raise BadInput(
-            "A network is written as its layer widths, like 64-64-32, or as convolutions, like "
-            f"conv5x5s2x32-3x3s2x64-quadrants; got {text!r}."
+            "A network is written as its layer widths, like 64-64-32, as convolutions, like "
+            f"conv5x5s2x32-3x3s2x64-quadrants, or as a transformer, like attention4x4s2x32h2-quadrants; got {text!r}."
         )
     return tuple(int(part) for part in parts)
 
@@ -64,11 +69,27 @@ def _parse_convolutions(text: str) -> tuple[tuple[Kernel, ...], int]:
             "The convolutions of a network are written as SIZExSIZE, sSTRIDE if it is not 1, and xCHANNELS, with how "
             f"they are pooled at the end, like conv5x5s2x32-3x3s2x64-quadrants; got {text!r}."
         )
-    grid = _GRID.fullmatch(last)
-    if grid is None and last not in GRIDS:
-        raise BadInput(
-            f"A convolutional network ends with how it is pooled: {', '.join(GRIDS)} or gridN, such as grid3: "
-            f"write {'-'.join(['conv' + parts[0], *parts[1:], 'quadrants'])} for {text!r}."
-        )
     kernels = tuple(Kernel(int(each[1]), int(each[3] or 1), int(each[4])) for each in found if each)
-    return kernels, GRIDS[last] if grid is None else int(grid[1])
+    return kernels, _parse_grid(last, "-".join(["conv" + parts[0], *parts[1:]]))
+
+
+def _parse_transformer(text: str) -> tuple[Kernel, tuple[int, int], int]:
+    part, _, last = text.partition("-")
+    found = _TRANSFORMER.fullmatch(part)
+    if found is None or found[1] != found[2]:
+        raise BadInput(
+            "A transformer is written as attention, its patches SIZExSIZE, sSTRIDE if it is not 1, xUNITS, hHEADS and "
+            f"bBLOCKS if there are several, and how it is pooled, like attention4x4s2x32h2-quadrants; got {text!r}."
+        )
+    patch = Kernel(int(found[1]), int(found[3] or 1), int(found[4]))
+    return patch, (int(found[5]), int(found[6] or 1)), _parse_grid(last, part)
+
+
+def _parse_grid(text: str, rest: str) -> int:
+    grid = _GRID.fullmatch(text)
+    if grid is None and text not in GRIDS:
+        raise BadInput(
+            f"Such a network ends with how it is pooled, {', '.join(GRIDS)} or gridN: write {rest}-quadrants; got "
+            f"{'-'.join(part for part in (rest, text) if part)!r}."
+        )
+    return GRIDS[text] if grid is None else int(grid[1])
