@@ -38,6 +38,6 @@ class Mixing(AbstractWire):
     def fold(self, weights: Float[Array, "pre post"], units: int) -> Float[Array, "pre post"]:
         return weights
 
-    def _tokens(self, values: Values) -> Float[Array, "*axes token head unit"]:
+    def _tokens(self, values: Values) -> Float[Array, "... token head part"]:
         *axes, units = values.shape
         return values.reshape(*axes[: len(axes) - self.places], -1, self.heads, units // self.heads)

@@ -12,7 +12,7 @@ from jaxtyping import Array
 from metarule.errors import BadInput
 from metarule.meta import InnerLoop, Length, RidgeObjective
 from metarule.models import Convolutional, freeze, Kernel, MultiLayerPerceptron, Patches, Pool, random_crops, unlabelled
-from metarule.rules import fit, lean, Oja
+from metarule.rules import AbstractRule, fit, lean, Oja
 from metarule.tasks import AbstractTasks, Episode
 
 
@@ -124,6 +124,24 @@ class Pictures(AbstractTasks[Array]):
         support, query = (self.batch(task, k) for k in jr.split(key))
         labels = jnp.repeat(jnp.eye(3), 2, axis=0)
         return Episode(support, labels, query, labels)
+
+
+@final
+class Sideways(AbstractRule[None]):
+    """A rule that sees squares of three pixels, and nothing else."""
+
+    def init(self, model):
+        return None
+
+    def update(self, model, x, state):
+        assert x.shape[1:] == (3, 3, 1), x.shape
+        return jax.tree.map(jnp.ones_like, model), state
+
+
+def test_the_inner_loop_shows_a_rule_crops():
+    problem = InnerLoop(Pictures(), Convolutional((Kernel(3, 1, 2),), 2), RidgeObjective(), Length(2))
+    state = jax.eval_shape(lambda key: problem.init(Sideways(), key), jr.key(0))
+    jax.eval_shape(lambda state: problem.step(Sideways(), state, jr.key(0)), state)
 
 
 def test_meta_gradient_is_that_of_finite_differences():

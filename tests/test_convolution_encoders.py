@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+from typing import final
 
 import equinox as eqx
 import jax
@@ -14,7 +15,7 @@ from metarule.errors import BadInput
 from metarule.launch.__main__ import main
 from metarule.launch.encoders._encoder import EncoderInputs
 from metarule.launch.encoders._fitted import Fitted
-from metarule.launch.encoders._patches import PatchKMeans, PatchPCA, Window
+from metarule.launch.encoders._patches import _normalised, _Whitening, PatchKMeans, PatchPCA, Window
 from metarule.launch.evaluation._contestants import Comparators, encoders_of, usual
 from metarule.launch.evaluation._protocol import Protocol
 from metarule.launch.options._networks import ACTIVATIONS, network
@@ -23,7 +24,7 @@ from metarule.launch.options._problems import problems_of
 from metarule.launch.options._recipes import configuration_of, Lean
 from metarule.launch.records._rule_file import save_rule
 from metarule.models import Convolutional, freeze, Kernel, Transformer
-from metarule.rules import Oja
+from metarule.rules import AbstractRule, Oja
 from metarule.tasks import from_arrays, load_inputs
 from sklearn.decomposition import PCA
 
@@ -122,8 +123,22 @@ def test_it_is_the_frozen_model_on_whole_images():
     np.testing.assert_allclose(encoder(steps=0).fit_transform(x), freeze(model, scaled)(scaled)[0], atol=1e-4)
 
 
-def test_steps_change_the_features():
-    assert not np.allclose(encoder().fit_transform(IMAGES), encoder(steps=0).fit_transform(IMAGES), atol=1e-3)
+@final
+class Sideways(AbstractRule[None]):
+    """A rule that sees squares of three pixels, and nothing else."""
+
+    def init(self, model):
+        return None
+
+    def update(self, model, x, state):
+        assert x.shape == (32, 3, 3, 3), x.shape
+        return jax.tree.map(jnp.ones_like, model), state
+
+
+def test_a_rule_is_shown_crops():
+    made = [UnsupervisedEncoder(Sideways(), network="conv3x3x3-mean", steps=each, random_state=0) for each in (0, 2)]
+    before, after = (each.fit(IMAGES).intercepts_[0] for each in made)
+    assert not np.allclose(before, after, atol=1)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +175,8 @@ def test_a_file_says_that_its_rows_are_images(capsys):
 @pytest.mark.parametrize("statistics", ["batch", "frozen"])
 def test_fitted_features_are_those_of_whole_images(statistics):
     """Without steps, by the statistics of all that is scored or of the train images."""
-    architecture, problem = Convolutional((Kernel(3, 1, 4),), 2), inputs(IMAGES / 255)
+    architecture, given = Convolutional((Kernel(3, 1, 4),), 2), inputs(IMAGES / 255)
+    problem = dataclasses.replace(given, train=given.train[:20])
     support, query = eqx.filter_jit(Fitted(Oja(), architecture, 0, statistics=statistics))(problem, jr.key(3))
     model = architecture((6, 5, 3), jr.split(jr.key(3), 3)[1])
     seen = np.concatenate([problem.support, problem.query]).reshape(-1, 6, 5, 3)
@@ -179,8 +195,6 @@ def test_patches_of_whole_images_are_clustered():
 
 def test_whitened_patches_have_like_variances():
     """Scaled patches themselves are brought to variance D / (D + 0.1) along each axis."""
-    from metarule.launch.encoders._patches import _normalised, _Whitening
-
     patches = jnp.asarray(np.random.default_rng(0).normal(size=(500, 5)) * (1, 2, 3, 4, 5))
     before = np.linalg.eigvalsh(np.cov(_normalised(patches).T, bias=True))
     after = np.linalg.eigvalsh(np.cov(_Whitening.of(patches)(patches).T, bias=True))
