@@ -7,7 +7,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from metarule.errors import BadInput
-from metarule.models import Kernel, Mixing, Model, Straight, Transformer
+from metarule.models import Connection, Kernel, Layer, Mixing, Model, Pool, Straight, Synapse, Transformer
 from metarule.rules import lean
 
 
@@ -35,44 +35,59 @@ def test_signals_go_back_by_the_transposed_mixture():
         np.testing.assert_allclose(down, back(signal)[0], atol=1e-12)
 
 
+def attention(units, wire, key):
+    """Queries, keys and values of the inputs, 0, and what a synapse makes of their mixtures."""
+
+    def layer(source, wire, key):
+        w, v = 0.5 * jr.normal(key, (2, units, units))
+        return Layer((Connection(Synapse(w, jnp.zeros(units), v), wire, source),), jnp.tanh)
+
+    first, second, third, last = jr.split(key, 4)
+    below = [layer(0, Straight(), each) for each in (first, second, third)]
+    return Model((*below, layer(3, wire, last)), Pool(1))
+
+
 def test_attention_with_one_token_is_a_perceptron(rule):
-    """To the last bit: its features, and how a learned rule changes all but queries and keys."""
+    """To the last bit: its features, and how a learned rule changes the synapse behind the mixture."""
+    x, both = jr.normal(jr.key(1), (5, 1, 1, 4)), [Mixing(1, 2, heads=2), Straight()]
+    ours, wanted = (attention(4, wire, jr.key(2)) for wire in both)
+    np.testing.assert_array_equal(ours(x)[0], wanted(x)[0])
+    ours, wanted = (eqx.filter_jit(rule.update)(model, x, None)[0].synapses for model in (ours, wanted))
+    np.testing.assert_array_equal(ours[3].w, wanted[3].w)
+    for query_or_key in (0, 1):  # They hear of what they mix: without a mixture nobody tells them anything.
+        assert np.abs(ours[query_or_key].w).max() > 0 and not wanted[query_or_key].w.any()
+
+
+def test_a_transformer_of_one_token_is_a_perceptron():
     x = jr.normal(jr.key(1), (5, 3, 3, 1))
     one = Transformer(Kernel(3, 1, 4), heads=2, grid=1)((3, 3, 1), jr.key(2))
     is_mixing = lambda each: isinstance(each, Mixing)
     dense = jax.tree.map(lambda each: Straight() if is_mixing(each) else each, one, is_leaf=is_mixing)
     np.testing.assert_array_equal(one(x)[0], dense(x)[0])
-    changes = [eqx.filter_jit(rule.update)(model, x, None)[0].synapses for model in (one, dense)]
-    # Queries and keys receive the signal of what they mix, and change only where there is attention.
-    for place, (ours, wanted) in enumerate(zip(*changes)):
-        assert np.array_equal(ours.w, wanted.w) == (place not in (1, 2)), place
-        assert np.abs(ours.w).max() > 0
 
 
 def test_a_token_hears_of_those_it_goes_into(rule):
     """Signals of queries are those of their own tokens, signals of keys come back through the mixture."""
-    x = jr.normal(jr.key(1), (4, 2, 2, 1))
-    model = Transformer(Kernel(1, 1, 4), heads=1, grid=1)((2, 2, 1), jr.key(2))
+    x, model = jr.normal(jr.key(1), (4, 2, 2, 4)), attention(4, Mixing(1, 2), jr.key(2))
 
     @eqx.filter_jit
     def signals(model):
         trace = model.trace(x)
-        return rule.signals(model, trace, rule.top(trace, None)[0]), trace.contexts[4][0]
+        return rule.signals(model, trace, rule.top(trace, None)[0]), trace.contexts[3][0]
 
     found, weights = signals(model)
     scaled = lambda states: states / np.sqrt((states**2).mean(0) + 1e-6)
-    heard = np.asarray(rule.feedback(model.layers[4].synapses[0], found[5].outgoing).first)
-    back = np.einsum("ets,ceth->cesh", weights[:, 0], heard.reshape(-1, 4, 4, 4)).reshape(heard.shape)
-    np.testing.assert_allclose(found[2].incoming.first, scaled(heard), rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(found[3].incoming.first, scaled(back), rtol=1e-3, atol=1e-4)
+    heard = np.asarray(rule.feedback(model.synapses[3], found[4].outgoing).first)
+    back = np.einsum("ets,cetu->cesu", weights[:, 0], heard.reshape(-1, 4, 4, 4)).reshape(heard.shape)
+    np.testing.assert_allclose(found[1].incoming.first, scaled(heard), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(found[2].incoming.first, scaled(back), rtol=1e-3, atol=1e-4)
 
 
 def test_meta_gradient_is_that_of_finite_differences():
     """Of one step of the lean rule and the features after it, along random directions, in float64."""
     with jax.enable_x64():
-        x, goal = jr.normal(jr.key(1), (4, 2, 2, 1)), jr.normal(jr.key(2), (4, 2))
-        model = Transformer(Kernel(1, 1, 2), grid=1, weight_scale=0.5)((2, 2, 1), jr.key(3))
-        theta = lean(jr.key(4), hidden=3, signal=2, readout=1)
+        x, goal = jr.normal(jr.key(1), (4, 2, 1, 2)), jr.normal(jr.key(2), (4, 2))
+        model, theta = attention(2, Mixing(1, 2), jr.key(3)), lean(jr.key(4), hidden=3, signal=2, readout=1)
         theta = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), theta)
         vector, rebuild = jax.flatten_util.ravel_pytree(theta)
 

@@ -20,7 +20,7 @@ from ._encoder import (
 )
 
 
-IMAGES = 500
+IMAGES = 1000
 """Images whose statistics are frozen, at most."""
 
 
@@ -32,7 +32,7 @@ class Fitted(AbstractEncoder):
     was meta-trained on inputs in any order, and is to gain nothing from the one that they happen to have.
 
     A base model of images gets them in their own order, and is fitted to a crop of each. The statistics of its batch
-    normalisation are over all places, so that 250 to 500 images are enough where they are frozen.
+    normalisation are over all places, so that 500 to 1,000 images are enough where they are frozen.
 
     With a skip path or a memory the features are `Views`, and statistics are always frozen.
     """

@@ -39,7 +39,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     are standardised by the mean and deviation of each colour.
 
     After `steps` batches of random examples the statistics of batch normalisation are frozen, by 5,000 to 10,000
-    examples where there are that many, or by 250 to 500 images, which have many places: from then on a row's features
+    examples where there are that many, or by 500 to 1,000 images, which have many places: from then on a row's features
     depend on that row alone. Beside them stand the inputs' principal components (the skip path) and what the nearest
     stored examples have in common (the memory), each with the same total variance.
 
