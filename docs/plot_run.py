@@ -1,4 +1,4 @@
-"""Draws README's picture: python docs/plot_run.py RUN CURVE.json OUT.png
+"""Draws a run and its accuracy along the inner loop (lab book, 6): python docs/plot_run.py RUN CURVE.json OUT.png
 
 CURVE.json comes from `metarule evaluate RUN --encoders meta-trained untrained random-init
 --steps 5 10 25 50 100 200 400 --json CURVE.json`.

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..models import Model
+from ..one_by_one import one_by_one
 from ..precision import full_precision
 from ..tasks import Episode
 
@@ -122,10 +123,13 @@ def ridge_regression(
     gram = design.T @ design + jnp.diag(penalty)
 
     def solve(_, right: Array) -> Array:
-        factor = jax.scipy.linalg.cho_factor(jax.lax.stop_gradient(gram))
-        return jax.scipy.linalg.cho_solve(factor, right)
+        return one_by_one(_cholesky_solve)(jax.lax.stop_gradient(gram), right)
 
     return jax.lax.custom_linear_solve(lambda w: gram @ w, design.T @ targets, solve, symmetric=True)
+
+
+def _cholesky_solve(matrix: Float[Array, "row row"], right: Float[Array, "row column"]) -> Float[Array, "row column"]:
+    return jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), right)
 
 
 def _predict(

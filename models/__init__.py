@@ -12,6 +12,7 @@ from ._convolutional import (
     unlabelled as unlabelled,
 )
 from ._frozen import freeze as freeze, with_frozen as with_frozen
+from ._k_means import lloyd as lloyd, squared_distances as squared_distances
 from ._layer import Connection as Connection, Layer as Layer
 from ._memory import Memory as Memory
 from ._mixing import Mixing as Mixing

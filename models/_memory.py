@@ -2,53 +2,82 @@ from typing import final
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ..precision import full_precision
+from ._k_means import lloyd
+from ._principal import leading
 
 
 _ROWS = 512
-"""Examples whose distances to all stored ones are computed at once."""
+"""Examples whose distances to all anchors are computed at once."""
+
+_LLOYD = 10
+"""Steps of k-means: anchors only have to lie where examples are."""
+
+_FADING = 8
+"""The power of a component's eigenvalue in its deviation: steps of a random walk on the graph."""
 
 
 @final
 class Memory(eqx.Module):
-    """Stored examples: a new one recalls what is common to the stored ones that lie nearest to it.
+    """Where an example lies among the clusters of those seen before: components of their neighbourhood graph.
 
-    Values are averaged over a neighbourhood graph of the stored examples when the memory is made, as in simplified
-    graph convolution (arXiv 1902.07153): what varies along the graph's clusters fades, what tells them apart stays.
+    Examples are joined through anchors, their centroids by k-means: each is a weighted mean of its nearest anchors, and
+    two are neighbours as far as they share some (Liu, He and Chang, Large Graph Construction for Scalable
+    Semi-Supervised Learning, ICML 2010). The leading eigenvectors of that graph vary slowly along it: they
+    tell apart its clusters and the regions of a manifold. A component's deviation is its eigenvalue to a power, as in
+    diffusion maps (Coifman and Lafon, 2006), so that components fade where the graph has no clusters.
+    The components' total variance over the examples is one.
     """
 
-    keys: Float[Array, "stored key"]
-    values: Float[Array, "stored value"]
+    anchors: Float[Array, "anchor key"]
+    values: Float[Array, "anchor component"]
     neighbours: int = eqx.field(static=True)
 
     @classmethod
-    def smoothed(cls, keys: Float[Array, "stored key"], neighbours: int = 10, steps: int = 16) -> "Memory":
-        """A memory whose values are the keys, half of which is replaced `steps` times by the mean of the neighbours.
+    def of(
+        cls, keys: Float[Array, "example key"], *, anchors: int, components: int = 64, neighbours: int = 3
+    ) -> "Memory":
+        """The memory of these examples: at most a quarter as many anchors, and fewer components than anchors."""
+        count = max(1, min(anchors, len(keys) // 4))
+        start = keys[jnp.linspace(0, len(keys) - 1, count).astype(int)]
+        centroids = lloyd(keys, start, _LLOYD)
+        blank = cls(centroids, jnp.zeros((count, 0)), min(neighbours, count))
+        near, share = blank.nearest(keys)
+        total = jnp.zeros(count).at[near].add(share)
+        root = jnp.sqrt(jnp.maximum(total, 1e-9))
+        graph = jnp.zeros((count, count)).at[near[:, :, None], near[:, None]].add(share[:, :, None] * share[:, None])
+        graph = graph / root[:, None] / root
+        constant = root / jnp.linalg.norm(root)  # Its eigenvector of the largest eigenvalue, one, tells nothing.
+        graph = graph - constant[:, None] * constant
+        strength, vectors = leading(lambda directions: graph @ directions, count, min(components, count - 1))
+        values = vectors / root[:, None]
+        deviation = cls(centroids, values, blank.neighbours)(keys).std(0)
+        wanted = jnp.clip(strength, 0, 1) ** _FADING
+        wanted = wanted * jax.lax.rsqrt(jnp.maximum((wanted**2).sum(), 1e-30))
+        scale = jnp.where(deviation > 1e-6, wanted / jnp.maximum(deviation, 1e-6), 0)
+        return cls(centroids, values * scale, blank.neighbours)
 
-        Of few examples, fewer neighbours are taken: a fortieth of them, but 3 at least.
+    def __call__(self, keys: Float[Array, "example key"]) -> Float[Array, "example component"]:
+        """The components of these examples, each by itself: the weighted mean of those of its nearest anchors."""
+        near, share = self.nearest(keys)
+        return (self.values[near] * share[:, :, None]).sum(1)
+
+    @full_precision
+    def nearest(
+        self, keys: Float[Array, "example key"]
+    ) -> tuple[Int[Array, "example near"], Float[Array, "example near"]]:
+        """The numbers of the anchors nearest to each of these examples, and their shares, which sum to one.
+
+        A share falls with the squared distance, in units of the mean one: there is no scale to set.
         """
-        stored = len(keys)
-        neighbours = max(1, min(neighbours, max(3, stored // 40), stored - 1))
-        # One more, for an example is its own nearest neighbour, and the only one if it is alone.
-        index = _nearest(keys, keys, min(neighbours + 1, stored))[:, -neighbours:]
-        values = jax.lax.fori_loop(0, steps, lambda _, values: (values + values[index].mean(1)) / 2, keys)
-        return cls(keys, values, neighbours)
+        lengths = (self.anchors**2).sum(1)
 
-    def __call__(self, keys: Float[Array, "example key"]) -> Float[Array, "example value"]:
-        """The mean value of the stored examples that are nearest to each of these."""
-        return self.values[_nearest(keys, self.keys, self.neighbours)].mean(1)
+        def nearest(key: Float[Array, " key"]) -> tuple[Int[Array, " near"], Float[Array, " near"]]:
+            closeness, near = jax.lax.top_k(2 * self.anchors @ key - lengths, self.neighbours)
+            distances = jnp.maximum((key**2).sum() - closeness, 0)
+            return near, jax.nn.softmax(-distances / jnp.maximum(distances.mean(), 1e-30))
 
-
-@full_precision
-def _nearest(
-    keys: Float[Array, "example key"], stored: Float[Array, "stored key"], count: int
-) -> Int[Array, "example near"]:
-    """The numbers of the nearest stored keys, nearest first."""
-    lengths = (stored**2).sum(1)
-
-    def nearest(key: Float[Array, " key"]) -> Int[Array, " near"]:
-        return jax.lax.top_k(2 * stored @ key - lengths, count)[1]
-
-    return jax.lax.map(nearest, keys, batch_size=_ROWS)
+        return jax.lax.map(nearest, keys, batch_size=_ROWS)

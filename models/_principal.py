@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import final
 
 import equinox as eqx
@@ -6,6 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float
 
+from ..one_by_one import one_by_one
 from ..precision import full_precision
 
 
@@ -41,19 +43,27 @@ class PrincipalComponents(eqx.Module):
 def principal_axes(
     x: Float[Array, "example input"], mean: Float[Array, " input"], components: int
 ) -> Float[Array, "input component"]:
-    """The directions of largest variance, largest first, by randomised subspace iteration (arXiv 0909.4061).
-
-    Each points to where its largest weight is positive: otherwise rounding would choose its sign.
-    """
-    inputs = x.shape[1]
-    basis = jr.normal(jr.key(0), (inputs, min(components + 10, inputs)))
+    """The directions of largest variance, largest first. Each points to where its largest weight is positive."""
 
     def scatter(directions: Float[Array, "input direction"]) -> Float[Array, "input direction"]:
         along = x @ directions - mean @ directions  # Centred this way no copy of the examples is made.
         return x.T @ along - jnp.outer(mean, along.sum(0))
 
-    basis = jax.lax.fori_loop(0, 8, lambda _, basis: jnp.linalg.qr(scatter(basis))[0], basis)
-    _, rotation = jnp.linalg.eigh(basis.T @ scatter(basis))
-    axes = (basis @ rotation[:, ::-1])[:, :components]
-    largest = jnp.take_along_axis(axes, jnp.abs(axes).argmax(0)[None], 0)
-    return axes * jnp.where(largest < 0, -1, 1)
+    return leading(scatter, x.shape[1], components)[1]
+
+
+@full_precision
+def leading(
+    product: Callable[[Float[Array, "entry direction"]], Float[Array, "entry direction"]], size: int, count: int
+) -> tuple[Float[Array, " vector"], Float[Array, "entry vector"]]:
+    """The largest eigenvalues of a symmetric matrix, and their eigenvectors, by subspace iteration (arXiv 0909.4061).
+
+    `product` multiplies the matrix, of `size` rows, by columns. Of fewer rows there are fewer.
+    An eigenvector's largest entry is positive: otherwise rounding would choose its sign.
+    """
+    basis = jr.normal(jr.key(0), (size, min(count + 10, size)))
+    basis = jax.lax.fori_loop(0, 8, lambda _, basis: one_by_one(jnp.linalg.qr)(product(basis))[0], basis)
+    values, rotation = one_by_one(jnp.linalg.eigh)(basis.T @ product(basis))
+    vectors = (basis @ rotation[:, ::-1])[:, :count]
+    largest = jnp.take_along_axis(vectors, jnp.abs(vectors).argmax(0)[None], 0)
+    return values[::-1][:count], vectors * jnp.where(largest < 0, -1, 1)

@@ -10,16 +10,16 @@ from ._principal import principal_axes, PrincipalComponents
 
 
 _KEYS = 64
-"""Components by which neighbours are found and which are recalled."""
+"""Components by which neighbours are found."""
 
 
 @final
 class Views(eqx.Module):
     """A base model's features, and beside them what a readout should not have to do without.
 
-    The skip path keeps the leading principal components of the inputs. Recall adds what the nearest stored examples
-    have in common. Over the examples that the views were made from, features and skip path have the same total
-    variance, and recall has that of both together. An example's views depend on that example alone.
+    The skip path keeps the leading principal components of the inputs. Recall adds where an example lies among the
+    clusters of those seen before. Over the examples that the views were made from, features and skip path have the
+    same total variance, and recall has that of both together. An example's views depend on that example alone.
     """
 
     offset: Float[Array, " feature"]
@@ -38,7 +38,7 @@ class Views(eqx.Module):
     ) -> "Views":
         """The views of these examples, given their inputs and a base model's features of them.
 
-        `skip` components of the inputs are kept, and `memory` examples, evenly spaced, are stored; 0 for none.
+        `skip` components of the inputs are kept, and a memory of so many anchors at most; 0 for none.
         """
         deviation = features.std(0)
         present = deviation > 1e-4 * jnp.maximum(deviation.max(), 1e-30)  # A unit that never changes tells nothing.
@@ -48,14 +48,13 @@ class Views(eqx.Module):
         views = cls(features.mean(0), scale, kept, None)
         if not memory:
             return views
-        stored = slice(None, None, -(-len(x) // memory))
-        return cls(views.offset, scale, kept, Recall.of(views(x[stored], features[stored])))
+        return cls(views.offset, scale, kept, Recall.of(views(x, features), memory))
 
     @property
     def size(self) -> int:
         """Number of columns of the views."""
         skipped = 0 if self.skip is None else self.skip.axes.shape[1]
-        recalled = 0 if self.recall is None else self.recall.components.axes.shape[1]
+        recalled = 0 if self.recall is None else self.recall.memory.values.shape[1]
         return len(self.scale) + skipped + recalled
 
     def __call__(
@@ -73,20 +72,18 @@ class Views(eqx.Module):
 
 @final
 class Recall(eqx.Module):
-    """What the stored examples nearest to an example have in common, by the principal components of what is known."""
+    """Where an example lies among those seen before, who are found by the principal components of what is known."""
 
     keys: PrincipalComponents
     memory: Memory
-    components: PrincipalComponents
 
     @classmethod
-    def of(cls, known: Float[Array, "stored view"]) -> "Recall":
-        """The recall of stored examples."""
+    def of(cls, known: Float[Array, "example view"], anchors: int) -> "Recall":
+        """The recall of these examples."""
         mean = known.mean(0)
         keys = PrincipalComponents(mean, principal_axes(known, mean, _KEYS))
-        memory = Memory.smoothed(keys(known))
-        return cls(keys, memory, PrincipalComponents.half_whitened(memory(keys(known)), _KEYS))
+        return cls(keys, Memory.of(keys(known), anchors=anchors))
 
     def __call__(self, known: Float[Array, "example view"]) -> Float[Array, "example component"]:
         """What these examples recall."""
-        return self.components(self.memory(self.keys(known)))
+        return self.memory(self.keys(known))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
+from ..one_by_one import one_by_one
 from ..precision import full_precision
 
 
@@ -35,7 +36,7 @@ class PrincipalAxes(eqx.Module):
         """Computes the principal axes of the centred support features, from the eigenvectors of their Gram matrix."""
         mean = support.mean(0)
         centred = support - mean
-        variance, basis = jnp.linalg.eigh(centred @ centred.T)
+        variance, basis = one_by_one(jnp.linalg.eigh)(centred @ centred.T)
         # Rounding leaves tiny eigenvalues along axes without variance, which a division would blow up.
         present = variance > 1e-6 * jnp.maximum(variance[-1], 1e-30)
         variance = jnp.where(present, variance, 0)

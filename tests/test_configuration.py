@@ -229,11 +229,12 @@ def test_networks_and_batch_sizes_take_turns():
 
 def test_images_and_vectors_take_turns_and_each_is_validated(tmp_path):
     x = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32)
-    np.savez(tmp_path / "mine.npz", x=x, y=np.arange(60) % 6)
+    np.savez(tmp_path / "mine.npz", x=x, y=np.arange(60) % 2)
     sources = ("glyphs", "topics", str(tmp_path / "mine.npz"), "shapes")
     training = dataclasses.replace(PRESETS["quick"], networks=("8-4", "6"), sources=sources, ways=3, shots=2)
     problems, validation = problems_of(training, None)
     assert [problem.tasks.shape for problem in problems] == [(64,), (5,), (256,)] * 2
+    assert [problem.tasks.ways for problem in problems] == [3, 2, 3] * 2  # A table has the classes that it has.
     assert [problem.architecture.widths for problem in problems] == [(8, 4)] * 3 + [(6,)] * 3
     assert [problem.tasks.shape for problem in validation] == [(64,), (256,)]
     assert not set(map(tuple, np.asarray(validation[1].tasks.pool.examples))) & set(

@@ -28,11 +28,12 @@ def test_a_byte_order_mark_is_no_obstacle(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["t.jsonl", "t.jsonl.gz"])
-def test_texts_become_the_presence_of_the_train_texts_words(tmp_path, name):
+def test_texts_become_the_presence_of_the_train_texts_words_standardised(tmp_path, name):
     data = load(write(tmp_path / name, SENTENCES))
-    # Words in alphabetical order: dull, film, fine. CountVectorizer knows no words of one letter.
-    np.testing.assert_array_equal(data.train_x, [[0, 1, 1], [1, 1, 0]])
-    np.testing.assert_array_equal(data.test_x, [[1, 0, 0]])
+    # Words in alphabetical order: dull, film, fine. CountVectorizer knows no words of one letter. Dull is in one of two
+    # texts, so its mean and its deviation are a half; film is in both and becomes zero.
+    np.testing.assert_array_equal(data.train_x, [[-1, 0, 1], [1, 0, -1]])
+    np.testing.assert_array_equal(data.test_x, [[1, 0, -1]])
     assert data.kind == "text" and data.class_names == ("bad", "good") and data.train_y.tolist() == [1, 0]
 
 
@@ -40,7 +41,7 @@ def test_the_thousand_most_frequent_words_are_kept(tmp_path):
     often = " ".join(f"often{i}" for i in range(1000))
     lines = [{"label": i % 2, "text": often + f" rare{i}"} for i in range(10)]
     data = load(write(tmp_path / "t.jsonl", lines))
-    assert data.train_x.shape == (8, 1000) and (data.train_x == 1).all() and np.bincount(data.test_y).tolist() == [1, 1]
+    assert data.train_x.shape == (8, 1000) and (data.train_x == 0).all() and np.bincount(data.test_y).tolist() == [1, 1]
 
 
 def test_known_sets_are_found_in_their_folders(tmp_path):

@@ -6,9 +6,8 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import pytest
-from metarule.launch.encoders._k_means import lloyd
 from metarule.meta import RidgeObjective
-from metarule.models import MultiLayerPerceptron
+from metarule.models import lloyd, MultiLayerPerceptron
 from metarule.tasks import logistic_scores, PrincipalAxes, ridge_scores
 
 

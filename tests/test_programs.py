@@ -1,7 +1,5 @@
-import os
 import time
 
-import jax
 import jax.numpy as jnp
 import pytest
 from metarule.launch.evaluation._programs import Programs
@@ -41,27 +39,3 @@ def test_what_fails_to_compile_says_so_to_all_who_wait_for_it():
         for each in [programs.begin(programs.run, wrong, jnp.ones(3)) for _ in range(3)]:
             with pytest.raises(ValueError, match="no such thing"):
                 each.result()
-
-
-def test_only_one_program_at_a_time_factorises_matrices(monkeypatch):
-    running, most = [], []
-    original = jax.block_until_ready
-
-    def watched(result):
-        running.append(result)
-        most.append(len(running))
-        time.sleep(0.05)  # Long enough that another one would begin, if it could.
-        running.pop()
-        return original(result)
-
-    def run_twice(function):
-        most.clear()
-        with Programs() as programs:
-            programs.run(function, jnp.eye(3))  # Compiled before.
-            begun = [programs.begin(programs.run, function, scale * jnp.eye(3)) for scale in (1, 2, 3)]
-            return [float(each.result()[0].sum()) for each in begun], max(most)
-
-    monkeypatch.setattr(jax, "block_until_ready", watched)
-    monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    assert run_twice(lambda x: jnp.linalg.eigh(x)[0]) == ([3, 6, 9], 1)
-    assert run_twice(lambda x: x @ x) == ([3, 12, 27], 3)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from metarule.models import Memory, PrincipalComponents, Views
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
@@ -33,33 +34,48 @@ def test_axes_without_variance_are_silent():
     np.testing.assert_array_equal(nothing(jnp.ones((5, 3))), 0)
 
 
-def test_a_memory_smooths_over_its_graph_and_recalls_the_mean_of_the_nearest():
-    neighbours, steps = 3, 3
-    memory = Memory.smoothed(X, neighbours, steps)
-    search = NearestNeighbors(n_neighbors=neighbours + 1).fit(X)
-    graph = search.kneighbors(X, return_distance=False)[:, 1:]
-    values = np.asarray(X, float)
-    for _ in range(steps):
-        values = (values + values[graph].mean(1)) / 2
-    np.testing.assert_allclose(memory.values, values, rtol=1e-4, atol=1e-4)
+def shares(memory, x):
+    """What each example has of each anchor, by scikit-learn's search for neighbours."""
+    distances, near = NearestNeighbors(n_neighbors=memory.neighbours).fit(memory.anchors).kneighbors(x)
+    weight = np.exp(-(distances**2) / (distances**2).mean(1, keepdims=True))
+    dense = np.zeros((len(x), len(memory.anchors)))
+    np.put_along_axis(dense, near, weight / weight.sum(1, keepdims=True), 1)
+    return dense
+
+
+def test_a_memory_s_components_are_the_leading_eigenvectors_of_the_graph_over_its_anchors():
+    memory = Memory.of(X, anchors=12, components=4)
+    share = shares(memory, X)
+    root = np.sqrt(share.sum(0))
+    strength, vectors = np.linalg.eigh(share.T @ share / root / root[:, None])
+    np.testing.assert_allclose(strength[-1], 1, rtol=1e-5)  # The constant one, which is left out.
+    strength, expected = strength[-2:-6:-1], share @ (vectors / root[:, None])[:, -2:-6:-1]
+    found = np.asarray(memory(X))
+    np.testing.assert_allclose(found.std(0), strength**8 / np.sqrt((strength**16).sum()), rtol=2e-3)
+    expected *= found.std(0) / expected.std(0)
+    np.testing.assert_allclose(found, expected * np.sign((found * expected).sum(0)), atol=2e-3)
     new = X[:7] + 0.1
-    expected = values[search.kneighbors(new, neighbours, return_distance=False)].mean(1)
-    np.testing.assert_allclose(memory(new), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(memory(new), shares(memory, new) @ np.asarray(memory.values), atol=1e-4)
 
 
-def test_smoothing_keeps_what_tells_clusters_apart_and_little_else():
+def test_anchors_are_centroids_of_the_examples():
+    memory = Memory.of(X, anchors=5)
+    start = np.asarray(X)[np.linspace(0, 89, 5).astype(int)]
+    oracle = KMeans(5, init=start, n_init=1, max_iter=10, tol=0, algorithm="lloyd").fit(X).cluster_centers_
+    np.testing.assert_allclose(memory.anchors, oracle, atol=1e-3)
+
+
+def test_a_memory_keeps_what_tells_clusters_apart_and_little_else():
     classes = np.arange(90) % 3
     x = GENERATOR.normal(size=(90, 6)) + 8 * np.eye(3, 6)[classes]
-    values = np.asarray(Memory.smoothed(jnp.asarray(x, jnp.float32)).values)
-    means = np.stack([values[classes == each].mean(0) for each in range(3)])
-    within = (values - means[classes]).var(0).sum()
-    assert within < 0.02 * means.var(0).sum() and within < 0.1 * x[:, 3:].var(0).sum()
+    found = np.asarray(Memory.of(jnp.asarray(x, jnp.float32), anchors=20)(jnp.asarray(x, jnp.float32)))
+    means = np.stack([found[classes == each].mean(0) for each in range(3)])
+    assert (found - means[classes]).var(0).sum() < 0.02 * means.var(0).sum()
 
 
-def test_of_few_examples_few_neighbours_are_asked():
-    assert Memory.smoothed(X[:1]).values.shape == (1, 6)
-    assert Memory.smoothed(X[:3]).neighbours == 2 and Memory.smoothed(X).neighbours == 3
-    assert Memory.smoothed(jnp.asarray(GENERATOR.normal(size=(500, 2)), jnp.float32)).neighbours == 10
+def test_of_few_examples_there_are_few_anchors():
+    assert Memory.of(X[:1], anchors=9).anchors.shape == (1, 6) and Memory.of(X[:1], anchors=9)(X[:2]).shape == (2, 0)
+    assert Memory.of(X, anchors=100).anchors.shape == (22, 6) and Memory.of(X, anchors=7).values.shape == (7, 6)
 
 
 @pytest.mark.parametrize("skip, memory", [(3, 40), (3, 0), (0, 40), (0, 0)])
@@ -72,8 +88,8 @@ def test_parts_stand_side_by_side_with_their_shares_of_the_variance(skip, memory
     assert skipped.shape[1] == skip and (recalled.shape[1] > 0) == (memory > 0)
     if skip:
         np.testing.assert_allclose(skipped.var(0).sum(), 1, rtol=1e-3)
-    if memory:  # By the examples that are stored, a part of all.
-        np.testing.assert_allclose(recalled.var(0).sum(), 1 + (skip > 0), rtol=0.25)
+    if memory:
+        np.testing.assert_allclose(recalled.var(0).sum(), 1 + (skip > 0), rtol=1e-3)
 
 
 def test_an_example_s_views_depend_on_it_alone_and_bear_a_unit_that_never_changes():

@@ -51,7 +51,7 @@ def encode(
         batch_size: examples in a batch; by default the rule's own.
         skip: principal components of the inputs beside the base model's features, 0 for none; by default the rule's own
             number.
-        memory: examples to store, of which the nearest ones are recalled, 0 for none; by default the rule's own number.
+        memory: anchors of the neighbourhood graph that is recalled, 0 for none; by default the rule's own number.
         seed: seed of the base model's initialisation, the order of its inputs, and the batches.
         rule_class: MODULE:CLASS of your own, if the rule file holds a rule of that class: a file never imports code.
         data_dir: folder with data sets; by default the environment variable METARULE_DATA.

@@ -46,7 +46,7 @@ class Fitted(AbstractEncoder):
     skip: int = eqx.field(static=True, default=0)
     """Principal components of the inputs beside the base model's features."""
     memory: int = eqx.field(static=True, default=0)
-    """Stored examples, of which the nearest ones are recalled beside the base model's features."""
+    """Anchors of the memory that is recalled beside the base model's features, at most; 0 for no memory."""
 
     def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         order_key, model_key, batch_key = jr.split(key, 3)

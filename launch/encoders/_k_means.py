@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ...precision import full_precision
+from ...models import lloyd, squared_distances
 from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features, sample_size
 
 
@@ -30,29 +30,9 @@ class KMeans(AbstractEncoder):
         return EncoderCost(int(self.steps), sample_size(train))
 
 
-def lloyd(
-    x: Float[Array, "example input"], centroids: Float[Array, "centroid input"], steps: Int[Array, ""] | int
-) -> Float[Array, "centroid input"]:
-    """Moves each centroid to the mean of the examples that it is nearest to, again and again; one without any stays."""
-
-    def step(_, centroids):
-        nearest = jax.nn.one_hot(_squared_distances(x, centroids).argmin(1), len(centroids))
-        count = nearest.sum(0)[:, None]
-        return jnp.where(count > 0, nearest.T @ x / jnp.maximum(count, 1), centroids)
-
-    return jax.lax.fori_loop(0, steps, step, centroids)
-
-
-@full_precision
-def _squared_distances(
-    x: Float[Array, "example input"], centroids: Float[Array, "centroid input"]
-) -> Float[Array, "example centroid"]:
-    return jnp.maximum((x**2).sum(1)[:, None] - 2 * x @ centroids.T + (centroids**2).sum(1), 0)
-
-
 def triangle(
     x: Float[Array, "example input"], centroids: Float[Array, "centroid input"]
 ) -> Float[Array, "example centroid"]:
     """By how much each centroid is nearer than the mean one; zero for those that are farther."""
-    distances = jnp.sqrt(_squared_distances(x, centroids))
+    distances = jnp.sqrt(squared_distances(x, centroids))
     return jax.nn.relu(distances.mean(1, keepdims=True) - distances)

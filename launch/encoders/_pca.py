@@ -12,9 +12,7 @@ class PCA(AbstractHostEncoder):
     """Projections on the first principal components of the train examples, or on all where there are fewer.
 
     Of several numbers of `components` each seed takes the one with which ridge regression has the least leave-one-out
-    error on the labelled examples; the features that are left out are zero. Inputs that are all 0 or 1, as those of
-    texts are, which say what words occur, are standardised first: a word then counts the same, however rare. Others are
-    not: columns of tables come standardised, and what comes as bytes, such as pixels, has one unit.
+    error on the labelled examples; the features that are left out are zero.
     """
 
     components: tuple[int, ...] = eqx.field(static=True)
@@ -22,12 +20,11 @@ class PCA(AbstractHostEncoder):
     def fit(self, train: Float32[np.ndarray, "train input"]) -> HostFeatures:
         from sklearn.decomposition import PCA as Components  # Takes a second to import.
 
-        unit = _deviation(train) if are_indicators(train) else np.float32(1)
         most = min(max(self.components), *train.shape)
-        components = Components(most, random_state=0).fit(train / unit)
+        components = Components(most, random_state=0).fit(train)
 
         def features(problem: EncoderInputs, key: PRNGKeyArray) -> tuple[np.ndarray, np.ndarray]:
-            support, query = (components.transform(np.asarray(x) / unit) for x in (problem.support, problem.query))
+            support, query = (components.transform(np.asarray(x)) for x in (problem.support, problem.query))
             kept = np.arange(most) < self._chosen(support, np.asarray(problem.labels))
             return support * kept, query * kept
 
@@ -40,16 +37,6 @@ class PCA(AbstractHostEncoder):
         if len(self.components) == 1:
             return self.components[0]
         return min(self.components, key=lambda count: _leave_one_out_error(support[:, :count], labels))
-
-
-def are_indicators(x: Float32[np.ndarray, "example input"]) -> bool:
-    """Whether all inputs are 0 or 1, as those of texts are: what words occur."""
-    return bool(((x == 0) | (x == 1)).all())
-
-
-def _deviation(x: Float32[np.ndarray, "example input"]) -> Float32[np.ndarray, " input"]:
-    deviation = x.std(0)
-    return np.where(deviation > 0, deviation, np.float32(1))
 
 
 def _leave_one_out_error(x: Float[np.ndarray, "support component"], labels: Int[np.ndarray, " support"]) -> float:

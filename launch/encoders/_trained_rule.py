@@ -41,7 +41,7 @@ class TrainedRule:
     skip: int = 0
     """Principal components of the inputs beside the base model's features."""
     memory: int = 0
-    """Stored examples, of which the nearest ones are recalled beside the base model's features."""
+    """Anchors of the memory that is recalled beside the base model's features, at most; 0 for no memory."""
     path: Path | None = None
     """The file that the rule comes from; None for a rule that was given as an object."""
     like: AbstractRecipe | None = None

@@ -1,6 +1,6 @@
 import importlib.util
 import threading
-from typing import Any, final
+from typing import final
 
 import equinox as eqx
 import numpy as np
@@ -52,8 +52,8 @@ class UMAP(AbstractHostEncoder):
 class LatentSemantics(AbstractHostEncoder):
     """Latent semantic analysis of texts: TF-IDF, then a truncated singular value decomposition, by scikit-learn.
 
-    Inputs count the words of a text. Where they only say whether a word occurs, as with all texts that Metarule reads,
-    that is the word's frequency in its text. Raises `BadInput` for inputs below zero, which count nothing.
+    A word occurs in a text where its input lies above zero, be it one, a count, or standardised as Metarule does. That
+    is the word's frequency in its text.
     """
 
     components: int = eqx.field(static=True)
@@ -63,19 +63,15 @@ class LatentSemantics(AbstractHostEncoder):
         from sklearn.feature_extraction.text import TfidfTransformer
         from sklearn.pipeline import make_pipeline
 
-        if train.min() < 0:
-            raise BadInput(
-                "The encoder tfidf-svd is for texts: some of these inputs are below zero, so they count no words."
-            )
-        return _transform(
-            make_pipeline(TfidfTransformer(), TruncatedSVD(min(self.components, train.shape[1]), random_state=0)).fit(
-                train
-            )
+        components = min(self.components, train.shape[1])
+        pipeline = make_pipeline(TfidfTransformer(), TruncatedSVD(components, random_state=0)).fit(_occurs(train))
+        return lambda problem, key: tuple(
+            pipeline.transform(_occurs(np.asarray(x))) for x in (problem.support, problem.query)
         )
 
     def account(self, train: int) -> EncoderCost:
         return EncoderCost(unlabelled=train)
 
 
-def _transform(fitted: Any) -> HostFeatures:
-    return lambda problem, key: tuple(fitted.transform(np.asarray(x)) for x in (problem.support, problem.query))
+def _occurs(x: np.ndarray) -> Float32[np.ndarray, "text word"]:
+    return (x > 0).astype(np.float32)

@@ -40,8 +40,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     After `steps` batches of random examples the statistics of batch normalisation are frozen, by 5,000 to 10,000
     examples where there are that many, or by 500 to 1,000 images, which have many places: from then on a row's features
-    depend on that row alone. Beside them stand the inputs' principal components (the skip path) and what the nearest
-    stored examples have in common (the memory), each with the same total variance.
+    depend on that row alone. Beside them stand the inputs' principal components (the skip path) and where it
+    lies in the neighbourhood graph of the examples (the memory).
 
     What was learned is plain NumPy: `coefs_` and `intercepts_`, the weights [pre, post] and biases of every layer, and
     `views_`, what stands beside the features of the last one. A kernel of size k has weights [k * k * channel, post],
@@ -55,7 +55,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         steps: batches that the rule sees, 0 or more; by default as many as it was meta-trained for.
         batch_size: examples in a batch, 2 or more; by default the rule's own.
         skip: principal components of the inputs, 0 for none; by default the rule's own number.
-        memory: examples to store, 0 for none; by default the rule's own number.
+        memory: anchors of the neighbourhood graph, 0 for none; by default the rule's own number. It is made of at most
+            a quarter as many as there are examples.
         image_shape: (height, width) or (height, width, colours) of images whose pixels are the columns;
             for a convolutional base model where examples are rows.
         standardise: whether columns are standardised (bytes never are).

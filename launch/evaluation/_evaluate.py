@@ -71,8 +71,8 @@ class Evaluation:
     skip: int | None = None
     """Principal components of the inputs beside a rule's features, 0 for none; by default the rule's own number."""
     memory: int | None = None
-    """Examples to store, of which the nearest ones are recalled beside a rule's features, 0 for none; by default the
-    rule's own number."""
+    """Anchors of the neighbourhood graph that is recalled beside a rule's features, 0 for none; by default the rule's
+    own number."""
     queries: int = 1000
     """Test examples to score on, for each seed."""
     unlabelled: int | None = None

@@ -1,5 +1,3 @@
-import contextlib
-import dataclasses
 import functools
 import os
 import threading
@@ -34,8 +32,6 @@ class Programs:
         cores = os.cpu_count() or 1
         self._workers = ThreadPoolExecutor(cores)
         self._turns = threading.Semaphore(cores if jax.default_backend() == "cpu" else 1)
-        # Two programs that factorise matrices at once can make XLA's CPU threads wait for each other for ever.
-        self._factorising = threading.Lock()
         self._asking = threading.Lock()
         self._asked: dict[Hashable, Future[_Program]] = {}
 
@@ -52,7 +48,7 @@ class Programs:
     def run(self, function: Callable[..., _Result], *arguments: PyTree) -> tuple[_Result, float]:
         """The result of a function of these arguments, and the seconds that running it took, without compilation."""
         program = self._program(function, arguments)
-        with self._factorising if program.factorises else contextlib.nullcontext(), self._turns:
+        with self._turns:
             start = time.perf_counter()
             result = jax.block_until_ready(program(arguments))
             return result, time.perf_counter() - start
@@ -71,21 +67,14 @@ class Programs:
         return program.result()
 
 
-@dataclasses.dataclass(frozen=True)
-class _Program:
-    """A compiled function of PyTrees with arrays, and whether it has LAPACK factorise matrices."""
-
-    compiled: Callable[[PyTree], Any]
-    factorises: bool
-
-    def __call__(self, arguments: PyTree) -> Any:
-        return self.compiled(eqx.filter(arguments, eqx.is_array))
+_Program = Callable[[PyTree], Any]
+"""A compiled function of PyTrees."""
 
 
 def _compiled(function: Callable[..., PyTree[Array]], arguments: PyTree) -> _Program:
     arrays, rest = eqx.partition(arguments, eqx.is_array)
-    lowered = jax.jit(lambda arrays: function(*eqx.combine(arrays, rest))).lower(arrays)
-    return _Program(lowered.compile(_options()), "lapack" in lowered.as_text())
+    compiled = jax.jit(lambda arrays: function(*eqx.combine(arrays, rest))).lower(arrays).compile(_options())
+    return lambda arguments: compiled(eqx.filter(arguments, eqx.is_array))
 
 
 @functools.cache

@@ -124,9 +124,8 @@ class Protocol:
                 given = self.data(data_set)
                 for name, encoder in encoders:
                     cell = _Cell((data_set.name, name), encoder, given, self.readouts)
-                    cells.append((cell, programs.begin(cell.features, programs, tell)))
-            # Not in workers: readouts factorise matrices one at a time, and workers that wait for that compile nothing.
-            return [row for cell, made in cells for row in cell.rows(programs, *made.result())]
+                    cells.append(programs.begin(cell.rows, programs, tell))
+            return [row for cell in cells for row in cell.result()]
 
 
 @final
@@ -140,13 +139,13 @@ class _Cell:
     given: EvaluationData
     readouts: tuple[tuple[str, Readout], ...]
 
-    def features(self, programs: Programs, tell: Callable[[str], None]) -> tuple[SeedFeatures, float]:
-        """The encoder's features, and the seconds that computing them took."""
+    def rows(self, programs: Programs, tell: Callable[[str], None]) -> list[Row]:
+        """A row for each readout of the encoder's features."""
         tell(": ".join(self.names))
-        return features_of(self.encoder, self.given, programs)
+        features, seconds = features_of(self.encoder, self.given, programs)
+        return list(self._scored(programs, features, seconds))
 
-    def rows(self, programs: Programs, features: SeedFeatures, seconds: float) -> Iterator[Row]:
-        """A row for each readout of these features."""
+    def _scored(self, programs: Programs, features: SeedFeatures, seconds: float) -> Iterator[Row]:
         given, account, (task, name) = self.given, self.encoder.account(len(self.given.train)), self.names
         seeds, labelled = given.labels.shape
         # Two programs, because a readout takes long to compile and is then the same for any number of features.
@@ -191,7 +190,6 @@ def _axes(features: SeedFeatures, labels: Int[Array, "seed support"], classes: i
 
     def one(support: Float[Array, "support feature"], query: Float[Array, "query feature"], labels: Array):
         forms = [(support, query), _standardised(support, query)]
-        # Two of one program: XLA's CPU threads can wait for each other for ever where it factorises matrices twice.
         axes = jax.vmap(PrincipalAxes.of)(*(jnp.stack(side) for side in zip(*forms)))
         targets = jax.nn.one_hot(labels, classes, dtype=support.dtype)
         best = jax.vmap(lambda axes: ridge_errors(axes, targets).min())(axes).argmin()

@@ -107,6 +107,7 @@ class _Sources:
         sizes = training.batch_sizes
         ways, shots, size = training.ways, training.shots, sizes[turn % len(sizes)]
         if pool.examples.ndim == 2:
+            ways = min(ways, int(pool.index.classes.min()))  # A table has the classes that it has.
             return VectorTasks(pool, ways=ways, shots=shots, batch_size=size)
         return ImageTasks(
             pool,

@@ -50,7 +50,7 @@ class Training:
     side: int = 8
     """Side of the images, in pixels."""
     ways: int = 10
-    """Classes in a task."""
+    """Classes in a task; of texts and tables with fewer, all that they have."""
     shots: int = 5
     """Labelled examples of each class that the meta-objective fits on; as many others score it."""
     batch_sizes: tuple[int, ...] = (32,)

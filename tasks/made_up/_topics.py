@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64
 
 from ..data._data_set import DataSet
+from ..data._from_arrays import as_vectors
 from ..data._split import stratified_split
 
 
@@ -18,7 +19,7 @@ class Vocabulary(eqx.Module):
 
 
 def topics(words: int, classes: int, seed: int, held_out: float = 0.0) -> DataSet:
-    """Draws a data set of synthetic texts as bags of words: 1 for a word that occurs in a text, else 0.
+    """Draws a data set of synthetic texts: which words occur in a text, as standardised columns.
 
     Word frequencies follow Zipf's law. Each class prefers or avoids a seventh of all words, some classes strongly and
     others weakly. Each text also mixes two of forty subjects, which are independent of the class and vary the text more
@@ -31,7 +32,8 @@ def topics(words: int, classes: int, seed: int, held_out: float = 0.0) -> DataSe
     x = _write(vocabulary, labels, generator)
     names = tuple(f"topic {seed}.{index}" for index in range(classes))
     rest, test = stratified_split(labels, held_out, seed=0)
-    return DataSet(f"topics{words}", "text", names, x[rest], labels[rest], x[test], labels[test])
+    train_x, test_x = as_vectors(x[rest], x[test])
+    return DataSet(f"topics{words}", "text", names, train_x, labels[rest], test_x, labels[test])
 
 
 _EXAMPLES = 60
