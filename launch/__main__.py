@@ -1,6 +1,9 @@
+import errno
 import importlib
+import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 
 _COMMANDS = {
@@ -11,10 +14,12 @@ _COMMANDS = {
     "compare": "Measure estimators of the meta-gradient: bias, variance, cost and the accuracy they lead to.",
     "figure": "Draw a figure of a rule: generalisation, depth, width, filters and more.",
     "report": "Put a run's results and figures on one page.",
+    "runs": "List the runs in a folder: how far each is, and what its rule is worth.",
     "watch": "Show the progress of a run, live or after it has ended.",
     "pod-check": "List the devices of one or many hosts and time sums over them, before a long run.",
     "bench": "Measure speed on this machine: inner steps, meta-gradients, estimators, the start.",
     "info": "Show versions, devices, available data sets, and what a rule file holds.",
+    "card": "Write a model card of a run, to share its rule with.",
     "import-released": "Turn the authors' released TensorFlow checkpoint into a rule file.",
     "data": "List available data sets and what the others need; prepare one.",
 }
@@ -25,10 +30,42 @@ _COMMANDS = {
 def main(argv: list[str] | None = None) -> int:
     """Runs one command of the console script `metarule` and returns its exit code.
 
-    The code is 0 for success, 2 for input that can't be used and 130 after Ctrl-C; any other error ends in a traceback
-    and code 1. Only the module of the given command is imported, so that `metarule --help` is instant.
+    The code is 0 for success, 2 for input that can't be used or output that can't be printed, 130 after Ctrl-C, and 1
+    where the reader of its output has gone, as `head` does; any other error ends in a traceback and code 1. Only the
+    module of the given command is imported, so that `metarule --help` is instant.
     """
-    name, *arguments = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()  # What can't be printed is told here, not by the interpreter as it ends.
+        return code
+    except KeyboardInterrupt:
+        print("metarule: interrupted.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        _drop_output()
+        return 1
+    except OSError as error:
+        if error.filename is not None or error.errno not in _FULL:
+            raise
+        _drop_output()
+        return _refuse(f"Can't print ({error.strerror}): free space there or print to another place.")
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What the system says of output that it can't take."""
+
+
+def program() -> NoReturn:
+    """Runs `main` as a process of its own and ends it: the console script."""
+    code = main()
+    if code == 130:  # Threads that compile programs can't be interrupted: the process doesn't wait for them.
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _run(argv: list[str]) -> int:
+    name, *arguments = argv or ["--help"]
     if name in ("-h", "--help", "help"):
         print(_overview())
         return 0
@@ -38,13 +75,12 @@ def main(argv: list[str] | None = None) -> int:
     if name not in _COMMANDS and ":" not in name:
         return _refuse(f"There is no command {name!r}; the commands are {', '.join(_COMMANDS)}, and MODULE:FUNCTION.")
     start = importlib.import_module("._start", __package__)
+    start.print_anywhere()
     start.silence()
+    start.say_warnings_plainly()
     start.collect_seldom()
     try:
         return _function(name)(arguments)
-    except KeyboardInterrupt:
-        print("metarule: interrupted.", file=sys.stderr)
-        return 130
     except SystemExit as end:  # Raised by the parser, after --help and after a mistyped option alike.
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except ValueError as error:
@@ -76,5 +112,10 @@ def _refuse(sentence: str) -> int:
     return 2
 
 
+def _drop_output() -> None:
+    """Sends what is still to be printed nowhere, so that the interpreter doesn't fail on it again as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -20,9 +20,13 @@ class Length(eqx.Module):
     """
 
     low: int = eqx.field(static=True)
+    """Steps, or the least number of them."""
     high: int | None = eqx.field(static=True, default=None)
+    """The largest number of steps, if it is drawn from a range."""
     grow_over: int = eqx.field(static=True, default=0)
+    """Meta-steps over which both numbers grow; 0 for not at all."""
     start: float = eqx.field(static=True, default=1.0)
+    """Share of the numbers that growing begins with."""
 
     def __check_init__(self):
         if self.low < 1 or self.maximum < self.low:

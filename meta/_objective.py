@@ -72,10 +72,15 @@ class RidgeObjective(AbstractObjective):
 
     score: AbstractScore = Cosine()
     ridge: float | Float[Array, ""] = 0.1
+    """L2 penalty of the readout."""
     normalise_targets: bool = eqx.field(static=True, default=True)
+    """Whether targets are centred and scaled to a mean square row norm of one."""
     signed_targets: bool = eqx.field(static=True, default=False)
+    """Whether 0/1 targets become -1/+1 first."""
     normalise_features: bool = eqx.field(static=True, default=False)
+    """Whether every feature is scaled to unit length over both sets."""
     query_share: float | Float[Array, ""] = 1.0
+    """Share of the query set's score in the loss; the rest is the squared error on the support set."""
 
     def __call__(self, model: Model, episode: Episode) -> Float[Array, ""]:
         features, _ = model(jnp.concatenate([episode.support_x, episode.query_x]))

@@ -93,8 +93,8 @@ def unlabelled(
 ) -> Float[Array, " example *seen"]:
     """Unlabelled examples that are drawn by a key, and of each all that a rule needs to see of it to train this model.
 
-    Of an image for a convolutional model that is one crop as large as its `field`, at a random place: an inner step
-    then costs a fraction of one on whole images. Of other examples it is everything.
+    Of an image for a convolutional model that is one crop as large as its `field`, at a random place. Of other examples
+    it is everything.
     """
     if model.field is None:
         return draw(key)

@@ -16,10 +16,23 @@ from .augmentation._augmentation import AbstractAugmentation as AbstractAugmenta
 from .augmentation._light import Contrast as Contrast, PixelNoise as PixelNoise, Shade as Shade
 from .augmentation._stroke import Blur as Blur, Thicken as Thicken
 from .catalogue._load import Known as Known, known as known, load as load
-from .catalogue._load_inputs import load_inputs as load_inputs, Part as Part
+from .catalogue._load_inputs import load_inputs as load_inputs
+from .catalogue._own import Chosen as Chosen, own_path as own_path
 from .catalogue._suites import suite_data_sets as suite_data_sets, SUITES as SUITES, TRAINING as TRAINING
-from .data._data_set import as_image_shape as as_image_shape, as_inputs as as_inputs, DataSet as DataSet
+from .data._data_set import as_inputs as as_inputs, DataSet as DataSet
+from .data._examples import (
+    as_examples as as_examples,
+    chunks as chunks,
+    count as count,
+    Examples as Examples,
+    Frame as Frame,
+    Part as Part,
+    Sparse as Sparse,
+    take as take,
+)
 from .data._from_arrays import from_arrays as from_arrays
+from .data._pixels import as_pixels as as_pixels, shape_of_images as shape_of_images
+from .data._preparation import Preparation as Preparation
 from .data._resize import resize as resize
 from .data._scaling import Scaling as Scaling
 from .data._split import few_shot_indices as few_shot_indices

@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+import pandas
 import pytest
+import scipy.sparse
 from metarule import UnsupervisedEncoder
 from metarule.errors import BadInput
 from metarule.launch.__main__ import main
@@ -25,7 +27,7 @@ from metarule.launch.options._recipes import configuration_of, Lean
 from metarule.launch.records._rule_file import save_rule
 from metarule.models import Convolutional, freeze, Kernel, Transformer
 from metarule.rules import AbstractRule, Oja
-from metarule.tasks import from_arrays, load_inputs
+from metarule.tasks import from_arrays
 from sklearn.decomposition import PCA
 
 
@@ -74,6 +76,9 @@ def test_a_text_names_an_architecture():
         ("conv5x3x4-mean", "SIZExSIZE"),
         ("conv5x5s0x4-mean", "SIZExSIZE"),
         ("conv-mean", "SIZExSIZE"),
+        ("conv999999x999999x4-mean", "SIZExSIZE"),
+        ("conv3x3x9999-3x3x9999-mean", "at most 256 layers and 134,217,728 weights between them"),
+        ("attention4x4x90000h2-mean", "at most 256 layers and 134,217,728 weights between them"),
         ("attention4x4x8-mean", "hHEADS"),
         ("attention4x4x8h2", "write attention4x4x8h2-quadrants"),
         ("attention4x4x8h3-mean", "heads that divide its units"),
@@ -106,12 +111,35 @@ def test_images_are_arrays_or_rows_with_a_shape():
     fitted = encoder(skip=2, memory=10).fit(IMAGES)
     assert [coefs.shape for coefs in fitted.coefs_] == [(27, 3)]
     found = fitted.transform(IMAGES)
-    assert found.shape == (30, 3 + 2 + 5)
+    assert found.shape == (30, 3 + 2 + 6)
     rows = IMAGES.reshape(30, -1)
     flat = encoder(skip=2, memory=10, image_shape=(6, 5, 3)).fit_transform(rows)
     np.testing.assert_array_equal(found, flat)
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.transform(rows[3:4]), found[3:4])  # An image stands alone.
+
+
+def test_rows_of_pixels_may_be_a_frame_or_sparse_and_colours_may_come_first():
+    images = np.where(IMAGES > 200, IMAGES, 0).astype(float)
+    found, rows = encoder().fit_transform(images), images.reshape(30, -1)
+    for form in (pandas.DataFrame(rows), scipy.sparse.csr_matrix(rows)):
+        same = encoder(image_shape=(6, 5, 3)).fit_transform(form)
+        np.testing.assert_allclose(same, found, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(encoder().fit_transform(np.moveaxis(images, 3, 1)), found)
+
+
+def test_images_in_parts_go_on_with_other_crops():
+    """Six batches of five are one look at 30 images; the same images twice have the same statistics."""
+    options = {"network": "conv3x3x4-2x2x3-mean"}
+    twice, long = encoder(**options).partial_fit(IMAGES).partial_fit(IMAGES), encoder(steps=12, **options).fit(IMAGES)
+    assert twice.transform(IMAGES).shape == (30, 3) and twice.n_iter_ == 12
+    np.testing.assert_allclose(twice.coefs_[0], long.coefs_[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_perceptron_takes_images_as_rows():
+    square = IMAGES[:, :5]
+    rows = encoder(network="3").fit_transform(square.reshape(30, -1))
+    np.testing.assert_array_equal(encoder(network="3").fit_transform(square), rows)
 
 
 def test_it_is_the_frozen_model_on_whole_images():
@@ -146,7 +174,6 @@ def test_a_rule_is_shown_crops():
     [
         ({}, IMAGES.reshape(30, -1), "or rows of pixels with their image_shape"),
         ({"image_shape": (6, 5)}, IMAGES.reshape(30, -1), r"Images of shape \[6, 5, 1\] have 30 columns, not 90"),
-        ({"network": "3"}, IMAGES, "takes rows"),
         ({"network": "conv7x7x3-mean"}, IMAGES, "7 x 7 does not fit where there are 6 places"),
     ],
 )
@@ -160,9 +187,7 @@ def test_other_images_than_it_was_fitted_to_are_refused():
         encoder(steps=0).fit(IMAGES).transform(IMAGES.swapaxes(1, 2))
 
 
-def test_a_file_says_that_its_rows_are_images(capsys):
-    assert load_inputs("images.npz")[0].image_shape == (5, 5, 3)
-    assert load_inputs("rows.npz")[0].image_shape is None
+def test_a_file_of_images_holds_images(capsys):
     assert main(["encode", "rule.safetensors", "images.npz", "--out", "out.npz"]) == 0
     with np.load("out.npz") as arrays:
         np.testing.assert_allclose(arrays["features"], encoder().fit_transform(IMAGES[:, :5]), atol=1e-4)

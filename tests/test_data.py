@@ -119,14 +119,15 @@ def test_vector_columns_are_standardised_by_the_train_split_and_constant_ones_be
 
 IMAGES, LABELS = np.zeros((4, 5, 5), np.uint8), np.array([0, 1, 0, 1])
 BAD = {
-    "NaN or infinity": ((np.full((4, 3), np.nan), LABELS), None),
-    "labels hold NaN": ((np.zeros((4, 3)), np.array([0, 1, np.nan, 1])), None),
+    "hold infinity": ((np.full((4, 3), np.inf), LABELS), None),
+    "NaN or infinity": ((np.full((4, 3, 3), np.nan), LABELS), None),
+    "1 labels are missing": ((np.zeros((4, 3)), np.array([0, 1, np.nan, 1])), None),
     "one label for each example": ((IMAGES, LABELS[:3]), None),
     "at least two": ((IMAGES, np.zeros(4, int)), None),
     "differ in size": ((np.array([np.zeros(2), np.zeros(3)], object), LABELS[:2]), None),
     "not numbers": ((np.array([["a", "b"]] * 4), LABELS), None),
     "complex128, not numbers": ((np.ones((4, 3), complex), LABELS), None),
-    "are empty": ((np.zeros((4, 0)), LABELS), None),
+    "at least one example": ((np.zeros((4, 0)), LABELS), None),
     "not square": ((np.zeros((4, 5, 6), np.uint8), LABELS), None),
     "pixels from -1": ((np.full((4, 5, 5), -1.0), LABELS), None),
     "test labels 7 do not occur": ((IMAGES, LABELS), (IMAGES, np.array([0, 1, 0, 7]))),
@@ -158,8 +159,8 @@ def test_npz_that_holds_code_or_other_names_is_refused(tmp_path):
     mixed = np.array([np.zeros((3, 3)), np.zeros((4, 4))], object)
     with pytest.raises(BadInput, match="save plain arrays with numpy.savez, all examples of one size"):
         load(save(tmp_path / "mixed.npz", x=mixed, y=np.arange(2)))
-    with pytest.raises(BadInput, match="holds inputs, labels; name the inputs x"):
-        load(save(tmp_path / "names.npz", inputs=np.zeros((4, 2)), labels=LABELS))
+    with pytest.raises(BadInput, match="holds seen, said; name the inputs x"):
+        load(save(tmp_path / "names.npz", seen=np.zeros((4, 2)), said=LABELS))
     with pytest.raises(BadInput, match="There is no file"):
         load(str(tmp_path / "missing.npz"))
     (tmp_path / "text.npz").write_text("no archive")

@@ -59,11 +59,13 @@ def test_bad_texts_get_one_sentence(tmp_path):
     (tmp_path / "latin.jsonl").write_bytes('{"label": 0, "text": "café"}'.encode("latin1"))
     with pytest.raises(BadInput, match="not UTF-8 .*save it in UTF-8"):
         load(str(tmp_path / "latin.jsonl"))
-    with pytest.raises(BadInput, match="line 2: no `text` or no `label`"):
+    with pytest.raises(BadInput, match="line 2: no `label`"):
         load(write(tmp_path / "a.jsonl", [{"label": 0, "text": "x"}, {"text": "y"}]))
-    with pytest.raises(BadInput, match="line 1: no `text` or no `label`"):
+    with pytest.raises(BadInput, match="line 1: no `text`"):
+        load(write(tmp_path / "g.jsonl", [{"label": 1}]))
+    with pytest.raises(BadInput, match="has no labels"):
         load(write(tmp_path / "f.jsonl", [{"label": None, "text": "x"}]))
-    with pytest.raises(BadInput, match="no words"):
+    with pytest.raises(BadInput, match="no words were found"):
         load(write(tmp_path / "b.jsonl", [{"label": i % 2, "text": "!"} for i in range(9)]))
     with pytest.raises(BadInput, match="at least two"):
         load(write(tmp_path / "c.jsonl", [{"label": 1, "text": "some words"}] * 9))

@@ -2,6 +2,7 @@
 
 import jax.random as jr
 import numpy as np
+import pandas
 import pytest
 from metarule import UnsupervisedEncoder
 from metarule.errors import BadInput
@@ -31,7 +32,8 @@ def folder(tmp_path_factory):
         np.savez("split.npz", x_train=X[:20], x_test=X[20:], y_test=Y[20:])
         np.savez("images.npz", train_x=PIXELS)
         np.savez("floats.npz", x=PIXELS / 255)
-        np.savez("nan.npz", x=np.where(X > 5, np.nan, X))
+        np.savez("infinite.npz", x=np.where(X > 5, np.inf, X))
+        np.savez("named.npz", seen=X, said=Y, x=X[:3])
         np.savez("short.npz", x=X, y=Y[1:])
         np.savez("labels.npz", y=Y)
         np.savez("two.npz", x_train=X, x_test=X[:, 1:])
@@ -67,10 +69,44 @@ def test_images_are_bytes_or_the_same_as_floats():
     np.testing.assert_array_equal(encode("images.npz")["features"], encode("floats.npz")["features"])
 
 
-def test_a_table_comes_in_its_split_under_its_own_labels():
-    arrays = encode("table.csv:kind")
-    assert arrays["features_train"].shape == (24, 3) and arrays["features_test"].shape == (6, 3)
-    assert sorted(arrays["y_test"]) == ["a", "a", "b", "b", "c", "c"]
+def test_a_table_is_not_split_and_needs_no_labels(capsys):
+    arrays, bare = encode("table.csv:kind"), encode("table.csv", "--drop", "kind")
+    assert list(arrays["y"]) == list(Y) and list(bare) == ["features"]
+    np.testing.assert_array_equal(arrays["features"], bare["features"])
+    np.testing.assert_array_equal(arrays["features"], encode("table.csv", "--labels", "kind")["features"])
+    assert encode("table.csv")["features"].shape == (30, 3)
+    less = encode("table.csv", "--drop", "kind", "a", "b")["features"]
+    np.testing.assert_allclose(
+        less, UnsupervisedEncoder("rule", random_state=0).fit_transform(X[:, 2:]), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_arrays_of_other_names_are_said():
+    named = encode("named.npz", "--inputs", "seen", "--labels", "said")
+    np.testing.assert_array_equal(named["features"], encode("bare.npz")["features"])
+    assert list(named["y"]) == list(Y)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "npy"])
+def test_the_suffix_says_what_is_written(suffix):
+    expected = encode("labelled.npz")
+    assert main(["encode", "rule", "labelled.npz", "--out", f"out.{suffix}"]) == 0
+    if suffix == "npy":
+        np.testing.assert_array_equal(np.load("out.npy"), expected["features"])
+        return
+    frame = pandas.read_csv("out.csv") if suffix == "csv" else pandas.read_parquet("out.parquet")
+    assert list(frame.columns) == [*(f"unsupervisedencoder{place}" for place in range(3)), "y"]
+    np.testing.assert_allclose(frame.iloc[:, :3].to_numpy(np.float32), expected["features"], rtol=1e-6)
+    assert list(frame["y"]) == list(Y)
+
+
+def test_a_table_of_features_tells_splits_apart():
+    split = encode("split.npz")
+    assert main(["encode", "rule", "split.npz", "--out", "out.csv"]) == 0
+    frame = pandas.read_csv("out.csv")
+    assert list(frame["split"]) == ["train"] * 20 + ["test"] * 10 and list(frame["y"][20:]) == list(Y[20:])
+    test = frame[frame["split"] == "test"].iloc[:, 1:4].to_numpy(np.float32)
+    np.testing.assert_allclose(test, split["features_test"], rtol=1e-6)
 
 
 def test_options_have_their_say():
@@ -88,10 +124,16 @@ def test_options_have_their_say():
         (["rule", "bare.npz", "--out", "rule"], "is an input"),
         (["absent", "bare.npz", "--out", "o.npz"], "There is no rule at absent"),
         (["rule", "absent.npz", "--out", "o.npz"], "There is no file absent.npz"),
-        (["rule", "table.csv", "--out", "o.npz"], "name its label column too"),
-        (["rule", "nan.npz", "--out", "o.npz"], "NaN or infinity"),
+        (["rule", "table.csv", "--out", "table.csv"], "is an input"),
+        (["rule", "table.csv", "--out", "o.npz", "--drop", "price"], "no column 'price'; its columns are a, b"),
+        (["rule", "table.csv:price", "--out", "o.npz"], "no column 'price'"),
+        (["rule", "bare.npz", "--out", "o.npz", "--drop", "a"], "--drop is for tables"),
+        (["rule", "bare.npz", "--out", "o.npz", "--inputs", "z"], "holds no array 'z'; it holds x"),
+        (["rule", "bare.npz", "--out", "o.txt"], "let it end in one of .csv, .parquet, .npz, .npy"),
+        (["rule", "split.npz", "--out", "o.npy"], "two splits"),
+        (["rule", "infinite.npz", "--out", "o.npz"], "hold infinity"),
         (["rule", "short.npz", "--out", "o.npz"], "give one for each"),
-        (["rule", "labels.npz", "--out", "o.npz"], "name the inputs x, or x_train and x_test"),
+        (["rule", "labels.npz", "--out", "o.npz"], "name the inputs x and the labels y"),
         (["rule", "two.npz", "--out", "o.npz"], "train examples have shape (4,) but test examples (3,)"),
         (["rule", "bare.npz", "--out", "o.npz", "--steps", "-1"], "steps must be 0 or more"),
         (["rule", "bare.npz", "--out", "o.npz", "--seed", "-1"], "--seed must be 0 or more"),
@@ -106,11 +148,9 @@ def test_what_cant_be_is_refused_in_one_sentence(arguments, sentence, capsys, fo
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_inputs_are_loaded_as_load_scales_them():
-    (part,) = load_inputs("bare.npz")
-    np.testing.assert_allclose(part.x, (X - X.mean(0)) / X.std(0), rtol=1e-5, atol=1e-6)
-    assert part.name == "" and part.y is None
-    train, test = load_inputs("digits")
-    assert (train.name, test.name) == ("train", "test") and train.x.max() == 1 and set(test.y) == set("0123456789")
+def test_parts_of_a_known_set_are_its_own():
+    (train, test), ready = load_inputs("digits")
+    assert (train.name, test.name, ready) == ("train", "test", False) and set(test.y) == set("0123456789")
+    assert train.x.dtype == np.uint8 and train.x.shape[1:] == (8, 8)
     with pytest.raises(BadInput, match="Unknown data set"):
         load_inputs("didgits")

@@ -161,7 +161,7 @@ def test_the_protocol_finds_what_the_features_hold():
         ("trained", "--tasks FOLDER/table.csv:colour", ["no column besides the label varies"]),
         ("trained", "--tasks FOLDER/latin.csv:colour", ["not UTF-8"]),
         ("trained", "--tasks FOLDER/mixed.npz", ["all examples of one size"]),
-        ("trained", "--tasks FOLDER/own.npz tfds:cifar10 --data-dir FOLDER", ["metarule data prepare cifar10"]),
+        ("trained", "--tasks tfds:cifar10 --data-dir FOLDER", ["metarule data prepare cifar10"]),
         ("trained", "--tasks FOLDER/short.npz", ["60 examples but labels of shape (59,)"]),
         ("trained", "--tasks FOLDER/own.npz --labels 17", ["17 labels per class"]),
     ],
@@ -174,6 +174,17 @@ def test_evaluate_refuses(rule, options, said, folder, tmp_path, capsys):
     assert not printed and err.startswith("metarule: ") and err.count("\n") == 1
     assert all(each in err for each in said), err
     assert not os.listdir(tmp_path)
+
+
+def test_what_can_not_be_read_is_named_and_the_rest_is_scored(folder, tmp_path, capsys):
+    tables = [str(folder / name) for name in ("nan.npz", "own.npz", "short.npz")]
+    out = tmp_path / "table.json"
+    command = ["evaluate", str(folder / "trained"), *QUICK, "--encoders", "raw", "--json", str(out), "--tasks", *tables]
+    assert main(command) == 2
+    printed, err = capsys.readouterr()
+    assert [line.partition(": ")[0] for line in err.splitlines()] == ["metarule"] * 2
+    assert "nan.npz" in err and "60 examples but labels of shape (59,)" in err
+    assert {row["task"] for row in json.loads(out.read_text())} == {tables[1]} and "own.npz: accuracy" in printed
 
 
 def test_help_names_the_defaults(capsys):

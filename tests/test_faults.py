@@ -1,5 +1,6 @@
 """What a run does when meta-gradients fail or its clock jumps, and what watching it shows."""
 
+import logging
 import math
 import time
 
@@ -10,8 +11,11 @@ import pytest
 from metarule.errors import BadInput
 from metarule.launch.__main__ import main
 from metarule.launch.figures._terminal import sparkline
-from metarule.launch.records import _fingerprint, _metrics
+from metarule.launch.options._recipes import configuration_of, Lean
+from metarule.launch.records import _checkpoints, _fingerprint, _metrics
 from metarule.launch.records._metrics import read_metrics
+from metarule.launch.records._rule_file import save_rule
+from metarule.launch.records._run_folder import RunFolder
 from metarule.launch.training._divergence import DivergenceGuard
 from metarule.meta import MetaLearner
 
@@ -93,7 +97,7 @@ def test_watch(tmp_path, capsys):
     (tmp_path / "results.json").rename(tmp_path / "aside")
     assert main(["watch", str(tmp_path), "--once"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "step 6 of 6" in out and "meta loss" in out and "checkpoints of steps 2, 4, 6" in out
+    assert "step 6 of 6" in out and "meta-loss" in out and "checkpoints of steps 2, 4, 6" in out
     assert "last update" in out
     (tmp_path / "aside").rename(tmp_path / "results.json")
     assert main(["watch", str(tmp_path)]) == 0  # A finished run is shown once.
@@ -101,6 +105,41 @@ def test_watch(tmp_path, capsys):
     (tmp_path / "metrics.jsonl").unlink()
     assert main(["watch", str(tmp_path), "--once"]) == 0
     assert main(["watch", str(tmp_path), "--every", "0"]) == 2
+
+
+def test_no_step_is_made_where_no_checkpoint_has_room(tmp_path, monkeypatch, capsys):
+    def full(folder, size):
+        assert size > 100_000
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_checkpoints, "allocate", full)
+    assert train(tmp_path) == 2
+    err = capsys.readouterr().err
+    assert "There is no room for a checkpoint of 0.3 MB" in err and err.count("\n") == 1
+    assert not (tmp_path / "metrics.jsonl").exists() or not (tmp_path / "metrics.jsonl").read_text()
+    assert logging.getLogger("asyncio").level == logging.CRITICAL  # It would say once more what a sentence has said.
+
+
+@pytest.mark.parametrize(
+    "text", ["\x00", '"\x07"', "[]", "{", "[" * 100_000, "\udcff", '{"step": "one"}\n', '[{"encoder": 1}]']
+)
+@pytest.mark.parametrize("name", ["configuration.json", "results.json", "metrics.jsonl"])
+def test_a_damaged_file_of_a_run_is_named_in_one_sentence(name, text, tmp_path, capsys):
+    run = RunFolder.create(tmp_path / "run", {"steps": 3})
+    run.metrics.write_text('{"step": 1, "seconds": 2.0, "meta_loss": 0.5}\n')
+    run.results.write_text("[]")
+    choice = Lean(hidden=2, signal=1, readout=1)
+    save_rule(run.rule, choice.build(jax.random.key(0)), configuration_of(choice), {"network": "3"})
+    (run.path / name).write_bytes(f"{text}\n".encode(errors="surrogateescape"))
+    good = (name, text) in {("results.json", "[]")}
+    for command in (["report", str(run.path)], ["watch", str(run.path), "--once"], ["runs", str(tmp_path)]):
+        code = main(command)
+        out, err = capsys.readouterr()
+        assert code in (0, 2) and err.count("\n") == (code == 2) and (code == 0 or name in err)
+        if command[0] == "runs":
+            assert code == 0 and ("damaged" in out) != good
+        if command[0] == "report" and name != "configuration.json":
+            assert code == (0 if good else 2)
 
 
 def test_sparkline():

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import types
 from pathlib import Path
 
 import jax
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 from metarule.launch.__main__ import main
 from metarule.launch.commands import _figure
+from metarule.launch.figures._plots import panels, PHONE, Picture, save
 from metarule.launch.figures._request import FigureRequest
 from metarule.launch.options._recipes import configuration_of, Lean
 from metarule.launch.records._rule_file import save_rule
 from metarule.launch.records._run_folder import RunFolder
+from metarule.launch.training import _clock
 
 
 RECORD = {"network": "3", "weight_scale": 0.5, "batch_size": 5, "evaluation_steps": 2, "seed": 0}
@@ -38,8 +41,13 @@ def folder(tmp_path_factory):
         lines[-1]["best_validation_loss"] = 0.1
         (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         row = {"encoder": "meta-<trained>", "task": "digits", "readout": "ridge", "accuracy": 0.8125, "stderr": 0.01}
-        row |= {"seeds": 2, "labelled": 20, "unlabelled": 1078, "steps": 2}
-        (run / "results.json").write_text(json.dumps([row]))
+        row |= {"seeds": 2, "labelled": 20, "unlabelled": 1078, "steps": 2, "accuracies": [0.8, 0.825], "seconds": 0.1}
+        row |= {"statistics": "none", "features": 3, "other_rows": False}
+        own = [row, {**row, "encoder": "meta-trained"}, {**row, "encoder": "raw", "accuracy": 0.9}]
+        (run / "results.json").write_text(json.dumps(own))
+        (run / "configuration.json").write_text(
+            json.dumps({"preset": "own", "wandb": None, "horizon": {"class": "Length", "low": 3}})
+        )
         for step in (0, 3, 7):
             later = jax.tree.map(lambda leaf: leaf + step / 100, rule)
             save_rule(RunFolder(run).snapshot(step), later, configuration_of(CHOICE), {**RECORD, "seconds": 2.5 * step})
@@ -71,7 +79,11 @@ def test_training_shows_the_metrics():
 def test_depth_shows_what_evaluate_measures():
     rows = draw("depth", "--values", "2", "1")
     own = [row for row in rows if row["layers"] == "1" and row["encoder"] == "meta-trained"]
-    assert {row["layers"] for row in rows} == {"1", "2"} and len(rows) == 12
+    assert {row["layers"] for row in rows} == {"1", "2", ""} and len(rows) == 16
+    assert {row["encoder"] for row in rows if row["layers"] == ""} == {
+        "raw",
+        "kmeans",
+    }  # One level, whatever the depth.
     options = ["--encoders", "meta-trained", *FEW, "--json", "table.json"]
     assert main(["evaluate", "run", *options]) == 0
     table = json.loads(Path("table.json").read_text())
@@ -85,8 +97,8 @@ def test_transfer_takes_every_rule_that_the_run_kept(monkeypatch):
 
     def score(self, names, architecture, rule=None):
         seen.append(rule)
-        row = {"encoder": names[0], "task": "own.npz", "readout": "ridge", "accuracy": 0.5, "stderr": 0.1}
-        return [{**row, "seeds": 2, "steps": 2}]
+        row = {"task": "own.npz", "readout": "ridge", "accuracy": 0.5, "stderr": 0.1}
+        return [{**row, "encoder": name, "seeds": 2, "steps": 2} for name in names]
 
     monkeypatch.setattr(FigureRequest, "score", score)
     rows = draw("transfer")
@@ -94,6 +106,7 @@ def test_transfer_takes_every_rule_that_the_run_kept(monkeypatch):
     assert places == [("0", "0.0"), ("3", "7.5"), ("7", "17.5")]
     rule = CHOICE.build(jr.key(1))
     assert seen[0] is None  # The random start has no rule.
+    assert seen.pop() is None  # Nor have raw inputs and k-means.
     for step, found in zip((0, 3, 7), seen[1:], strict=True):
         np.testing.assert_allclose(found.log_step_size, rule.log_step_size + step / 100, rtol=1e-6)
 
@@ -117,7 +130,13 @@ def test_a_report_is_one_page_that_needs_nothing_else(monkeypatch, tmp_path):
     assert main(["report", "run", "--out", str(page)]) == 0
     text = page.read_text()
     assert "81.2 ± 1.0" in text and "meta-&lt;trained&gt;" in text and "<h2>Meta-training</h2>" in text
-    assert all(source.startswith("data:image/png;base64,") for source in re.findall(r'src="([^"]*)"', text))
+    assert "Mean of ridge: 81.2 %, 8.8 points below raw inputs" in text  # Before the first picture.
+    assert text.index("8.8 points below") < text.index("<img") and "<h2>What the rule weighs</h2>" in text
+    sources = re.findall(r'(?:src|srcset)="([^"]*)"', text)
+    assert len(sources) >= 6 and all(source.startswith("data:image/png;base64,") for source in sources)
+    (settings,) = re.findall("<h2>Settings</h2>(.*?)</table>", text, re.S)
+    assert "Length: low 3" in settings and not re.search(r"null|[{}\[\]]|wandb", settings)
+    assert "prefers-color-scheme: dark" in text and "@media print" in text and "max-width: 600px" in text
     assert not re.search(r"<script|<link|https?://|url\(", text)
 
 
@@ -140,6 +159,65 @@ def test_what_cant_be_is_refused_in_one_sentence(arguments, sentence, capsys):
     assert main(arguments) == 2
     _, err = capsys.readouterr()
     assert sentence in err and err.count("\n") == 1
+
+
+def test_runs_are_linked_and_a_shipped_rule_says_what_it_lacks(tmp_path, monkeypatch, capsys):
+    for name in ("one", "two"):
+        choice = {**RECORD, "start": "one"} if name == "two" else RECORD
+        save_rule(tmp_path / name / "rule.safetensors", CHOICE.build(jr.key(1)), configuration_of(CHOICE), choice)
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", "one"]) == 0 and main(["report", "two"]) == 0
+    text = (tmp_path / "two" / "report.html").read_text()
+    assert text.count('<a href="../one/report.html">one</a>') == 2 and "Begins with the rule of" in text
+    for name in ("training", "transfer"):
+        capsys.readouterr()
+        assert main(["figure", name, "default"]) == 2
+        assert "The rule 'images' comes without the files of its run: meta-train one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind, start", [("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")])
+def test_pictures_for_papers(kind, start, tmp_path):
+    options = ["--format", kind, "--dpi", "100", "--width", "3.3", "--out", str(tmp_path)]
+    assert main(["figure", "training", "run", *options]) == 0
+    content = (tmp_path / f"training.{kind}").read_bytes()
+    assert content.startswith(start)
+    if kind == "png":
+        width, height = (int.from_bytes(content[place : place + 4], "big") for place in (16, 20))
+        assert width == 330 and height > width  # Both panels below each other.
+
+
+def test_letters_are_large_enough_on_a_phone(tmp_path):
+    """A page of 400 pixels: the smallest letters have ten of them, the smallest that are read without effort."""
+    figure, panes = panels(2)
+    for axes in panes:
+        axes.set(xlabel="meta-steps", ylabel="loss")
+    save(figure, (tmp_path / "wide.png", Picture()), (tmp_path / "narrow.png", PHONE))
+    sizes = [text.get_fontsize() for axes in panes for text in (axes.xaxis.label, *axes.get_xticklabels())]
+    assert min(sizes) / 72 * 400 / PHONE.width >= 10
+    assert [axes.get_position().x0 for axes in panes][0] == pytest.approx(panes[1].get_position().x0, abs=0.02)
+
+
+def test_minutes_do_not_count_compilation(tmp_path):
+    from metarule.launch.figures._snapshots import own_seconds
+
+    trained = types.SimpleNamespace(folder=tmp_path)
+    lines = [{"step": step, "seconds": 60.0 + step, "own_seconds": float(step)} for step in (1, 2)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    files = {}
+    for step in (0, 2):
+        files[step] = RunFolder(tmp_path).snapshot(step)
+        save_rule(files[step], CHOICE.build(jr.key(1)), configuration_of(CHOICE), {"seconds": 62.0 * (step > 0)})
+    assert own_seconds(types.SimpleNamespace(trained=trained), files) == {0: 0.0, 2: 2.0}
+
+
+def test_a_clock_leaves_out_what_compiles(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(_clock.time, "monotonic", lambda: now[0])
+    clock = _clock.Clock(5.0, 2.0)
+    for first, seconds in ((True, 30.0), (False, 4.0)):
+        with clock.compiling(first):
+            now[0] += seconds
+    assert (clock.seconds, clock.own_seconds) == (39.0, 7.0) and _clock.Clock(**clock.kept()).own_seconds == 7.0
 
 
 def test_names_of_figures_are_those_that_help_shows(capsys):

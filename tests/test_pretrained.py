@@ -66,7 +66,7 @@ def test_commands_take_the_default_rule(tmp_path, monkeypatch, capsys):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(BadInput, match="Unknown rule 'absent'; the known ones are default, "):
+    with pytest.raises(BadInput, match="There is no rule at absent: give a rule file, .* one of default, "):
         metarule.pretrained("absent")
     with pytest.raises(BadInput, match="one of default, "):
         locate_rule("absent")

@@ -122,7 +122,7 @@ def test_tables_hold_out_two_fifths_and_leave_ten_labels_a_class(name):
 
 def examples(name: str) -> set:
     """The examples of a data set as they stand in its files: words of texts, rows of tables, images as bytes."""
-    source, _ = _find(name)
+    source, _ = _find(name, Path(DATA or ""))
     if not source.files:
         return rows_of(load(name))
     folder = Path(DATA or "") / source.folder

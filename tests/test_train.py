@@ -30,6 +30,7 @@ SIZES = (
     "--steps 8 --checkpoint-every 2 --validate-every 100 --evaluation-steps 3 --labels 2 --seeds 2"
 ).split()
 STEPS = 8
+ENCODERS = ("meta-trained", "untrained", "random-init", "raw", "kmeans")
 
 
 def train(folder, *options):
@@ -51,7 +52,7 @@ def arrays(folder):
 
 def measured(folder):
     """What the metrics say, except for how long it took."""
-    return [{k: v for k, v in line.items() if k != "seconds"} for line in read_metrics(folder / "metrics.jsonl")]
+    return [{k: v for k, v in line.items() if "seconds" not in k} for line in read_metrics(folder / "metrics.jsonl")]
 
 
 def test_what_a_run_leaves_behind(whole):
@@ -77,20 +78,20 @@ def test_the_table(whole):
     rows = json.loads((whole / "results.json").read_text())
     assert json.loads((whole.parent / "table.json").read_text()) == rows
     assert [(row["encoder"], row["readout"]) for row in rows] == [
-        (encoder, readout) for encoder in ("meta-trained", "untrained", "random-init") for readout in READOUTS
+        (encoder, readout) for encoder in ENCODERS for readout in READOUTS
     ]
     for row in rows:
         assert list(row) == list(Row.__annotations__)
         assert all(type(row[name]) is (get_origin(kind) or kind) for name, kind in Row.__annotations__.items())
         assert 0 < row["accuracy"] < 1 and 0 <= row["stderr"] < 0.5 and row["task"] == "digits"
         assert (row["seeds"], row["labelled"]) == (2, 20)
-        random = row["encoder"] == "random-init"
-        assert row["steps"] == (0 if random else 3) and (row["unlabelled"] == 0) == random
+        assert row["steps"] == {"random-init": 0, "raw": 0, "kmeans": 25}.get(row["encoder"], 3)
+        assert (row["unlabelled"] == 0) == (row["encoder"] in ("random-init", "raw"))
 
 
 def test_evaluate_scores_the_rule_as_the_run_did(whole, tmp_path, capsys):
     out = tmp_path / "again.json"
-    options = "--labels 2 --seeds 2 --encoders meta-trained untrained random-init".split()
+    options = ["--labels", "2", "--seeds", "2", "--encoders", *ENCODERS]
     assert main(["evaluate", str(whole), *options, "--json", str(out)]) == 0
     printed = capsys.readouterr().out
     assert "meta-trained" in printed and "random-init" in printed

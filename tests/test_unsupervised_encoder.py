@@ -125,8 +125,8 @@ def test_its_features_have_names_and_a_clone_has_none():
 def test_views_stand_beside_its_features():
     plain, fitted = encoder().fit(X), encoder(skip=2, memory=30).fit(X)
     found, features = fitted.transform(X), plain.transform(X)
-    expected = Views.of(jnp.asarray(fitted.scaling_(X)), jnp.asarray(features), skip=2, memory=30)
-    np.testing.assert_allclose(found, expected(jnp.asarray(fitted.scaling_(X)), jnp.asarray(features)), atol=1e-3)
+    expected = Views.of(jnp.asarray(fitted.preparation_(X)), jnp.asarray(features), skip=2, memory=30)
+    np.testing.assert_allclose(found, expected(jnp.asarray(fitted.preparation_(X)), jnp.asarray(features)), atol=1e-3)
     assert found.shape[1] == len(fitted.get_feature_names_out()) == 3 + 2 + 9 and plain.views_ is None
     np.testing.assert_array_equal(fitted.transform(np.concatenate([X] * 30))[777:778], fitted.transform(X[17:18]))
     again = pickle.loads(pickle.dumps(fitted))

@@ -8,7 +8,7 @@ from jaxtyping import PyTree
 
 from ...meta import AbstractProblem, Length
 from ...meta.estimators import AbstractEstimator, Noise, PES, Population, TruncatedBackprop
-from ..figures._plots import panels, save, style
+from ..figures._plots import panels, Picture, save, style
 from ..options._recipes import Lean
 from ._inner_problems import adam, Optimisation, Quadratic
 from ._program import matrix_product, Program
@@ -80,7 +80,7 @@ def draw_scaling(rows: Sequence[Row], path: Path) -> None:
     axes[-1].plot(sizes, memory, **style(len(axes_names)))
     axes[-1].plot(sizes, memory[0] * np.sqrt(sizes / sizes[0]), "k:", lw=0.8)
     axes[-1].set(xscale="log", yscale="log", xlabel="inner-steps", ylabel="memory of truncated backprop, MB")
-    save(figure, path)
+    save(figure, (path, Picture.of(path)))
 
 
 def _gradient(estimator: AbstractEstimator, problem: AbstractProblem, theta: PyTree) -> Program:

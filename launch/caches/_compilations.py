@@ -3,10 +3,11 @@ from pathlib import Path
 
 
 def cache_compilations() -> Path | None:
-    """Turns on JAX's persistent compilation cache. Call it before the first jit; returns the cache's folder.
+    """Turns on JAX's persistent compilation cache, for what is compiled from now on; returns the cache's folder.
 
-    The folder is `JAX_COMPILATION_CACHE_DIR`, else `metarule/compiled` in the user's cache folder. Returns None, and
-    leaves the cache off, where that folder can't be written.
+    The commands call it, and so do the doors from Python. The folder is `JAX_COMPILATION_CACHE_DIR`, else
+    `metarule/compiled` in the user's cache folder. Returns None, and leaves the cache off, where that folder can't be
+    written.
     """
     import jax
 
@@ -23,5 +24,8 @@ def cache_compilations() -> Path | None:
             return None
     except (OSError, RuntimeError):
         return None
+    from jax.experimental.compilation_cache import compilation_cache
+
     jax.config.update("jax_compilation_cache_dir", str(folder))
+    compilation_cache.reset_cache()  # JAX looks for the folder once, when the first program is compiled.
     return folder

@@ -1,8 +1,9 @@
 import dataclasses
 from pathlib import Path
-from typing import Any, final
+from typing import Annotated, Any, final
 
 import jax
+import tyro
 
 from ...errors import BadInput
 from ..caches._compilations import cache_compilations
@@ -13,7 +14,7 @@ from ..options._command_line import Command, parse_training
 from ..options._training import RunOptions
 from ..records._description import describe
 from ..records._run_folder import RunFolder
-from ..records._tables import write_rows
+from ..records._tables import TableFiles, write_rows
 from ..studies._ablation import (
     accuracy_of,
     Cell,
@@ -40,8 +41,7 @@ class Ablation:
     """Folder of the runs; by default runs/ablation-PRESET. What is there already is not done again."""
     data_dir: Path | None = None
     """Folder of data sets; also METARULE_DATA."""
-    json: Path | None = None
-    """Also write the table here."""
+    table: Annotated[TableFiles, tyro.conf.arg(name="")] = TableFiles()
 
 
 _COMMAND = Command(
@@ -83,12 +83,8 @@ def main(arguments: list[str]) -> int:
         rows = [row_of(name, own, cells["whole rule"]) for name, own in cells.items()]  # A table after every variant.
         for suffix in ("json", "csv"):
             write_rows(path / f"ablation.{suffix}", rows)
-    print_ablation(
-        rows,
-        f"What each ingredient is worth: {training.preset}, {ablation.seeds} seeds, {', '.join(training.held_out)}",
-    )
     plot_ablation(rows, path / "ablation.png")
-    if ablation.json is not None:
-        write_rows(ablation.json, rows)
+    where = f"{training.preset}, {ablation.seeds} seeds, {', '.join(training.held_out)}"
+    ablation.table.write_and(lambda: print_ablation(rows, f"What each ingredient is worth: {where}"), rows)
     print(f"Table and picture: {path / 'ablation.csv'}, {path / 'ablation.png'}.")
     return 0

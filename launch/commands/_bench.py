@@ -14,8 +14,11 @@ from ..bench._rules import apply_lean, apply_released, metagrad_lean, metagrad_r
 from ..bench._scaling import draw_scaling, scaling
 from ..bench._startup import startup
 from ..bench._timing import Budget
+from ..figures._plots import Picture
 from ..hosts._cores import share_cores
-from ..records._tables import print_columns, write_rows
+from ..options._parse import parse
+from ..records._files import check_writable
+from ..records._tables import print_columns, TableFiles
 
 
 WORKLOADS: dict[str, Workload] = {
@@ -46,8 +49,7 @@ class BenchOptions:
     """Seconds after which a program is not measured again, if it has been measured three times."""
     small: bool = False
     """Use tiny sizes, to see whether everything runs; their times mean nothing."""
-    json: Path | None = None
-    """File to write the table to, as JSON or CSV."""
+    table: Annotated[TableFiles, tyro.conf.arg(name="")] = TableFiles()
     plot: Path | None = None
     """File to draw the workload `scaling` to, such as scaling.png."""
 
@@ -55,27 +57,24 @@ class BenchOptions:
 def main(arguments: list[str]) -> int:
     """Runs `metarule bench` and returns its exit code."""
     described = "\n\n".join(f"{name}: {_sentence(workload)}" for name, workload in WORKLOADS.items())
-    options = tyro.cli(
-        BenchOptions,
-        args=arguments,
-        prog="metarule bench",
-        description=f"Measure speed on this machine, relative to a matrix product on the same cores.\n\n{described}",
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    sentence = "Measure speed on this machine, relative to a matrix product on the same cores."
+    options = parse(BenchOptions, arguments, "bench", f"{sentence}\n\n{described}")
     unknown = [name for name in options.workloads if name not in WORKLOADS]
     if unknown:
         raise BadInput(f"Unknown workload {unknown[0]!r}; the known ones are {', '.join(WORKLOADS)}.")
     if options.repeats < 1 or not options.seconds > 0:
         raise BadInput("--repeats must be 1 or more, and --seconds above 0.")
+    if options.plot is not None:
+        Picture.of(options.plot)  # Refused before anything is measured.
+        check_writable(options.plot)
     share_cores()
     budget = Budget(options.repeats, options.seconds, options.small)
     rows: list[Row] = []
     for name in options.workloads or WORKLOADS:
         print(f"measuring {name}", flush=True)
         rows += WORKLOADS[name](budget)
-        if options.json is not None:  # After each workload, so that a later failure loses no result.
-            write_rows(options.json, rows)
-    _print(rows)
+        options.table.keep(rows)  # After each workload, so that a later failure loses no result.
+    options.table.write_and(lambda: _print(rows), rows)
     grown = [row for row in rows if "axis" in row]
     if options.plot is not None and grown:
         draw_scaling(grown, options.plot)

@@ -1,8 +1,9 @@
 import dataclasses
 from pathlib import Path
-from typing import Any, final, Literal
+from typing import Annotated, Any, final, Literal
 
 import jax.random as jr
+import tyro
 
 from ...errors import BadInput
 from ...meta import diagnose, Length
@@ -14,7 +15,7 @@ from ..options._training import RunOptions, Training
 from ..records._description import describe
 from ..records._rule_file import load_rule_like, locate_rule
 from ..records._run_folder import RunFolder
-from ..records._tables import write_rows
+from ..records._tables import TableFiles, write_rows
 from ..studies._cell import cell_run
 from ..studies._comparison import for_seconds, learned, plot_comparison, print_comparison, reference_estimator, sampled
 from ..training._experiment import first_rule
@@ -46,8 +47,7 @@ class Comparison:
     """Folder of the comparison; by default runs/compare-PRESET. What is there already is not done again."""
     data_dir: Path | None = None
     """Folder of data sets; also METARULE_DATA."""
-    json: Path | None = None
-    """Also write the table here."""
+    table: Annotated[TableFiles, tyro.conf.arg(name="")] = TableFiles()
 
 
 _COMMAND = Command(
@@ -97,10 +97,9 @@ def main(arguments: list[str]) -> int:
             rows[-1] |= learned(runs)
         for suffix in ("json", "csv"):
             write_rows(path / f"comparison.{suffix}", rows)
-    if comparison.json is not None:
-        write_rows(comparison.json, rows)
-    print_comparison(rows, f"Estimators beside {comparison.reference}: {training.preset}, {comparison.samples} samples")
     plot_comparison(rows, path)
+    title = f"Estimators beside {comparison.reference}: {training.preset}, {comparison.samples} samples"
+    comparison.table.write_and(lambda: print_comparison(rows, title), rows)
     print(f"Table and picture: {path / 'comparison.csv'}, {path / 'comparison.png'}.")
     return 0
 

@@ -3,16 +3,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import rich.console
-import rich.table
 import tyro
 
 from ...errors import BadInput
 from ...tasks import known, prepare
+from ..options._parse import parse
 
 
 def main(arguments: list[str]) -> int:
     """Runs `metarule data` and returns its exit code."""
-    return tyro.cli(data, args=arguments, prog="metarule data")
+    return parse(data, arguments, "data")
 
 
 def data(
@@ -29,7 +29,7 @@ def data(
         data_dir: the folder with data sets; by default the environment variable METARULE_DATA.
     """
     if action == "list":
-        rich.console.Console().print(data_table(data_dir))
+        list_data(rich.console.Console(), data_dir)
         return 0
     folder = data_dir or os.environ.get("METARULE_DATA")
     if name is None or not folder:
@@ -39,13 +39,18 @@ def data(
     return 0
 
 
-def data_table(data_dir: Path | None) -> rich.table.Table:
-    """Returns a table of the data sets that `load` knows by name, whether each is available, and its files."""
-    table = rich.table.Table(title="data sets", title_justify="left", caption="and any PATH.npz with x and y")
-    for name in ("name", "available", "files"):
-        table.add_column(name, overflow="fold")
-    for line in known(data_dir=data_dir):
+def list_data(console: rich.console.Console, data_dir: Path | None) -> None:
+    """Prints the data sets that `load` knows by name, where the files of each are, and which of them are missing.
+
+    A path is never broken, whatever the width of the terminal.
+    """
+    lines = known(data_dir=data_dir)
+    width = max(len(line.name) for line in lines)
+    texts = ["", "data sets"]
+    for line in lines:
         folders = sorted({str(path.parent) for path in line.where})
         missing = [str(path) for path in line.where if not path.is_file()]
-        table.add_row(line.name, "yes" if line.present else "no", "\n".join(missing or folders or ["built in"]))
-    return table
+        place = "missing:" if missing else ", ".join(folders) or "built in"
+        texts += [f"  {line.name:<{width}}  {place}", *(f"    {path}" for path in missing)]
+    texts.append("  and any PATH.npz with x and y")
+    console.print("\n".join(texts), markup=False, highlight=False, soft_wrap=True)

@@ -1,28 +1,30 @@
-import io
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import tyro
 
 from ...errors import BadInput
-from ...tasks import load_inputs
+from ...tasks import Chosen, load_inputs, own_path
 from ..caches._compilations import cache_compilations
 from ..encoders._trained_rule import TrainedRule
+from ..options._parse import parse
 from ..options._recipes import recipe
-from ..records._files import write_atomically
+from ..records._features_file import check_features_file, FeaturePart, write_features
 from ..records._rule_file import locate_rule
 
 
 def main(arguments: list[str]) -> int:
     """Runs `metarule encode` and returns its exit code."""
-    return tyro.cli(encode, args=arguments, prog="metarule encode")
+    return parse(encode, arguments, "encode")
 
 
 def encode(
     rule_and_data: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RULE] DATA")],
     /,
     out: Path,
+    inputs: str | None = None,
+    labels: str | None = None,
+    drop: tuple[str, ...] = (),
     steps: int | None = None,
     network: str | None = None,
     activation: str | None = None,
@@ -33,17 +35,22 @@ def encode(
     rule_class: str | None = None,
     data_dir: Path | None = None,
 ) -> int:
-    """Fits a base model to unlabelled examples with a rule, and writes the features to an .npz file.
+    """Fits a base model to unlabelled examples with a rule, and writes their features to a file.
 
-    The file holds `features` [example, feature] in the order of DATA and, if DATA has labels, `y`. If DATA is split,
-    the base model is fitted to the train examples only, and the file holds `features_train`, `y_train`,
-    `features_test` and `y_test`.
+    There is a row for each example, in the order of DATA, and its label if DATA has labels. Data that have a split of
+    their own keep it: the base model is then fitted to the train examples only. Nothing else is split.
 
     Args:
         rule_and_data: RULE is a rule file, the folder of a run or the name of a shipped rule, by default `default`.
-            DATA is PATH.npz with x (or x_train and x_test) and optional labels y, or a data set as for `metarule
-            evaluate`.
-        out: file to write; an existing file is replaced, but never DATA or RULE.
+            DATA is a table (PATH.csv, PATH.parquet, with :LABEL where it has a label column), arrays (PATH.npz,
+            PATH.npy), texts (PATH.jsonl), a folder of images (FOLDER, FOLDER@SIDE), or a data set as for `metarule
+            evaluate`. An .npz has x, or x_train and x_test, and labels y or none; the names of other arrays are known
+            (images and labels, data and target) or said.
+        out: file to write: .csv or .parquet, a column for each feature; .npz with `features` and `y` (of a split,
+            `features_train` and so on); .npy with the features alone. An existing file is replaced, but never an input.
+        inputs: name of the array of inputs in an .npz.
+        labels: name of the labels: a column of a table, an array of an .npz, or an .npy beside an .npy.
+        drop: columns of a table to leave out.
         steps: inner steps, one batch each; by default as many as the rule was meta-trained for.
         network: layer widths of the base model, the last being the number of features, such as 64-64-32, or
             convolutions of images, such as conv5x5s2x32-3x3s2x64-quadrants; by default the rule's own.
@@ -61,11 +68,12 @@ def encode(
         raise BadInput(f"Give a rule (if not the default one) and data; got {len(rule_and_data)} arguments.")
     *rules, data = rule_and_data
     path = locate_rule(rules[0] if rules else "default")
-    if out.resolve() in {Path(each).resolve() for each in (data, data.rpartition(":")[0], path)}:
+    if out.resolve() in {Path(each).resolve() for each in (data, own_path(data), path)}:
         raise BadInput(f"{out} is an input: choose another --out.")
+    check_features_file(out)
     if seed < 0:
         raise BadInput(f"--seed must be 0 or more; got {seed}.")
-    parts = load_inputs(data, data_dir)
+    parts, ready = load_inputs(data, data_dir, Chosen(inputs, labels, drop))
     # After all checks, because it takes seconds to import.
     from ..encoders._unsupervised_encoder import UnsupervisedEncoder
 
@@ -76,18 +84,9 @@ def encode(
         batch_size=batch_size,
         skip=skip,
         memory=memory,
-        image_shape=parts[0].image_shape,
-        standardise=False,  # `load_inputs` has scaled the inputs.
+        standardise=not ready,
         random_state=seed,
     ).fit(parts[0].x)
-    arrays = {}
-    for part in parts:
-        suffix = f"_{part.name}" if part.name else ""
-        arrays[f"features{suffix}"] = encoder.transform(part.x)
-        if part.y is not None:
-            arrays[f"y{suffix}"] = part.y
-    content = io.BytesIO()
-    np.savez(content, **arrays)
-    write_atomically(out, content.getvalue())
-    print(f"Wrote {out}: " + ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items()) + ".")
+    made = [FeaturePart(part.name, encoder.transform(part.x), part.y) for part in parts]
+    print(write_features(out, made, [str(name) for name in encoder.get_feature_names_out()]))
     return 0

@@ -12,12 +12,14 @@ from ..figures._activations import activation
 from ..figures._filters import filters
 from ..figures._generalisation import generalisation
 from ..figures._moons import moons
-from ..figures._plots import save
+from ..figures._plots import PHONE, Picture, save
 from ..figures._request import Drawing, FigureRequest
 from ..figures._sizes import depth, width
+from ..figures._terms import terms
 from ..figures._training import training
 from ..figures._transfer import transfer
 from ..options._names import choose, own_function
+from ..options._parse import parse
 from ..options._recipes import recipe
 from ..records._files import write_atomically
 from ..records._tables import write_rows
@@ -32,6 +34,7 @@ FIGURES: dict[str, Callable[[FigureRequest], Drawing]] = {
     "activation": activation,
     "filters": filters,
     "moons": moons,
+    "terms": terms,
 }
 """Figures by name, in the order in which a report shows them."""
 
@@ -41,7 +44,7 @@ _QUICK = (3, 300, 0.2)
 
 def main(arguments: list[str]) -> int:
     """Runs `metarule figure` and returns its exit code."""
-    return tyro.cli(figure, args=arguments, prog="metarule figure")
+    return parse(figure, arguments, "figure")
 
 
 def figure(
@@ -56,20 +59,21 @@ def figure(
     seeds: int = 10,
     queries: int = 1000,
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    picture: Annotated[Picture, tyro.conf.arg(name="")] = Picture(),
     out: Path | None = None,
     rule_class: str | None = None,
     data_dir: Path | None = None,
 ) -> int:
-    """Draws a figure of a rule: writes NAME.png, its numbers as NAME.csv, and title and caption as NAME.json.
+    """Draws a figure of a rule: writes a picture, its numbers as NAME.csv, and title and caption as NAME.json.
 
     training: the meta-loss during meta-training. generalisation: accuracy on data sets, compared with other encoders.
     transfer: accuracy during meta-training, of the rules that the run saved. depth, width, activation: accuracy on
-    other base models. filters: weights of the first layer. moons: decisions on two moons. `metarule report` puts the
-    figures on one page.
+    other base models. filters: weights of the first layer. moons: decisions on two moons. terms: what the rule weighs.
+    `metarule report` puts the figures on one page.
 
     Args:
-        name: training, generalisation, transfer, depth, width, activation, filters or moons, or MODULE:FUNCTION of
-            your own, which takes a FigureRequest and returns a Drawing.
+        name: training, generalisation, transfer, depth, width, activation, filters, moons or terms, or MODULE:FUNCTION
+            of your own, which takes a FigureRequest and returns a Drawing.
         rule: a rule file, the folder of a run, or the name of a shipped rule.
         tasks: data sets, as for `metarule evaluate`.
         values: values on the figure's axis, such as 2 5 8 for depth: layers, units, nonlinearities, encoders or steps.
@@ -94,18 +98,22 @@ def figure(
     steps = trained.steps if steps is None else steps
     folder = trained.folder / "figures" if out is None else out
     request = FigureRequest(trained, tasks, values, steps, labels, seeds, queries, budget, data_dir)
-    written = write_drawing(draw(request), folder, name.rpartition(":")[2])
-    print(f"Wrote {written} and its numbers; `metarule report {rule}` shows it.")
+    written = write_drawing(draw(request), folder, name.rpartition(":")[2], picture)
+    shown = f"; `metarule report {rule}` shows it" if picture.format == "png" and out is None else ""
+    print(f"Wrote {written} and its numbers{shown}.")
     return 0
 
 
-def write_drawing(drawing: Drawing, folder: Path, name: str) -> Path:
-    """Writes a drawing's three files and returns the path of the picture.
+def write_drawing(drawing: Drawing, folder: Path, name: str, picture: Picture = Picture()) -> Path:
+    """Writes a drawing's files and returns the path of the picture.
 
-    Raises `BadInput` where a file can't be written.
+    Beside a PNG of usual width stands one for narrow screens, in the folder `narrow`. Raises `BadInput` where a file
+    can't be written.
     """
     # The picture last: `metarule report` shows a figure whose picture exists, and then needs the other files.
     write_rows(folder / f"{name}.csv", drawing.rows)
     write_atomically(folder / f"{name}.json", json.dumps({"title": drawing.title, "caption": drawing.caption}) + "\n")
-    save(drawing.figure, folder / f"{name}.png")
-    return folder / f"{name}.png"
+    path = folder / f"{name}.{picture.format}"
+    narrow = [(folder / "narrow" / f"{name}.png", PHONE)] if picture.format == "png" else []
+    save(drawing.figure, (path, picture), *narrow)
+    return path

@@ -12,6 +12,7 @@ import tyro
 from ...errors import BadInput
 from ...rules import released_from_variables
 from ..caches._compilations import cache_compilations
+from ..options._parse import parse
 from ..records._rule_file import save_rule
 
 
@@ -20,7 +21,7 @@ _SCOPE = "MoreLocalWeightUpdateProcess/"
 
 def main(arguments: list[str]) -> int:
     """Runs `metarule import-released` and returns its exit code."""
-    return tyro.cli(import_released, args=arguments, prog="metarule import-released")
+    return parse(import_released, arguments, "import-released")
 
 
 def import_released(

@@ -1,17 +1,19 @@
-import json
 import os
 import platform
+import textwrap
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import jax
 import rich.console
-import rich.table
 import tyro
+from rich.markdown import Markdown
 
+from ..figures._words import settings
+from ..options._parse import parse
 from ..records._rule_file import locate_rule, read_header, shipped
-from ._data import data_table
+from ._data import list_data
 
 
 _PACKAGES = ("metarule", "jax", "jaxlib", "equinox", "optax", "evosax", "orbax-checkpoint", "numpy", "scikit-learn")
@@ -19,7 +21,7 @@ _PACKAGES = ("metarule", "jax", "jaxlib", "equinox", "optax", "evosax", "orbax-c
 
 def main(arguments: list[str]) -> int:
     """Runs `metarule info` and returns its exit code."""
-    return tyro.cli(info, args=arguments, prog="metarule info")
+    return parse(info, arguments, "info")
 
 
 _Rule = Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="RULE")]
@@ -36,18 +38,18 @@ def info(rule: _Rule = None, /, data_dir: Path | None = None) -> int:
     if rule is not None:
         path = locate_rule(rule)
         configuration, record = read_header(path)
-        console.print(f"{path}: a rule file", markup=False, highlight=False, soft_wrap=True)
-        for title, values in (("configuration", configuration), ("record", record)):
-            console.print(_table(title, {name: json.dumps(value) for name, value in values.items()}))
+        _say(console, f"{path}: a rule file")
+        _list(console, "configuration", settings(configuration))
+        _list(console, "record", settings(record))
         card = path.with_suffix(".md")
         if path in shipped().values() and card.is_file():
-            console.print(card.read_text(), markup=False, highlight=False)
+            text = card.read_text()
+            console.print(Markdown(text)) if console.is_terminal else _say(console, text)
         return 0
-    versions = {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES}
     devices = [f"{device.platform}:{device.id} ({device.device_kind})" for device in jax.devices()]
-    console.print(_table("versions", versions))
-    console.print(_table("machine", {"devices": ", ".join(devices), "cores": str(_cores())}))
-    console.print(data_table(data_dir))
+    _list(console, "versions", {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES})
+    _list(console, "machine", {"devices": ", ".join(devices), "cores": str(_cores())})
+    list_data(console, data_dir)
     return 0
 
 
@@ -55,8 +57,16 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if "sched_getaffinity" in dir(os) else os.cpu_count() or 1
 
 
-def _table(title: str, values: dict[str, str]) -> rich.table.Table:
-    table = rich.table.Table("", "", title=title, title_justify="left", show_header=False)
+def _list(console: rich.console.Console, title: str, values: dict[str, str]) -> None:
+    """Prints values under a title, each after its name; what is longer than a line goes on below it, indented."""
+    _say(console, f"\n{title}")
+    width = max(console.width, 30) if console.is_terminal else 10_000
     for name, value in values.items():
-        table.add_row(name, value)
-    return table
+        text = textwrap.wrap(
+            f"{name}: {value}", width, initial_indent="  ", subsequent_indent="    ", break_long_words=False
+        )
+        _say(console, "\n".join(text))
+
+
+def _say(console: rich.console.Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

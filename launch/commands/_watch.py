@@ -7,14 +7,14 @@ import rich.live
 import tyro
 
 from ...errors import BadInput
-from ..figures._terminal import run_summary
+from ..figures._terminal import RunSummary
+from ..options._parse import parse
 from ..records._run_folder import RunFolder
 
 
 def main(arguments: list[str]) -> int:
     """Runs `metarule watch` and returns its exit code."""
-    configured = tyro.conf.configure(tyro.conf.FlagCreatePairsOff)(watch)
-    return tyro.cli(configured, args=arguments, prog="metarule watch")
+    return parse(watch, arguments, "watch")
 
 
 _Folder = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -35,10 +35,10 @@ def watch(run: _Folder, /, once: bool = False, every: float = 2.0) -> int:
         raise BadInput(f"--every must be above 0 seconds; got {every:g}.")
     console = rich.console.Console()
     if once:
-        console.print(run_summary(folder))
+        console.print(RunSummary(folder))
         return 0
-    with rich.live.Live(run_summary(folder), console=console, auto_refresh=False) as live:
+    with rich.live.Live(RunSummary(folder), console=console, auto_refresh=False) as live:
         while not folder.results.exists():
             time.sleep(every)
-            live.update(run_summary(folder), refresh=True)
+            live.update(RunSummary(folder), refresh=True)
     return 0

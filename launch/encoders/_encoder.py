@@ -14,7 +14,8 @@ from ...models import freeze, Model
 
 Statistics = Literal["batch", "frozen", "none"]
 """The examples whose mean and variance batch normalisation uses when features are computed."""
-_SAMPLE = 10_000
+SAMPLE = 10_000
+"""Train examples that statistics are made of, at most."""
 _AT_ONCE = 50
 _Rows = TypeVar("_Rows", jax.Array, np.ndarray)
 Features = tuple[Float[Array, "support feature"], Float[Array, "query feature"]]
@@ -59,9 +60,24 @@ class EncoderInputs(eqx.Module):
         return features[: len(self.support)], features[len(self.support) :]
 
 
-def evenly_spaced(x: _Rows, at_most: int = _SAMPLE) -> _Rows:
+def evenly_spaced(x: _Rows, at_most: int = SAMPLE) -> _Rows:
     """Rows spread evenly over all of them: all, or half of `at_most` to `at_most`."""
     return x[:: _stride(len(x), at_most)]
+
+
+def spread(
+    old: Float32[np.ndarray, "old input"], seen: int, new: Float32[np.ndarray, "new input"], examples: int
+) -> Float32[np.ndarray, "both input"]:
+    """Of a sample of `seen` examples and one of `examples` more, one that is spread over all."""
+    if len(old) + len(new) <= SAMPLE:
+        return np.concatenate([old, new])
+    share = round(SAMPLE * examples / (seen + examples))
+    share = min(max(share, SAMPLE - len(old)), len(new))
+    return np.concatenate([_some(old, SAMPLE - share), _some(new, share)])
+
+
+def _some(x: Float32[np.ndarray, "example input"], most: int) -> Float32[np.ndarray, "some input"]:
+    return x[np.linspace(0, len(x) - 1, min(most, len(x))).round().astype(int)]
 
 
 def image_by_image(
@@ -72,7 +88,7 @@ def image_by_image(
     return jax.lax.map(function, images, batch_size=_AT_ONCE)
 
 
-def sample_size(train: int, at_most: int = _SAMPLE) -> int:
+def sample_size(train: int, at_most: int = SAMPLE) -> int:
     """How many of so many train examples `evenly_spaced` holds."""
     return len(range(0, train, _stride(train, at_most)))
 

@@ -4,7 +4,8 @@ from typing import Any, final
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
 
 from ...models import AbstractArchitecture, AbstractImageArchitecture, freeze, Model, Views
 from ...rules import AbstractRule, fit
@@ -22,6 +23,9 @@ from ._encoder import (
 
 IMAGES = 1000
 """Images whose statistics are frozen, at most."""
+
+ROWS = 512
+"""Rows that are transformed at once. Always as many, so that a row's features don't depend on how many others came."""
 
 
 @final
@@ -107,3 +111,16 @@ class _Reordered(AbstractRule[Any]):
 
     def update(self, model: Model, x: Float[Array, " example *shape"], state: Any) -> tuple[Model, Any]:
         return self.rule.update(model, x[:, self.order], state)
+
+
+def in_parts(
+    function: Callable[..., Array], given: Any, *arrays: Float32[np.ndarray, "row _"]
+) -> Float32[np.ndarray, "row feature"]:
+    """What a function makes of what is given and of rows of arrays, of which it always gets as many, some of zeros."""
+    made = []
+    for start in range(0, len(arrays[0]), ROWS):
+        parts = [array[start : start + ROWS] for array in arrays]
+        rows = len(parts[0])
+        full = [np.concatenate([part, np.zeros((ROWS - rows, part.shape[1]), np.float32)]) for part in parts]
+        made.append(np.asarray(function(given, *full))[:rows])
+    return np.concatenate(made)

@@ -1,28 +1,62 @@
 import dataclasses
+import typing
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import jax.random as jr
 
 from ...errors import BadInput
 from ...models import AbstractArchitecture
 from ...rules import AbstractRecipe, AbstractRule
-from ..options._names import choose
+from ..options._fields import fitting
 from ..options._networks import network as make_network
 from ..options._recipes import as_recipe, build
+from ..records._hub import hub_name
 from ..records._rule_file import load_rule as load, locate_rule, read_header, shipped
 
 
-_RECORD = {
-    "network": "128-128-128-128-32",
-    "activation": "relu",
-    "weight_scale": 0.01,
-    "evaluation_steps": 3000,
-    "batch_size": 128,
-}
-"""What the authors used their rule with: for a rule file without a record."""
+@final
+@dataclasses.dataclass(frozen=True)
+class Usage:
+    """What a rule is used with by default, as the record of its file says: base model, steps and sizes.
 
-_OBJECT = {"network": "128-64", "activation": "relu", "weight_scale": 0.1, "evaluation_steps": 200, "batch_size": 32}
+    Where a file has no record, it is the authors' own rule, and these are what they used it with.
+    """
+
+    network: str = "128-128-128-128-32"
+    activation: str = "relu"
+    weight_scale: float = 0.01
+    evaluation_steps: int = 3000
+    batch_size: int = 128
+    skip: int = 0
+    memory: int = 0
+    seed: int = 0
+
+    @staticmethod
+    def of(record: dict[str, Any]) -> "Usage":
+        """The usage in a record, of which other fields are ignored.
+
+        Raises `BadInput` for a field of another type, and for a number that can't be meant.
+        """
+        hints = typing.get_type_hints(Usage)
+        usage = Usage(**{name: fitting(record[name], hint, name) for name, hint in hints.items() if name in record})
+        for name, (least, most) in _BOUNDS.items():
+            if not least <= getattr(usage, name) <= most:
+                raise BadInput(f"A rule file's {name} lies between {least:,} and {most:,}; got {getattr(usage, name)}.")
+        return usage
+
+
+_BOUNDS = {
+    "weight_scale": (0, 1000),
+    "evaluation_steps": (0, 10**9),
+    "batch_size": (1, 10**6),
+    "skip": (0, 10**5),
+    "memory": (0, 10**6),
+    "seed": (0, 2**32 - 1),
+}
+"""The least and the largest value: what is larger would be allocated before anybody could say so."""
+
+_OBJECT = Usage(network="128-64", weight_scale=0.1, evaluation_steps=200, batch_size=32)
 """For a rule that comes from no file: as the shipped rule."""
 
 
@@ -64,17 +98,17 @@ class TrainedRule:
             return rule
         own = None if like is None else as_recipe(like)
         path = None if isinstance(rule, AbstractRule) else locate_rule(rule)
-        record = _OBJECT if path is None else {**_RECORD, **read_header(path)[1]}
-        chosen, nonlinearity = network or str(record["network"]), activation or str(record["activation"])
+        usage = _OBJECT if path is None else Usage.of(read_header(path)[1])
+        chosen, nonlinearity = network or usage.network, activation or usage.activation
         return TrainedRule(
             rule if isinstance(rule, AbstractRule) else _read(locate_rule(rule), own),
-            make_network(chosen, nonlinearity, float(record["weight_scale"])),
+            make_network(chosen, nonlinearity, usage.weight_scale),
             chosen,
             nonlinearity,
-            int(record["evaluation_steps"]),
-            int(record["batch_size"]),
-            int(record.get("skip", 0)),
-            int(record.get("memory", 0)),
+            usage.evaluation_steps,
+            usage.batch_size,
+            usage.skip,
+            usage.memory,
             path,
             own,
         )
@@ -87,11 +121,21 @@ class TrainedRule:
                 raise BadInput(f"{name} must be 0 or more; got {size}.")
         return dataclasses.replace(self, **chosen)
 
+    def with_batches(self, steps: int | None, batch_size: int | None) -> "TrainedRule":
+        """The same rule with another number of steps or examples in a batch. Raises `BadInput` for what can't be."""
+        steps = self.steps if steps is None else steps
+        batch_size = self.batch_size if batch_size is None else batch_size
+        if steps < 0 or batch_size < 2:
+            raise BadInput(f"steps must be 0 or more and batch_size 2 or more; got {steps} and {batch_size}.")
+        return dataclasses.replace(self, steps=steps, batch_size=batch_size)
+
     @property
     def folder(self) -> Path:
         """Where drawings of the rule belong: beside its file; for a rule without a file of the user's, `runs/NAME`."""
         if self.path is None:
             return Path("runs") / "own"
+        if (name := hub_name(self.path)) is not None:
+            return Path("runs") / name
         return Path("runs") / self.path.stem if self.path in shipped().values() else self.path.parent
 
     def untrained(self) -> AbstractRule:
@@ -99,19 +143,20 @@ class TrainedRule:
         if self.path is None:
             raise BadInput("A rule given as an object has no untrained form: leave `untrained` out of the encoders.")
         configuration, record = read_header(self.path)
-        return build(configuration, jr.fold_in(jr.key(record.get("seed", 0)), 0), self.like)
+        return build(configuration, jr.fold_in(jr.key(Usage.of(record).seed), 0), self.like)
 
     def read(self, path: Path) -> AbstractRule:
         """Another file that holds a rule of the same structure, such as a snapshot of the run."""
         return _read(path, self.like)
 
 
-def pretrained(name: str = "default") -> AbstractRule:
-    """A meta-trained rule that comes with the package, ready to update any base model.
+def pretrained(name: str | Path = "default") -> AbstractRule:
+    """A meta-trained rule, ready to update any base model: by the name of one that comes with the package, the path of
+    a rule file or of a run's folder, or `hf:OWNER/NAME` on the Hugging Face Hub.
 
-    Raises `BadInput` for an unknown name, with the known ones. `metarule info NAME` prints a rule's card.
+    Raises `BadInput` where there is none, with the known names. `metarule info NAME` prints a rule's card.
     """
-    return load(choose(name, shipped(), "rule"), build)
+    return load(locate_rule(name), build)
 
 
 def load_rule(path: str | Path, like: AbstractRule | AbstractRecipe | None = None) -> AbstractRule:

@@ -1,4 +1,5 @@
-import math
+import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
@@ -8,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+import rich.console
+import rich.progress
 from jaxtyping import Float32
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state, Tags
@@ -15,37 +18,39 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...errors import BadInput
 from ...models import AbstractImageArchitecture, freeze, unlabelled, Views, with_frozen
-from ...tasks import as_image_shape, Scaling
+from ...tasks import as_examples, as_pixels, chunks, count, Frame, Preparation, shape_of_images, Sparse
+from ..caches._compilations import cache_compilations
 from ..options._networks import network as make_network
-from ._encoder import evenly_spaced
-from ._fitted import IMAGES
+from ._encoder import evenly_spaced, spread
+from ._fitted import IMAGES, in_parts, ROWS
 from ._trained_rule import TrainedRule
 
 
-_ROWS = 512
-"""Rows that are transformed at once. Always as many, so that a row's features don't depend on how many others came."""
-
-
 _BEST: Any = "default"  # Any: a type checker would take no path where the default is a name.
+_check: Any = validate_data  # Any: scikit-learn says that it takes a text by default.
+_Draw = Callable[[Any], Float32[np.ndarray, "row input"]]
 
 
 @final
 class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A transformer of scikit-learn: a base model that a meta-trained rule fits without labels.
 
-    Bytes (columns of `uint8`, such as images) are scaled to [0, 1]; other columns are standardised by the mean and
-    deviation of the data that it is fitted to, and constant ones become zero. A convolutional base model takes images
-    [example, height, width, colour], or their pixels as columns and `image_shape`; images of other numbers than bytes
-    are standardised by the mean and deviation of each colour.
+    Examples are rows of an array, of a memory map or of a sparse matrix of scipy, a data frame of pandas or polars or a
+    table of Arrow with columns of any kind, a list of texts, or images [example, side, side] with or without colours.
+    `Preparation` and `Columns` in `metarule.tasks` say how they become inputs; it is fitted with the rest, and is
+    `preparation_`. Bytes are scaled to [0, 1], other columns standardised, missing values filled. A convolutional
+    network takes images [example, height, width] or [example, height, width, colour] of any size, or their pixels as
+    columns and `image_shape`; other numbers than bytes are standardised by the mean and deviation of each colour.
 
     After `steps` batches of random examples the statistics of batch normalisation are frozen, by 5,000 to 10,000
     examples where there are that many, or by 500 to 1,000 images, which have many places: from then on a row's features
-    depend on that row alone. Beside them stand the inputs' principal components (the skip path) and where it
-    lies in the neighbourhood graph of the examples (the memory).
+    depend on that row alone. Beside them stand the inputs' principal components (the skip path) and where they lie in
+    the neighbourhood graph of the examples (the memory).
 
     What was learned is plain NumPy: `coefs_` and `intercepts_`, the weights [pre, post] and biases of every layer, and
     `views_`, what stands beside the features of the last one. A kernel of size k has weights [k * k * channel, post],
-    row by row, column by column, channels last.
+    row by row, column by column, channels last. `shape_` is that of one example, `n_iter_` the number of batches.
+    Compiled programs are kept on disk as by the commands, so that only the first process has to wait for them.
 
     Args:
         rule: name of a rule that comes with Metarule, or path of a rule file or of the folder of a finished run.
@@ -57,10 +62,11 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         skip: principal components of the inputs, 0 for none; by default the rule's own number.
         memory: anchors of the neighbourhood graph, 0 for none; by default the rule's own number. It is made of at most
             a quarter as many as there are examples.
-        image_shape: (height, width) or (height, width, colours) of images whose pixels are the columns;
-            for a convolutional base model where examples are rows.
+        image_shape: (height, width) or (height, width, colours) of images whose pixels are the columns, for a
+            convolutional network.
         standardise: whether columns are standardised (bytes never are).
         random_state: decides the base model's start, the order of its inputs, and the batches.
+        verbose: whether progress is shown, and what was done to the data.
     """
 
     rule: str | Path
@@ -73,6 +79,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     image_shape: tuple[int, ...] | None
     standardise: bool
     random_state: int | np.random.RandomState | None
+    verbose: bool
 
     # Without annotations: scikit-learn wants every value accepted here, and refused by `fit`.
     def __init__(
@@ -88,6 +95,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         image_shape=None,
         standardise=True,
         random_state=None,
+        verbose=False,
     ):
         self.rule = rule
         self.network = network
@@ -99,128 +107,164 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.image_shape = image_shape
         self.standardise = standardise
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> "UnsupervisedEncoder":
-        """Lets the rule train a base model on examples `X`, [example, feature] or images [example, height, width,
-        colour]. Labels are ignored.
+        """Lets the rule train a base model on examples `X`. Labels are ignored.
 
-        Raises `BadInput`, a `ValueError`, for a rule that can't be read, a network that can't be, images for a network
-        that takes none and the other way round, and where the base model's weights end up not finite.
+        Raises `BadInput`, a `ValueError`, for data that can't be prepared, a rule that can't be read, a network that
+        can't be, and where the base model's weights end up not finite.
         """
-        use = TrainedRule.of(self.rule, self.network, self.activation).with_views(self.skip, self.memory)
-        shape = self._shape(X, isinstance(use.architecture, AbstractImageArchitecture))
-        X = validate_data(self, _as_rows(X))
-        shape = (X.shape[1],) if shape is None else shape
-        if math.prod(shape) != X.shape[1]:
-            raise BadInput(f"Images of shape {list(shape)} have {math.prod(shape)} columns, not {X.shape[1]}.")
-        steps = use.steps if self.steps is None else self.steps
-        batch_size = use.batch_size if self.batch_size is None else self.batch_size
-        if steps < 0 or batch_size < 2:
-            raise BadInput(f"steps must be 0 or more and batch_size 2 or more; got {steps} and {batch_size}.")
-        random = check_random_state(self.random_state)
-        order = random.permutation(X.shape[1]) if len(shape) == 1 else np.arange(X.shape[1])
-        self.network_, self.activation_, self.shape_ = use.network, use.activation, shape
-        scaling = _scaling(X, shape, self.standardise)
-        look = lambda rows: jnp.asarray(rows[:, order]).reshape(-1, *shape)
-        carried = _start(use.architecture, use.rule, shape, jr.key(random.randint(2**31)))
-        crop_key = jr.key(0) if len(shape) == 1 else jr.key(random.randint(2**31))
-        for step in range(steps):  # From the host: data may be larger than a device, and their number compiles nothing.
-            rows = random.randint(len(X), size=batch_size)
-            carried = _step(use.rule, carried, look(scaling(X[rows])), jr.fold_in(crop_key, step))
-        sample = scaling(evenly_spaced(X))
-        model = _freeze(carried[0], look(sample if len(shape) == 1 else evenly_spaced(sample, IMAGES)))
-        synapses = model.synapses
-        first = np.asarray(synapses[0].w)
-        if len(shape) == 1:
-            first = np.empty_like(first)
-            first[order] = synapses[0].w  # As the examples have their columns.
-        self.coefs_ = [first, *(np.asarray(synapse.w) for synapse in synapses[1:])]
-        self.intercepts_ = [np.asarray(synapse.b) for synapse in synapses]
-        if not all(np.isfinite(numbers).all() for numbers in (*self.coefs_, *self.intercepts_)):
-            raise BadInput(f"The base model's weights are not finite after {steps} steps: take fewer of them.")
-        self.scaling_, self._base_features = scaling, use.architecture.features
-        self.views_ = None
-        if use.skip or use.memory:
-            features = np.concatenate([self._features(sample[at : at + _ROWS]) for at in range(0, len(sample), _ROWS)])
-            self.views_ = jax.tree.map(np.asarray, _views(sample, features, use.skip, use.memory))
+        X, use = self._begin(X)
+        draw = self.preparation_.drawn_from(X)
+        self._learn(use, draw, count(X), use.steps)
+        self._settle(use)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> "UnsupervisedEncoder":
+        """Goes on training with examples `X`, such as the next part of data that do not fit into memory.
+
+        Takes random batches of `X` until it has looked at as many examples as `X` has; `steps` has no say, `n_iter_` is
+        how many there were in all. The first call, unless `fit` came before, prepares everything: scaling, categories
+        and words are those of its examples, so they should be many and alike the later ones. Statistics and views are
+        made anew when features are next asked for, of up to 10,000 examples spread over those of all calls.
+        """
+        if "n_iter_" in vars(self):
+            X, use = self._examples(X, self._images, reset=False), self._use()
+        else:
+            X, use = self._begin(X)
+        draw = self.preparation_.drawn_from(X)
+        self._learn(use, draw, count(X), -(-count(X) // use.batch_size))
         return self
 
     def transform(self, X: Any) -> Float32[np.ndarray, "example feature"]:
-        """The features of examples, each by itself."""
+        """The features of examples, each by itself.
+
+        Raises `BadInput` for data unlike those that it was fitted to, and where a feature is not finite.
+        """
         check_is_fitted(self)
-        shape = _image_shape(X)
-        if shape is not None and as_image_shape(shape) != self.shape_:
-            raise BadInput(f"Images of shape {list(shape)}, but it was fitted to examples of {list(self.shape_)}.")
-        X = validate_data(self, _as_rows(X), reset=False)
-        features = np.empty((len(X), self._n_features_out), np.float32)
-        for start in range(0, len(X), _ROWS):
-            part = X[start : start + _ROWS]
-            x = self.scaling_(part)
+        X = self._examples(X, self._images, reset=False)
+        if self._unsettled:
+            self._settle(self._use())
+        features = np.empty((count(X), self._n_features_out), np.float32)
+        for start, part in zip(range(0, len(features), ROWS), chunks(X, ROWS)):
+            x = self.preparation_(part)
             made = self._features(x)
-            features[start : start + _ROWS] = made if self.views_ is None else _in_full(_look, self.views_, x, made)
+            features[start : start + ROWS] = made if self.views_ is None else in_parts(_look, self.views_, x, made)
+        if not np.isfinite(features).all():
+            row = int(np.flatnonzero(~np.isfinite(features).all(1))[0])
+            raise BadInput(f"Features of row {row} are not finite: its values are too far from those fitted to.")
         return features
 
+    def _examples(self, X: Any, images: tuple[int, int, int] | None, reset: bool) -> Any:
+        """The examples as they are prepared, checked as scikit-learn does; images of this shape as rows of pixels."""
+        if images is not None:
+            return _check(self, as_pixels(X, images), reset=reset, accept_sparse="csr")
+        given = as_examples(X)
+        framed = isinstance(given, Frame) if reset else self.preparation_.columns is not None
+        if isinstance(given, list) and given and isinstance(given[0], str):
+            # Texts, of which scikit-learn's checks know nothing.
+            if reset:
+                self.n_features_in_ = 1
+            elif not framed:
+                raise BadInput("These are texts, but the encoder was fitted to numbers.")
+            return given
+        if isinstance(given, Frame) and framed:
+            _check(self, given, reset=reset, skip_check_array=True)
+            return given
+        finite = isinstance(given, Sparse) or "allow-nan"
+        X = _check(self, given, reset=reset, accept_sparse="csr", ensure_all_finite=finite)
+        return self.preparation_.columns.frame(X) if framed and self.preparation_.columns is not None else X
+
+    def _use(self) -> TrainedRule:
+        use = TrainedRule.of(self.rule, self.network, self.activation).with_views(self.skip, self.memory)
+        return use.with_batches(self.steps, self.batch_size)
+
+    def _begin(self, X: Any) -> tuple[Any, TrainedRule]:
+        """Prepares for these examples, and starts a base model."""
+        use = self._use()
+        of_images = isinstance(use.architecture, AbstractImageArchitecture)
+        images = shape_of_images(X, self.image_shape) if of_images else None
+        X = self._examples(X, images, reset=True)
+        folder, random = cache_compilations(), check_random_state(self.random_state)
+        self.preparation_ = Preparation.of(X, self.standardise, images)
+        if self.preparation_.notices:
+            warnings.warn("; ".join(self.preparation_.notices) + ".", stacklevel=3)
+        inputs = self.preparation_.inputs
+        self._random, self._order = random, random.permutation(inputs) if images is None else np.arange(inputs)
+        self._key, self._crops = random.randint(2**31), 0 if images is None else random.randint(2**31)
+        self.shape_, self._width = images or (inputs,), use.architecture.features
+        self._form = use.network, use.activation, self.shape_
+        self._leaves: list[Any] = []
+        self._sample, self._seen, self.n_iter_ = np.zeros((0, inputs), np.float32), 0, 0
+        self._tell(f"{count(X):,} examples of {inputs:,} inputs; programs are kept in {folder or 'memory only'}.")
+        return X, use
+
+    def _learn(self, use: TrainedRule, draw: _Draw, examples: int, steps: int) -> None:
+        """Takes steps on batches of these examples, and keeps some of them to make statistics of."""
+        start = time.perf_counter()
+        carried = _start(use.architecture, use.rule, self.shape_, jr.key(self._key))
+        if self._leaves:
+            carried = jax.tree.unflatten(jax.tree.structure(carried), self._leaves)
+        shown = rich.progress.Progress(console=rich.console.Console(stderr=True), disable=not self.verbose)
+        with shown as progress:
+            for step in progress.track(range(steps), description="steps"):
+                # From the host: data may be larger than a device, and their number compiles nothing.
+                rows = self._random.randint(examples, size=use.batch_size)
+                key = jr.fold_in(jr.key(self._crops), self.n_iter_ + step)
+                carried = _step(use.rule, carried, self._seen_as(draw(rows)), key)
+                if self.verbose:  # Otherwise the steps are only on their way.
+                    jax.block_until_ready(carried)
+        self._leaves = [np.asarray(leaf) if eqx.is_array(leaf) else leaf for leaf in jax.tree.leaves(carried)]
+        self._sample = spread(self._sample, self._seen, draw(evenly_spaced(np.arange(examples))), examples)
+        self._seen, self.n_iter_, self._unsettled = self._seen + examples, self.n_iter_ + steps, True
+        self._tell(f"{steps:,} steps in {time.perf_counter() - start:.1f} s.")
+
+    def _settle(self, use: TrainedRule) -> None:
+        """Freezes the statistics and makes the views."""
+        structure = jax.tree.structure(_start(use.architecture, use.rule, self.shape_, jr.key(self._key)))
+        carried = jax.tree.unflatten(structure, self._leaves)
+        sample, images = self._sample, self._images
+        model = _freeze(carried[0], self._seen_as(sample if images is None else evenly_spaced(sample, IMAGES)))
+        synapses = model.synapses
+        first = np.asarray(synapses[0].w)
+        if images is None:
+            first = np.empty_like(first)
+            first[self._order] = synapses[0].w  # As the examples have their columns.
+        self.coefs_ = [first, *(np.asarray(synapse.w) for synapse in synapses[1:])]
+        self.intercepts_ = [np.asarray(synapse.b) for synapse in synapses]
+        if not all(np.isfinite(numbers).all() for numbers in (*self.coefs_, *self.intercepts_)):
+            raise BadInput(f"The base model's weights are not finite after {self.n_iter_} steps: take fewer of them.")
+        views = _views(sample, self._features(sample), use.skip, use.memory) if use.skip or use.memory else None
+        self.views_, self._unsettled = jax.tree.map(np.asarray, views), False
+
+    def _seen_as(self, x: Float32[np.ndarray, "example input"]) -> jax.Array:
+        """Examples as the base model sees them while it learns."""
+        return jnp.asarray(x[:, self._order]).reshape(-1, *self.shape_)
+
     def _features(self, x: Float32[np.ndarray, "example input"]) -> Float32[np.ndarray, "example feature"]:
-        """The base model's features of up to `_ROWS` examples."""
-        form = self.network_, self.activation_, self.shape_
-        return _in_full(_base_features, (form, self.coefs_, self.intercepts_), x)
+        """The base model's features of prepared examples."""
+        return in_parts(_features, (self._form, self.coefs_, self.intercepts_), x)
 
-    def _shape(self, X: Any, images: bool) -> tuple[int, ...] | None:
-        """The shape of images, as they are given or by `image_shape`; None for rows, for a network that takes rows.
+    def _tell(self, sentence: str) -> None:
+        if self.verbose:
+            rich.console.Console(stderr=True).print(sentence, markup=False, highlight=False, soft_wrap=True)
 
-        Raises `BadInput` for images where rows are needed, and the other way round.
-        """
-        shape = _image_shape(X)
-        if not images:
-            if shape is not None:
-                raise BadInput(
-                    f"This network takes rows [example, feature], not images of shape {list(shape)}: give "
-                    "X.reshape(len(X), -1), or name convolutions, such as conv6x6s2x64-quadrants."
-                )
-            return None
-        shape = self.image_shape if shape is None else shape
-        if shape is None or not 2 <= len(shape) <= 3:
-            raise BadInput(
-                "A convolutional network takes images [example, height, width, colour], or rows of pixels with their "
-                "image_shape, such as (28, 28): give one of both, or name layer widths, such as 64-64-32."
-            )
-        return as_image_shape(shape)
+    @property
+    def _images(self) -> tuple[int, int, int] | None:
+        """The shape of an example that is an image."""
+        return self.shape_ if len(self.shape_) == 3 else None
 
     @property
     def _n_features_out(self) -> int:
-        return self._base_features if self.views_ is None else self.views_.size
+        return self._width if self.views_ is None else self.views_.size
 
     def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()  # Scikit-learn's way to declare that what comes out is float32.
+        tags = super().__sklearn_tags__()  # Scikit-learn's way to declare what goes in, and that float32 comes out.
+        tags.input_tags.allow_nan = tags.input_tags.sparse = True
         assert tags.transformer_tags is not None
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def _image_shape(X: Any) -> tuple[int, ...] | None:
-    """The shape of each image in an array of images; None for rows, in whatever form."""
-    shape = getattr(X, "shape", ())
-    return tuple(shape[1:]) if len(shape) > 2 else None
-
-
-def _as_rows(X: Any) -> Any:
-    """Images as rows of pixels; other examples as they are."""
-    return X if _image_shape(X) is None else X.reshape(len(X), -1)
-
-
-def _scaling(X: np.ndarray, shape: tuple[int, ...], standardise: bool) -> Scaling:
-    """The scaling of columns: of images one for each colour."""
-    if len(shape) == 1:
-        return Scaling.of(X, standardise)
-    own = Scaling.of(X.reshape(-1, shape[-1]), standardise)
-    return Scaling(*(np.tile(each, math.prod(shape[:-1])) for each in (own.offset, own.unit)))
-
-
-def _in_full(function: Callable[..., Any], given: Any, *parts: np.ndarray) -> np.ndarray:
-    """What a function makes of up to `_ROWS` examples: it is always given as many."""
-    count = len(parts[0])
-    full = [np.concatenate([part, np.zeros((_ROWS - count, part.shape[1]), np.float32)]) for part in parts]
-    return np.asarray(function(given, *full))[:count]
 
 
 @eqx.filter_jit
@@ -250,7 +294,7 @@ def _look(views, x, features):
 
 
 @eqx.filter_jit
-def _base_features(model, x):
-    (network, activation, shape), weights, biases = model
-    start = make_network(network, activation, 1.0)(shape, jr.key(0))
-    return with_frozen(start, weights, biases)(x.reshape(-1, *shape))[0]
+def _features(given, x):
+    (network, activation, shape), weights, biases = given
+    model = make_network(network, activation, 1.0)(shape, jr.key(0))
+    return with_frozen(model, weights, biases)(x.reshape(-1, *shape))[0]

@@ -152,6 +152,9 @@ def usual(architecture: AbstractArchitecture) -> tuple[str, ...]:
 LEARNED = ("meta-trained", "untrained", "random-init")
 """The rule, and the two encoders that it equals if it has learned nothing."""
 
+OPPONENTS = ("raw", "kmeans")
+"""What costs no meta-training, and stands beside the rule in every table and figure."""
+
 
 def encoders_of(names: Sequence[str], comparators: Comparators) -> list[tuple[str, Encoder]]:
     """Encoders under their names, one for each number of steps.

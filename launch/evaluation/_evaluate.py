@@ -12,11 +12,12 @@ from jaxtyping import Float
 from ...errors import BadInput
 from ...rules import AbstractRecipe, AbstractRule
 from ...tasks import as_inputs, DataSet, suite_data_sets
+from ..caches._compilations import cache_compilations
 from ..encoders._encoder import AbstractEncoder, AbstractHostEncoder
 from ..encoders._raw import Precomputed
 from ..encoders._trained_rule import TrainedRule
 from ._contestants import Comparators, encoders_of, USUAL, usual
-from ._data import load_each
+from ._data import load_all, load_each, Refuse
 from ._protocol import Protocol, READOUTS, readouts_of
 from ._rows import Row
 
@@ -30,6 +31,16 @@ _BUDGET = 0.2
 _TASKS = ("digits",)
 
 Matrix = Float[np.ndarray, "example feature"]
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Sayings:
+    """Who is told what while encoders are scored: the names of each data set and encoder when it begins, and which data
+    sets can't be scored on, the others of which are; without that, the first of them is raised."""
+
+    tell: Callable[[str], None] = lambda _: None
+    refuse: Refuse | None = None
 
 
 @final
@@ -121,11 +132,21 @@ class Evaluation:
             readouts=readouts_of(self.readouts),
         )
 
-    def rows(self, trained: TrainedRule, tell: Callable[[str], None] = lambda _: None) -> list[Row]:
+    def rows(self, trained: TrainedRule, say: Sayings = Sayings()) -> list[Row]:
         """Scores the encoders, those that belong to the rule with this rule: a row for each data set, encoder and
-        readout. `tell` is called with the name of each data set and encoder when it begins."""
+        readout. Data sets are loaded before anything is computed, those of a suite one after the other."""
         if self.suite is not None:
-            return [row for rows in self.in_turn(self.names, trained, tell) for row in rows]
+            return [row for rows in self.in_turn(self.names, trained, say) for row in rows]
+        data_sets = load_all(self.tasks, self.data_dir, self.labels, say.refuse)
+        return self._scored(data_sets, trained, say) if data_sets else []
+
+    def in_turn(self, names: Iterable[str], trained: TrainedRule, say: Sayings = Sayings()) -> Iterator[list[Row]]:
+        """The rows of these data sets, one after the other: of many, no more than one is in memory."""
+        for data_set in load_each(names, self.data_dir, self.labels, say.refuse):
+            yield self._scored([data_set], trained, say)
+            jax.clear_caches()  # Programs are of one data set's shapes: kept, those of a suite would fill the memory.
+
+    def _scored(self, data_sets: list[DataSet], trained: TrainedRule, say: Sayings) -> list[Row]:
         protocol = self.protocol(trained)
         names = usual(protocol.architecture) if self.encoders == USUAL else self.encoders
         comparators = Comparators(
@@ -136,16 +157,7 @@ class Evaluation:
             same_steps=bool(self.steps),
             budget=_BUDGET if self.quick else 1.0,
         )
-        made = encoders_of(names, comparators)
-        return protocol.rows(made, load_each(self.tasks, self.data_dir, self.labels), tell)
-
-    def in_turn(
-        self, names: Iterable[str], trained: TrainedRule, tell: Callable[[str], None] = lambda _: None
-    ) -> Iterator[list[Row]]:
-        """The rows of these data sets, one after the other: of many, no more than one is in memory."""
-        for name in names:
-            yield dataclasses.replace(self, tasks=(name,), suite=None).rows(trained, tell)
-            jax.clear_caches()  # Programs are of one data set's shapes: kept, those of a suite would fill the memory.
+        return protocol.rows(encoders_of(names, comparators), data_sets, say.tell)
 
     def _at_most(self, place: int) -> int:
         given = (self.seeds, self.queries, self.unlabelled or _AT_MOST[2])[place]
@@ -182,6 +194,7 @@ def evaluate(
 
     Raises `BadInput` for what can't be scored.
     """
+    cache_compilations()
     settings = {"encoders": ("raw", "pca", "kmeans"), **settings}
     if isinstance(settings.get("tasks"), str):
         settings["tasks"] = (settings["tasks"],)

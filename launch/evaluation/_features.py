@@ -1,4 +1,3 @@
-import time
 from collections.abc import Sequence
 from typing import final
 
@@ -66,8 +65,7 @@ def features_of(encoder: Encoder, given: EvaluationData, programs: Programs) -> 
         features, seconds = programs.run(_side_by_side, tuple(features for features, _ in parts))
         return features, seconds + sum(seconds for _, seconds in parts)
     if isinstance(encoder, AbstractHostEncoder):
-        start = time.perf_counter()
-        return _on_host(encoder, given), time.perf_counter() - start
+        return programs.timed(lambda: _on_host(encoder, given))
     return programs.run(_traced, encoder, given)
 
 

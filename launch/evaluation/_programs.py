@@ -21,25 +21,25 @@ _Result = TypeVar("_Result")
 
 @final
 class Programs:
-    """Compiles and runs functions of arrays side by side. Each is compiled once, however often it is run.
+    """Compiles functions of arrays side by side and runs one at a time. Each is compiled once, however often it is run.
 
-    XLA keeps one core busy while it compiles a program, and hardly more while it runs a small one, and a table needs
-    dozens of programs: there is a worker for every core. An accelerator runs one program at a time, while others are
-    compiled. Use this as a context manager: work that has not begun is cancelled on exit.
+    XLA keeps one core busy while it compiles a program, and a table needs dozens of programs: there is a worker for
+    every core. One program at a time runs, while others are compiled, because programs wait for each other's threads:
+    their seconds would be those of their neighbours. Use this as a context manager: work that has not begun is
+    cancelled on exit, and after Ctrl-C nothing is waited for.
     """
 
     def __init__(self):
-        cores = os.cpu_count() or 1
-        self._workers = ThreadPoolExecutor(cores)
-        self._turns = threading.Semaphore(cores if jax.default_backend() == "cpu" else 1)
+        self._workers = ThreadPoolExecutor(os.cpu_count() or 1)
+        self._turn = threading.Lock()
         self._asking = threading.Lock()
         self._asked: dict[Hashable, Future[_Program]] = {}
 
     def __enter__(self) -> "Programs":
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self._workers.shutdown(cancel_futures=True)
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        self._workers.shutdown(wait=kind is not KeyboardInterrupt, cancel_futures=True)
 
     def begin(self, work: Callable[..., _Result], *arguments: Any) -> Future[_Result]:
         """Queues work for the next free worker. Returns its future."""
@@ -48,10 +48,13 @@ class Programs:
     def run(self, function: Callable[..., _Result], *arguments: PyTree) -> tuple[_Result, float]:
         """The result of a function of these arguments, and the seconds that running it took, without compilation."""
         program = self._program(function, arguments)
-        with self._turns:
+        return self.timed(lambda: jax.block_until_ready(program(arguments)))
+
+    def timed(self, work: Callable[[], _Result]) -> tuple[_Result, float]:
+        """The result of work that nothing else is run beside, and the seconds that it took."""
+        with self._turn:
             start = time.perf_counter()
-            result = jax.block_until_ready(program(arguments))
-            return result, time.perf_counter() - start
+            return work(), time.perf_counter() - start
 
     def _program(self, function: Callable[..., Any], arguments: PyTree) -> "_Program":
         leaves, structure = jax.tree.flatten(arguments)

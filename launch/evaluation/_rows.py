@@ -1,12 +1,11 @@
+import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypedDict
 
-import rich.box
 import rich.console
-import rich.table
 
-from ..records._tables import _BOX, write_rows
+from ..records._tables import best_in_bold, Cell, print_columns
+from ._verdict import verdict
 
 
 class Row(TypedDict):
@@ -16,6 +15,7 @@ class Row(TypedDict):
     `statistics` names the examples whose mean and variance batch normalisation used: `batch`, `frozen`, or `none` for
     an encoder without batch normalisation. `features` is how many there are, and `other_rows` says whether those of a
     test example depend on the other test examples, by these statistics or because the encoder is transductive.
+    `seconds` are those of the encoder's own work for all seeds: without compilation, with no other encoder at work.
     """
 
     encoder: str
@@ -34,31 +34,31 @@ class Row(TypedDict):
     other_rows: bool
 
 
-def print_table(
-    rows: Sequence[Row], title: str, *, json_file: str | Path | None = None, console: rich.console.Console | None = None
-) -> None:
-    """Prints results, and writes the same rows to `json_file` if given. Raises `BadInput` if it can't be written."""
-    console = console or rich.console.Console()
-    if not console.is_terminal:  # A pipe or file has no width, so that the table may take the width it needs.
-        console = rich.console.Console(file=console.file, width=200)
-    gap = (0, int(console.width > 100), 0, 0)  # With the usual names it fits a terminal of 80 columns.
-    seeds = " or ".join(str(count) for count in sorted({row["seeds"] for row in rows}))
-    caption = f"± is the standard error over {seeds} seeds; others: features depend on them"
-    table = rich.table.Table(title=title, caption=caption, box=_BOX, padding=gap, show_edge=False)
-    table.title_justify = table.caption_justify = "left"
-    for name in ("encoder", "task", "readout"):  # Where there is no room, the encoder's name is folded first.
-        short = name != "encoder" and all(len(row[name]) <= 15 for row in rows)
-        table.add_column(name, overflow="fold", vertical="bottom", no_wrap=short)
-    for name in ("accuracy\n%", "fea-\ntures", "la-\nbels", "unla-\nbelled", "steps", "sec"):
-        table.add_column(name, justify="right", no_wrap=True, vertical="bottom")
-    table.add_column("oth-\ners", no_wrap=True, vertical="bottom")
+def print_table(rows: Sequence[Row], title: str, *, console: rich.console.Console | None = None) -> None:
+    """Prints results: a table for each data set, a line for each encoder with all readouts side by side; then the
+    verdict on the rule."""
+    for task in dict.fromkeys(row["task"] for row in rows):
+        _print_task([row for row in rows if row["task"] == task], f"{task}: {title[0].lower()}{title[1:]}", console)
+    sentence = verdict(rows)
+    if sentence is not None:
+        console = console or rich.console.Console()
+        console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _print_task(rows: Sequence[Row], title: str, console: rich.console.Console | None) -> None:
+    encoders: dict[tuple[str, int], dict[str, Row]] = {}
     for row in rows:
-        score = f"{100 * row['accuracy']:.1f} ±{100 * row['stderr']:.1f}"
-        counts = [f"{row[name]:,}" for name in ("features", "labelled", "unlabelled", "steps")]
-        seconds = f"{row['seconds']:.{int(row['seconds'] < 10)}f}"
-        table.add_row(
-            row["encoder"], row["task"], row["readout"], score, *counts, seconds, "yes" if row["other_rows"] else "no"
-        )
-    console.print(table)
-    if json_file is not None:
-        write_rows(json_file, rows)
+        encoders.setdefault((row["encoder"], row["steps"]), {})[row["readout"]] = row
+    firsts = [next(iter(scored.values())) for scored in encoders.values()]
+    columns: dict[str, Sequence[Cell]] = {"encoder": [row["encoder"] + "*" * row["other_rows"] for row in firsts]}
+    for readout in dict.fromkeys(row["readout"] for row in rows):
+        own = [scored.get(readout) for scored in encoders.values()]
+        texts = ["" if row is None else f"{100 * row['accuracy']:.1f} ±{100 * row['stderr']:.1f}" for row in own]
+        columns[f"{readout}\n%"] = best_in_bold(texts, [math.nan if row is None else row["accuracy"] for row in own])
+    columns |= {name: [f"{row[name]:,}" for row in firsts] for name in ("features", "unlabelled", "steps")}
+    columns["seconds"] = [f"{row['seconds']:.{int(row['seconds'] < 10)}f}" for row in firsts]
+    seeds = " or ".join(str(count) for count in sorted({row["seeds"] for row in rows}))
+    caption = f"{firsts[0]['labelled']:,} labelled examples; ± is the standard error over {seeds} seeds"
+    if any(row["other_rows"] for row in firsts):
+        caption += "\n* features of an example depend on the other test examples"
+    print_columns(title, columns, caption, console)

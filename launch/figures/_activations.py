@@ -6,7 +6,7 @@ from ..evaluation._contestants import LEARNED
 from ..options._names import choose
 from ..options._networks import ACTIVATIONS
 from ._plots import COLOURS, panels
-from ._request import Drawing, FigureRequest, of_task
+from ._request import apart, Drawing, FigureRequest, LEVELS, levels, of_task
 
 
 def activation(request: FigureRequest) -> Drawing:
@@ -18,8 +18,10 @@ def activation(request: FigureRequest) -> Drawing:
         print(f"activation: {name}", flush=True)
         architecture = dataclasses.replace(request.trained.architecture, activation=function)
         rows += [{"activation": name, **row} for row in request.score(LEARNED, architecture)]
+    rows += [{"activation": None, **row} for row in request.opponents()]
     figure, panes = panels(len(request.tasks), 5.6)
     for axes, task in zip(panes, request.tasks):
+        levels(axes, apart(of_task(rows, task), "activation")[1])
         for index, encoder in enumerate(LEARNED):
             own = [row for row in of_task(rows, task) if row["encoder"] == encoder]
             accuracy, error = (100 * np.array([row[key] for row in own]) for key in ("accuracy", "stderr"))
@@ -30,6 +32,6 @@ def activation(request: FigureRequest) -> Drawing:
     panes[-1].legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     caption = (
         f"The rule on base models with different nonlinearities; it was meta-trained on {request.trained.activation}. "
-        f"{request.protocol}"
+        f"{request.protocol} {LEVELS}"
     )
     return Drawing(figure, "Generalisation to nonlinearities", caption, rows)

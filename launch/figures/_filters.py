@@ -7,6 +7,7 @@ from ...errors import BadInput
 from ...models import Convolutional
 from ...tasks import load
 from ..encoders._unsupervised_encoder import UnsupervisedEncoder
+from ..records._run_folder import RunFolder
 from ._plots import panels
 from ._request import Drawing, FigureRequest
 from ._snapshots import snapshots
@@ -32,9 +33,12 @@ def filters(request: FigureRequest) -> Drawing:
         order = "The rule saw the pixels in a random order; here they are in their original order."
     # After no inner steps every rule has the same weights, those of the random initialisation.
     moments = [("start", request.trained, 0)]
-    for step, path in snapshots(request, _MOMENTS).items():
-        kept = dataclasses.replace(request.trained, rule=request.trained.read(path))
-        moments.append((f"meta-step {step}", kept, request.steps))
+    if request.values or RunFolder(request.trained.folder).snapshots:
+        for step, path in snapshots(request, _MOMENTS).items():
+            kept = dataclasses.replace(request.trained, rule=request.trained.read(path))
+            moments.append((f"meta-step {step}", kept, request.steps))
+    else:  # As for a rule that comes with the package.
+        moments.append(("meta-trained", request.trained, request.steps))
     rows, tiles = [], []
     for title, trained, steps in moments:
         encoder = UnsupervisedEncoder(trained, steps=steps, random_state=0).fit(seen)

@@ -1,17 +1,32 @@
 import base64
 import html
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1, h2 { line-height: 1.2; } section { margin: 2.5rem 0; }
-img { max-width: 100%; height: auto; } figure { margin: 0; } figcaption, footer { color: #555; font-size: 0.9rem; }
+:root { color-scheme: light dark; --ink: #222; --soft: #555; --line: #ddd; --paper: #fff; --link: #0060a8; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e6e6; --soft: #aaa; --line: #444; --paper: #16181c; --link: #7ab8f5; }
+}
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 62rem;
+  margin: 2rem auto; padding: 0 1rem; }
+a { color: var(--link); } h1, h2 { line-height: 1.2; overflow-wrap: anywhere; } section { margin: 2.5rem 0; }
+.lead { font-size: 1.15rem; }
+img { max-width: 100%; height: auto; background: #fff; border-radius: 6px; } figure { margin: 0; }
+figcaption, footer { color: var(--soft); font-size: 0.9rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 0.85rem; }
-th, td { text-align: left; padding: 0.15rem 0.8rem 0.15rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
+th, td { text-align: left; padding: 0.15rem 0.8rem 0.15rem 0; border-bottom: 1px solid var(--line);
+  vertical-align: top; }
 td { font-variant-numeric: tabular-nums; overflow-wrap: anywhere; min-width: 2.5rem; }
-td:first-child { overflow-wrap: normal; white-space: nowrap; }
+td:first-child { overflow-wrap: normal; }
 summary { cursor: pointer; margin-top: 0.5rem; }
+@media (max-width: 600px) { body { margin: 1rem auto; } table { font-size: 0.8rem; } }
+@media print {
+  :root { --ink: #000; --soft: #333; --line: #bbb; --paper: #fff; --link: #000; }
+  body { max-width: none; margin: 0; } section { margin: 1.2rem 0; } figure, tr { break-inside: avoid; }
+  h2 { break-after: avoid; } .wide { overflow: visible; }
+}
 """
 
 
@@ -31,9 +46,31 @@ def section(title: str, *parts: str, caption: str = "") -> str:
     return "\n".join([f"<section><h2>{html.escape(title)}</h2>", shown, *rest, "</section>"])
 
 
-def picture(png: bytes, alternative: str) -> str:
-    """Returns an HTML image with the PNG embedded in it."""
-    return f'<img alt="{html.escape(alternative)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+def lead(*sentences: str) -> str:
+    """Returns the paragraph that a page begins with."""
+    return f'<p class="lead">{html.escape(" ".join(sentences))}</p>'
+
+
+def link(address: str, text: str) -> str:
+    """Returns an HTML link."""
+    return f'<a href="{html.escape(quote(address))}">{html.escape(text)}</a>'
+
+
+def paragraph(text: str, *links: str) -> str:
+    """Returns a paragraph of text and, after it, links with commas between them."""
+    return f"<p>{html.escape(text)}{', '.join(links)}</p>"
+
+
+def picture(png: bytes, alternative: str, narrow: bytes | None = None) -> str:
+    """Returns an HTML image with the PNG embedded in it, and with another one for narrow screens if there is one."""
+    image = f'<img alt="{html.escape(alternative)}" src="{_embedded(png)}">'
+    if narrow is None:
+        return image
+    return f'<picture><source media="(max-width: 600px)" srcset="{_embedded(narrow)}">{image}</picture>'
+
+
+def _embedded(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def table(rows: Sequence[Mapping[str, str]], summary: str = "", note: str = "") -> str:

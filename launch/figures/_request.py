@@ -11,7 +11,7 @@ from ...errors import BadInput
 from ...models import AbstractArchitecture, MultiLayerPerceptron
 from ...rules import AbstractRule
 from ..encoders._trained_rule import TrainedRule
-from ..evaluation._contestants import Comparators, encoders_of
+from ..evaluation._contestants import Comparators, encoders_of, OPPONENTS
 from ..evaluation._data import load_all
 from ..evaluation._protocol import Protocol
 from ._plots import style
@@ -75,6 +75,10 @@ class FigureRequest:
         data_sets = load_all(self.tasks, self.data_dir, self.labels)
         return [{**row} for row in protocol.rows(encoders, data_sets)]
 
+    def opponents(self) -> list[dict[str, Any]]:
+        """Scores what costs no meta-training, raw inputs and k-means, once: no axis of a figure changes it."""
+        return self.score(OPPONENTS, self.trained.architecture)
+
     @property
     def protocol(self) -> str:
         """How accuracies were measured, as the last sentences of a caption."""
@@ -86,7 +90,17 @@ class FigureRequest:
 
 def of_task(rows: Sequence[Mapping[str, Any]], task: str) -> list[Mapping[str, Any]]:
     """Returns the rows of one data set whose readout is ridge regression; figures show only these."""
-    return [row for row in rows if row["task"] == task and row["readout"] == "ridge"]
+    return [row for row in of_readout(rows) if row["task"] == task]
+
+
+def of_readout(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Returns the rows whose readout is ridge regression."""
+    return [row for row in rows if row["readout"] == "ridge"]
+
+
+def apart(rows: Sequence[Mapping[str, Any]], along: str) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Returns the rows that have a place on the axis `along`, and the others."""
+    return [row for row in rows if row[along] is not None], [row for row in rows if row[along] is None]
 
 
 def curves(axes: Axes, rows: Sequence[Mapping[str, Any]], along: str) -> None:
@@ -98,6 +112,16 @@ def curves(axes: Axes, rows: Sequence[Mapping[str, Any]], along: str) -> None:
         axes.errorbar(places, accuracy, 2 * error, capsize=3, markersize=5, label=name, **style(index))
     axes.set_ylabel(f"accuracy on {rows[0]['task']}, %")
     axes.legend(frameon=False)
+
+
+LEVELS = "Broken lines: raw inputs and k-means, which cost no meta-training."
+
+
+def levels(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Draws the accuracy in % of encoders that don't depend on the axis as broken lines from side to side."""
+    for row, pattern in zip(rows, ("--", ":", "-.")):
+        accuracy, name = 100 * row["accuracy"], row["encoder"]
+        axes.axhline(accuracy, color="#555555", linestyle=pattern, linewidth=1.2, label=name, zorder=1)
 
 
 @final

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from ..evaluation._contestants import LEARNED
 from ._plots import panels
-from ._request import curves, Drawing, FigureRequest, of_task
+from ._request import apart, curves, Drawing, FigureRequest, LEVELS, levels, of_task
 
 
 def depth(request: FigureRequest) -> Drawing:
@@ -17,7 +17,7 @@ def depth(request: FigureRequest) -> Drawing:
     own = len(request.perceptron.widths)
     caption = (
         f"The rule on base models of different depths: hidden layers of {wide} units, {features} features. The default "
-        f"base model has {own} layers. {request.protocol}"
+        f"base model has {own} layers. {request.protocol} {LEVELS}"
     )
     return Drawing(_draw(request, rows, "layers"), "Generalisation to depth", caption, rows)
 
@@ -27,7 +27,8 @@ def width(request: FigureRequest) -> Drawing:
     features = request.perceptron.widths[-1]
     widths = request.numbers((64, 200, 600, 2000, 10_000), 1)
     rows = _along(request, "units", widths, lambda units: (units, features))
-    caption = f"The rule on base models of different widths: one hidden layer, {features} features. {request.protocol}"
+    what = f"The rule on base models of different widths: one hidden layer, {features} features."
+    caption = f"{what} {request.protocol} {LEVELS}"
     figure = _draw(request, rows, "units in the hidden layer", "units")
     for axes in figure.axes:
         axes.set_xscale("log")
@@ -42,12 +43,14 @@ def _along(
         print(f"{name}: {size}", flush=True)
         architecture = dataclasses.replace(request.perceptron, widths=widths(size))
         rows += [{name: size, **row} for row in request.score(LEARNED, architecture)]
-    return rows
+    return rows + [{name: None, **row} for row in request.opponents()]
 
 
 def _draw(request: FigureRequest, rows: list[dict[str, Any]], label: str, along: str | None = None) -> Figure:
     figure, panes = panels(len(request.tasks))
     for axes, task in zip(panes, request.tasks):
-        curves(axes, of_task(rows, task), along or label)
+        own, constant = apart(of_task(rows, task), along or label)
+        levels(axes, constant)
+        curves(axes, own, along or label)
         axes.set_xlabel(label)
     return figure

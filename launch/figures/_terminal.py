@@ -1,34 +1,51 @@
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import rich.console
-import rich.table
+from rich.text import Text
 
-from ..records._metrics import read_metrics
+from ..records._metrics import MEASURED, read_metrics
 from ..records._run_folder import RunFolder
 
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDTH = 60
-_SHOWN = ("meta_loss", "best_validation_loss", "gradient_norm", "signal_to_noise", "nonfinite")
+_SHOWN = {
+    "meta_loss": "meta-loss",
+    "best_validation_loss": "validation",
+    "gradient_norm": "gradient",
+    "signal_to_noise": "signal/noise",
+    "nonfinite": "not finite",
+}
+"""The numbers that a run's progress shows, under short names: bars need the room."""
+
+_TITLE = max(map(len, _SHOWN.values()))
 
 
-def run_summary(folder: RunFolder) -> rich.console.Group:
-    """Returns the progress of a run as text and tables for the terminal, read from the run's files alone."""
-    total = folder.read_configuration().get("steps")
-    lines = read_metrics(folder.metrics) if folder.metrics.exists() else []
-    parts: list[rich.console.RenderableType] = [f"{folder.path}: {_stage(folder, lines, total)}"]
-    if lines:
-        parts.append(_numbers(lines))
-    if folder.checkpoints.is_dir():
-        steps = ", ".join(map(str, _steps_in(folder.checkpoints))) or "none yet"
-        parts.append(f"checkpoints of steps {steps}")
-    if folder.hosts.is_dir():
-        parts.append(_hosts(folder.hosts))
-    return rich.console.Group(*parts)
+@final
+class RunSummary:
+    """The progress of a run as lines for a terminal of any width, read from the run's files alone when it is shown."""
+
+    def __init__(self, folder: RunFolder):
+        self._folder = folder
+
+    def __rich_console__(self, console: rich.console.Console, options: rich.console.ConsoleOptions) -> Iterator[Text]:
+        folder = self._folder
+        total = folder.read_configuration().get("steps")
+        lines = read_metrics(folder.metrics, MEASURED) if folder.metrics.exists() else []
+        shown = [f"{folder.path}: {_stage(folder, lines, total)}"]
+        if lines:
+            shown += _numbers(lines, options.max_width)
+        if folder.checkpoints.is_dir():
+            steps = ", ".join(map(str, _steps_in(folder.checkpoints))) or "none yet"
+            shown.append(f"checkpoints of steps {steps}")
+        if folder.hosts.is_dir():
+            shown += _hosts(folder.hosts)
+        for line in shown:
+            yield Text(line, overflow="fold")
 
 
 def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
@@ -64,23 +81,24 @@ def _steps_in(folder: Path) -> list[int]:
     return sorted(int(name) for name in complete if name.isdecimal())
 
 
-def _numbers(lines: list[dict[str, Any]]) -> rich.table.Table:
-    table = rich.table.Table("", "last", "all steps", title_justify="left")
-    names = [name for name in _SHOWN if any(name in line for line in lines)]
-    for name in names:
+def _numbers(lines: list[dict[str, Any]], width: int) -> list[str]:
+    """A line for each number: its name, the last value, and all values as bars, which take the width that is left."""
+    names = {name: title for name, title in _SHOWN.items() if any(name in line for line in lines)}
+    shown = []
+    for name, title in names.items():
         values = [float(line[name]) for line in lines if name in line]
-        table.add_row(name.replace("_", " "), f"{values[-1]:.4g}", sparkline(values))
-    return table
+        shown.append(f"{title:<{_TITLE}} {values[-1]:>9.4g} {sparkline(values, max(1, width - _TITLE - 11))}")
+    return shown
 
 
-def _hosts(folder: Path) -> rich.table.Table:
-    table = rich.table.Table("host", "step", "seconds a step", "memory, MB", title_justify="left")
-    for file in sorted(folder.glob("*.jsonl"), key=lambda file: int(file.stem)):
-        lines = read_metrics(file)[-20:]
+def _hosts(folder: Path) -> list[str]:
+    shown = []
+    files = [file for file in folder.glob("*.jsonl") if file.stem.isdecimal()]
+    for file in sorted(files, key=lambda file: int(file.stem)):
+        lines = read_metrics(file, ("step_seconds",))[-20:]
         if lines:
             seconds = sum(line["step_seconds"] for line in lines) / len(lines)
-            memory = lines[-1]["memory_bytes"]
-            table.add_row(
-                file.stem, str(lines[-1]["step"]), f"{seconds:.3f}", "-" if memory is None else f"{memory / 1e6:.0f}"
-            )
-    return table
+            memory = lines[-1].get("memory_bytes")
+            megabytes = f", {memory / 1e6:.0f} MB" if isinstance(memory, int) else ""
+            shown.append(f"host {file.stem}: step {lines[-1]['step']}, {seconds:.3f} s a step{megabytes}")
+    return shown

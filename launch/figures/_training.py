@@ -1,16 +1,19 @@
 import numpy as np
 
 from ...errors import BadInput
-from ..records._metrics import read_metrics
+from ..records._metrics import MEASURED, read_metrics
 from ..records._run_folder import RunFolder
 from ._plots import COLOURS, panels
 from ._request import Drawing, FigureRequest
+from ._snapshots import nothing_kept
 
 
 def training(request: FigureRequest) -> Drawing:
     """Draws the meta-loss and the norm of the meta-gradient against meta-steps, from the metrics of the run."""
     path = RunFolder(request.trained.folder).metrics
-    lines = read_metrics(path)
+    if not path.exists():
+        raise nothing_kept(request, f"There are no metrics at {path}")
+    lines = read_metrics(path, MEASURED)
     if not lines:
         raise BadInput(f"{path} is empty: give the folder of a run that has made a meta-step.")
     steps = np.array([line["step"] for line in lines])
@@ -27,12 +30,21 @@ def training(request: FigureRequest) -> Drawing:
     norm = np.array([float(line.get("gradient_norm", np.nan)) for line in lines])
     right.plot(steps, norm, color=COLOURS[2], linewidth=1)
     right.set(xlabel="meta-steps", ylabel="norm of the meta-gradient", yscale="log")
-    names = ("step", "meta_loss", "best_validation_loss", "gradient_norm", "signal_to_noise", "nonfinite", "seconds")
+    names = (
+        "step",
+        "meta_loss",
+        "best_validation_loss",
+        "gradient_norm",
+        "signal_to_noise",
+        "nonfinite",
+        "seconds",
+        "own_seconds",
+    )
     rows = [{name: line.get(name) for name in names} | {"smoothed": mean} for line, mean in zip(lines, smooth)]
     caption = (
         f"Left: the meta-loss over {len(lines)} meta-steps, its running mean, and the lowest loss so far on validation "
         "tasks, which selects the rule. Right: the norm of the estimated meta-gradient before clipping. "
-        f"{lines[-1]['seconds']:,.0f} s in all."
+        f"{lines[-1]['seconds']:,.0f} s in all, with compilation."
     )
     return Drawing(figure, "Meta-training", caption, rows)
 

@@ -3,17 +3,16 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from ..evaluation._contestants import LEARNED
-from ..records._rule_file import read_header
 from ._plots import panels
-from ._request import curves, Drawing, FigureRequest, of_task
-from ._snapshots import snapshots
+from ._request import apart, curves, Drawing, FigureRequest, LEVELS, levels, of_task
+from ._snapshots import own_seconds, snapshots
 
 
 def transfer(request: FigureRequest) -> Drawing:
     """Draws the accuracy of rules saved during meta-training against meta-steps; --values are meta-steps."""
     files = snapshots(request)
     rules = {step: request.trained.read(path) for step, path in files.items()}
-    spent = {step: read_header(path)[1]["seconds"] for step, path in files.items()}
+    spent = own_seconds(request, files)
     *_, start = LEARNED
     constant = request.score((start,), request.trained.architecture)  # The random initialisation: no rule, scored once.
     rows = []
@@ -22,14 +21,18 @@ def transfer(request: FigureRequest) -> Drawing:
         at = {"meta_step": step, "meta_seconds": spent[step]}
         rows += [{**at, **row} for row in request.score(("meta-trained",), request.trained.architecture, rule)]
         rows += [{**at, **row} for row in constant]
+    rows += [{"meta_step": None, "meta_seconds": None, **row} for row in request.opponents()]
     figure, panes = panels(len(request.tasks), height=4.0)
     for axes, task in zip(panes, request.tasks):
-        curves(axes, of_task(rows, task), "meta_step")
+        own, others = apart(of_task(rows, task), "meta_step")
+        levels(axes, others)
+        curves(axes, own, "meta_step")
         axes.set_xlabel("meta-steps")
         _minutes(axes, spent)
     caption = (
         "The moving average of the meta-parameters during meta-training (at step 0: the initial rule), on data that "
-        f"the rule was not meta-trained on. Top axis: minutes of meta-training with compilation. {request.protocol}"
+        f"the rule was not meta-trained on. Top axis: minutes of meta-training, without compilation. "
+        f"{request.protocol} {LEVELS}"
     )
     return Drawing(figure, "Transfer along meta-training", caption, rows)
 

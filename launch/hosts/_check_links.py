@@ -1,14 +1,13 @@
 import json
 import platform
 import time
-from typing import Annotated, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import rich.console
 import rich.table
-import tyro
 from jax.sharding import PartitionSpec
 
 from ...errors import BadInput
@@ -22,27 +21,11 @@ from ._watchdog import Watchdog
 _REPEATS = 10
 
 
-def check(
-    arguments: list[str], processes: Processes, watchdog: Watchdog | None, distribution: DistributedOptions
-) -> int:
-    """Runs `metarule pod-check`: lists the devices of all processes and times sums over them; returns the exit code.
+def check(megabytes: float, processes: Processes, watchdog: Watchdog | None, distribution: DistributedOptions) -> int:
+    """Lists the devices of all processes and times sums over them, the larger of so many MB; returns the exit code.
 
     Process 0 prints the tables. Raises `BadInput` where a device returns a wrong sum.
     """
-
-    def pod_check(
-        megabytes: float = 64.0,
-        distribution: Annotated[DistributedOptions, tyro.conf.arg(name="")] = DistributedOptions(),
-    ) -> tuple[float, DistributedOptions]:
-        """Lists hosts and devices, and times sums over all devices, before a long run is started.
-
-        Args:
-            megabytes: size of the larger of the two arrays to sum, in MB on every device.
-        """
-        return megabytes, distribution
-
-    configured = tyro.conf.configure(tyro.conf.FlagCreatePairsOff)(pod_check)
-    megabytes, _ = tyro.cli(configured, args=arguments, prog="metarule pod-check")
     if not megabytes > 0:
         raise BadInput(f"--megabytes must be above 0; got {megabytes:g}.")
     devices = Devices(processes, watchdog, distribution)

@@ -10,6 +10,7 @@ from ._estimators import ESTIMATORS, with_estimator
 from ._fields import fields_as_options, with_options
 from ._names import choose, own
 from ._objectives import objective, OBJECTIVES
+from ._parse import parse
 from ._presets import PRESETS
 from ._recipes import ARCHITECTURES, ExistingRule, recipe
 from ._training import Training
@@ -74,20 +75,15 @@ def parse_training(
     parts = {choice: _settable(getattr(training, choice)) for choice in command.choices}
     parts = {choice: part for choice, part in parts.items() if part is not None}
     groups = {"own": (options, ""), "training": (fields_as_options(training), command.prefix)}
-    groups |= {choice: (fields_as_options(part), f"{command.prefix}.{choice}") for choice, part in parts.items()}
+    for choice, part in parts.items():
+        groups[choice] = fields_as_options(part, adjust=True), f"{command.prefix}.{choice}"
     # The parser reads types and defaults from a class: this one is made of the objects that were chosen.
     fields = [
         (group, Annotated[type(value), tyro.conf.arg(name=name.strip("."))], dataclasses.field(default=value))
         for group, (value, name) in groups.items()
     ]
-    parsed = tyro.cli(
-        tyro.conf.configure(tyro.conf.AvoidSubcommands, tyro.conf.FlagCreatePairsOff)(
-            dataclasses.make_dataclass("Options", fields)
-        ),
-        args=rest,
-        prog=f"metarule {command.name}",
-        description=_description(command, training.preset),
-    )
+    kind = dataclasses.make_dataclass("Options", fields)
+    parsed: Any = parse(kind, rest, command.name, _description(command, training.preset))
     changed = {choice: with_options(part, getattr(parsed, choice)) for choice, part in parts.items()}
     if isinstance(training.rule, ExistingRule) and "rule" in changed:
         changed["rule"] = ExistingRule(changed["rule"])

@@ -1,5 +1,7 @@
 from collections.abc import Callable
 
+import jax
+
 from ... import rules
 from ...errors import BadInput
 from ...rules import AbstractRule
@@ -21,20 +23,24 @@ LATERAL = (
     rules.SquaredLowerLateral,
 )
 
+TERMS: dict[str, type[rules.AbstractTerm]] = {
+    "0_order": rules.ZerothOrder,
+    "1_order": rules.FirstOrder,
+    "decorr_x": rules.Decorrelation,
+    "hebb": rules.Hebbian,
+    "large_decay": rules.LargeWeightDecay,
+    "lin_lower_symm": rules.LowerLateral,
+    "lin_upper_psd": rules.UpperPositive,
+    "lin_upper_symm": rules.UpperLateral,
+    "rbf": rules.RadialBasis,
+    "sqr_lower_symm": rules.SquaredLowerLateral,
+    "sqr_upper_symm": rules.SquaredUpperLateral,
+    "w_base": rules.WeightDecay,
+}
+"""The twelve terms, by the names of the released code."""
+
 INGREDIENTS: dict[str, Callable[[AbstractRule], AbstractRule]] = {
-    # The twelve terms, by the names of the released code.
-    "0_order": _terms(rules.ZerothOrder),
-    "1_order": _terms(rules.FirstOrder),
-    "decorr_x": _terms(rules.Decorrelation),
-    "hebb": _terms(rules.Hebbian),
-    "large_decay": _terms(rules.LargeWeightDecay),
-    "lin_lower_symm": _terms(rules.LowerLateral),
-    "lin_upper_psd": _terms(rules.UpperPositive),
-    "lin_upper_symm": _terms(rules.UpperLateral),
-    "rbf": _terms(rules.RadialBasis),
-    "sqr_lower_symm": _terms(rules.SquaredLowerLateral),
-    "sqr_upper_symm": _terms(rules.SquaredUpperLateral),
-    "w_base": _terms(rules.WeightDecay),
+    **{name: _terms(kind) for name, kind in TERMS.items()},
     "lateral": _terms(*LATERAL),
     # What the update network sees, and how states mix.
     "weight_statistics": _features(rules.WeightStatistics),
@@ -65,3 +71,12 @@ def leave_out(rule: AbstractRule, names: tuple[str, ...]) -> AbstractRule:
         except ValueError as error:
             raise BadInput(str(error)) from error
     return rule
+
+
+def terms_of(rule: AbstractRule) -> tuple[str, ...]:
+    """The names of the terms of a learned rule, also of one within another; none for a rule that has no terms."""
+    is_learned = lambda node: isinstance(node, rules.LearnedRule)
+    names = {kind: name for name, kind in TERMS.items()}
+    found = [node for node in jax.tree.leaves(rule, is_leaf=is_learned) if isinstance(node, rules.LearnedRule)]
+    held = [type(term) for learned in found for term in learned.weight_change.terms]
+    return tuple(dict.fromkeys(names.get(kind, kind.__name__) for kind in held))

@@ -1,4 +1,6 @@
 import dataclasses
+import math
+import typing
 from collections.abc import Callable
 from typing import Any, final
 
@@ -12,7 +14,7 @@ from ... import rules
 from ...errors import BadInput
 from ...rules import AbstractRecipe, AbstractRule, LearnedRule, Momentum
 from ..records._description import class_name, describe
-from ._fields import fields_as_options, with_description
+from ._fields import ADJUSTED, fields_as_options, fitting, with_description
 from ._ingredients import leave_out
 from ._names import choose, own
 
@@ -35,8 +37,8 @@ class Lean(AbstractRecipe):
     """Examples of a batch that mix in a convolution; odd, 1 for none."""
     step_size: float = 0.03
     """Initial step size of the inner loop; it is learned."""
-    without: tuple[str, ...] = _EXPENSIVE
-    """Ingredients to leave out; by default half of the terms, so that a step costs less."""
+    without: tuple[str, ...] = dataclasses.field(default=_EXPENSIVE, metadata=ADJUSTED)
+    """All ingredients that are left out; by default half of the terms, so that a step costs less."""
     momentum: float = 0.0
     """Initial decay of a moving average that takes the place of the updates, and is learned; 0 for none."""
 
@@ -63,8 +65,8 @@ class Released(AbstractRecipe):
     """Whether the feedback weights get a change of their own."""
     step_size: float = 1e-4
     """Step size of the inner loop; a constant."""
-    without: tuple[str, ...] = ()
-    """Ingredients to leave out."""
+    without: tuple[str, ...] = dataclasses.field(default=(), metadata=ADJUSTED)
+    """All ingredients that are left out."""
     momentum: float = 0.0
     """Initial decay of a moving average that takes the place of the updates, and is learned; 0 for none."""
 
@@ -128,8 +130,8 @@ def build(
         found = configuration_of(own_recipe)["architecture"]
         if found != name:
             raise BadInput(f"This rule file holds a rule {name!r}, not {found!r}: name its own class, or leave it out.")
-        fitting = as_recipe(with_description(_own_object(own_recipe), configuration))
-        return fitting.build(jr.key(0) if key is None else key)
+        described = as_recipe(with_description(_own_object(own_recipe), configuration))
+        return described.build(jr.key(0) if key is None else key)
     if isinstance(name, str) and ":" in name:
         raise BadInput(
             f"This rule file holds a rule of the class {name}, which a file can't have imported: name the class too, "
@@ -142,7 +144,8 @@ def build(
     if not set(fields) <= known:
         odd = sorted(set(fields) - known)[0]
         raise BadInput(f"This rule file's field {odd!r} is unknown to this version's {name} rule; it knows {known}.")
-    fields["without"] = tuple(fields.get("without", ()))
+    hints = typing.get_type_hints(ARCHITECTURES[name])
+    fields = {"without": (), **{field: fitting(value, hints[field], field) for field, value in fields.items()}}
     return ARCHITECTURES[name](**fields).build(jr.key(0) if key is None else key)
 
 
@@ -166,14 +169,19 @@ def _make(
     return _without_weak_types(leave_out(Momentum.create(made, momentum) if momentum else made, without))
 
 
+_MOST_CHANNELS = 4096  # A matrix of as many rows and columns takes 64 MiB; a rule has dozens.
+
+
 def _check(sizes: dict[str, Any]) -> None:
     for name, size in sizes.items():
         option = f"--rule.{name.replace('_', '-')}"
         if type(size) is int and size < 1:
             raise BadInput(f"{option} must be 1 or more; got {size}.")
+        if type(size) is int and size > _MOST_CHANNELS:
+            raise BadInput(f"{option} must be at most {_MOST_CHANNELS:,}; got {size:,}.")
         if name == "width" and size % 2 == 0:
             raise BadInput(f"{option} must be odd; got {size}.")
-        if name == "step_size" and not size > 0:
-            raise BadInput(f"{option} must be above 0; got {size}.")
+        if name == "step_size" and not 0 < size < math.inf:
+            raise BadInput(f"{option} must be above 0 and finite; got {size}.")
         if name == "momentum" and not 0 <= size < 1:
             raise BadInput(f"{option} must be at least 0 and below 1; got {size}.")

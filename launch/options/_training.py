@@ -1,11 +1,14 @@
 import dataclasses
 from pathlib import Path
-from typing import Any, final, Literal
+from typing import Annotated, Any, final, Literal
+
+import tyro
 
 from ...meta import AbstractObjective, Cosine, Length, RidgeObjective
 from ...meta.estimators import AbstractEstimator
 from ...rules import AbstractRecipe
 from ...tasks import AbstractTasks
+from ..records._tables import TableFiles
 from ._fields import NO_OPTION
 
 
@@ -96,7 +99,6 @@ class RunOptions:
     """Go on with the run in --run (or in the default folder) from its last checkpoint."""
     data_dir: Path | None = None
     """Folder of data sets; also METARULE_DATA."""
-    json: Path | None = None
-    """Also write the final table here."""
+    table: Annotated[TableFiles, tyro.conf.arg(name="")] = TableFiles()
     wandb: str | None = None
     """Also send metrics to this project of Weights & Biases."""

@@ -16,8 +16,13 @@ from jaxtyping import PyTree
 
 from ...errors import BadInput
 from ..hosts._processes import Processes
+from ._files import allocate
 from ._fingerprint import fingerprint, full_fingerprint, local_sum
 from ._leaves import difference, named_leaves, numbers, signature, with_leaves
+
+
+_OVERHEAD = 300_000
+"""Bytes that a checkpoint takes besides its numbers, about."""
 
 
 class Restored(NamedTuple):
@@ -47,8 +52,10 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, keep: int = 3, processes: Processes = Processes()):
-        # Orbax logs its progress, and each failure a second time, through absl.
-        logging.getLogger("absl").setLevel(logging.CRITICAL)
+        # Orbax logs its progress, and each failure a second time, through absl; asyncio logs once more every write that
+        # failed beside the first.
+        for name in ("absl", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep, cleanup_tmp_directories=True, save_root_metadata=False, lightweight_initialize=True
         )
@@ -73,6 +80,24 @@ class Checkpoints:
     def steps(self) -> tuple[int, ...]:
         """Returns the steps of all checkpoints in ascending order; damaged ones are found only when they are read."""
         return tuple(sorted(self._manager.all_steps(read=True)))
+
+    def check_space(self, state: PyTree) -> None:
+        """Raises `BadInput` where there is no room for a checkpoint: better before the first step than after it.
+
+        Only process 0 looks, and what it finds is raised on all.
+        """
+        needed = _OVERHEAD + sum(leaf.nbytes for leaf in map(numbers, named_leaves(state).values()))
+
+        def look() -> None:
+            try:
+                allocate(self._folder, needed)
+            except OSError as error:
+                raise BadInput(
+                    f"There is no room for a checkpoint of {needed / 1e6:,.1f} MB in {self._folder} "
+                    f"({error.strerror}): free space there or choose another --run."
+                ) from error
+
+        self._processes.once(look)
 
     def save(self, step: int, state: PyTree, extra: dict[str, Any]) -> None:
         """Starts to write a checkpoint, and returns as soon as the arrays may be changed. `extra` must be JSON.

@@ -1,11 +1,12 @@
 import importlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, final
 
 from ...errors import BadInput
+from ._files import parsed
 from ._run_folder import RunFolder
 
 
@@ -80,17 +81,28 @@ def weights_and_biases() -> Any:
         raise BadInput("--wandb needs an extra: pip install 'metarule[wandb]', or leave it out.") from error
 
 
-def read_metrics(path: str | Path) -> list[dict[str, Any]]:
+MEASURED = ("seconds", "meta_loss")
+"""Numbers that every line of a run's metrics has."""
+
+_NUMBERS = ("step_seconds", "best_validation_loss", "gradient_norm", "signal_to_noise", "nonfinite")
+
+
+def read_metrics(path: str | Path, needed: Collection[str] = ()) -> list[dict[str, Any]]:
     """Returns the lines of a metrics file as dictionaries, without a last line that is still being written.
 
-    Raises `BadInput` if there is no such file.
+    Raises `BadInput` if there is no such file, and where a line of it lacks its step or one of the `needed` numbers.
     """
     try:
         text = Path(path).read_text()
     except OSError as error:
         raise BadInput(f"There are no metrics at {path}: give the folder of a run.") from error
-    lines = text.splitlines(keepends=True)
-    return [json.loads(line, object_hook=_read) for line in lines if line.endswith("\n")]
+    except ValueError as error:
+        raise BadInput(f"{path} can't be read (it is not UTF-8): give the folder of a whole run.") from error
+    whole = text.split("\n")[:-1]  # What follows the last line's end is still being written.
+    try:
+        return [_read(parsed(line, dict), ("step", *needed)) for line in whole]
+    except ValueError as error:
+        raise BadInput(f"{path} can't be read (in a line of it, {error}): give the folder of a whole run.") from error
 
 
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -102,5 +114,9 @@ def _as_json(value: int | float | str) -> int | float | str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _read(line: dict[str, Any]) -> dict[str, Any]:
-    return {name: _NOT_FINITE.get(value, value) if isinstance(value, str) else value for name, value in line.items()}
+def _read(line: dict[str, Any], needed: Collection[str]) -> dict[str, Any]:
+    read = {name: _NOT_FINITE.get(value, value) if isinstance(value, str) else value for name, value in line.items()}
+    for name in (*needed, *_NUMBERS):
+        if (name in needed or name in read) and type(read.get(name)) not in (int, float):
+            raise ValueError(f"its {name} is no number")
+    return read

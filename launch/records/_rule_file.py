@@ -12,7 +12,8 @@ import safetensors.numpy
 from jaxtyping import PyTree
 
 from ...errors import BadInput
-from ._files import write_atomically
+from ._files import parsed, write_atomically
+from ._hub import from_hub, PREFIX
 from ._leaves import difference, digest, named_leaves, numbers, signature, with_leaves
 
 
@@ -40,7 +41,7 @@ def read_header(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises `BadInput` if the file is not a rule file.
     """
     metadata, _ = _read(Path(path), arrays=False)
-    return json.loads(metadata["configuration"]), json.loads(metadata["record"])
+    return _object(metadata, "configuration", path), _object(metadata, "record", path)
 
 
 def load_rule(path: str | Path, build: Callable[[dict[str, Any]], _Rule]) -> _Rule:
@@ -50,7 +51,7 @@ def load_rule(path: str | Path, build: Callable[[dict[str, Any]], _Rule]) -> _Ru
     don't have the names, shapes and types of the built rule's; the message names the first that differs.
     """
     metadata, leaves = _read(Path(path), arrays=True)
-    configuration = json.loads(metadata["configuration"])
+    configuration = _object(metadata, "configuration", path)
     # Shapes suffice: the built rule's own arrays are never computed.
     return _fill(Path(path), eqx.filter_eval_shape(lambda: build(configuration)), leaves)
 
@@ -74,10 +75,13 @@ def shipped() -> dict[str, Path]:
 
 
 def locate_rule(rule: str | Path) -> Path:
-    """Returns the path of a rule file, given that path, the folder of a run, or the name of a shipped rule.
+    """Returns the path of a rule file, given that path, the folder of a run, the name of a shipped rule, or that of one
+    on the Hugging Face Hub, `hf:OWNER/NAME`, which is fetched.
 
     Raises `BadInput` if there is no such rule.
     """
+    if str(rule).startswith(PREFIX):
+        return from_hub(str(rule))
     path, named = Path(rule), shipped()
     if path.is_file():
         return path
@@ -88,7 +92,7 @@ def locate_rule(rule: str | Path) -> Path:
         raise BadInput(f"The folder {path} holds no rule.safetensors: finish its training with --resume first.")
     if str(rule) in named:
         return named[str(rule)]
-    names = ", ".join(named)
+    names = ", ".join([*named, "hf:OWNER/NAME"])
     raise BadInput(f"There is no rule at {path}: give a rule file, the folder of a finished run, or one of {names}.")
 
 
@@ -116,9 +120,18 @@ def _read(path: Path, arrays: bool) -> tuple[dict[str, str], dict[str, np.ndarra
         raise BadInput(
             f"{path} is not a rule file of this version: its format is {metadata.get('format')!r}, not {_FORMAT!r}."
         )
+    if not {"configuration", "record"} <= metadata.keys():
+        raise BadInput(f"{path} is damaged, it lacks a configuration or a record: fetch it again.")
     if arrays and metadata.get("digest") != _digest(leaves, metadata):
         raise BadInput(f"{path} is damaged, its numbers are not those that were saved: fetch it again.")
     return metadata, leaves
+
+
+def _object(metadata: dict[str, str], name: str, path: str | Path) -> dict[str, Any]:
+    try:
+        return parsed(metadata[name], dict)
+    except ValueError as error:
+        raise BadInput(f"{path} is no rule file that can be used, its {name} can't be read ({error}).") from error
 
 
 def _digest(leaves: dict[str, np.ndarray], metadata: dict[str, str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any, final
 
 from ...errors import BadInput
 from ._description import flat
-from ._files import write_atomically
+from ._files import parsed, read_json, write_atomically
 
 
 @final
@@ -97,19 +97,13 @@ class RunFolder:
 
     def read_configuration(self) -> dict[str, Any]:
         """Returns the configuration that the run was started with. Raises `BadInput` if it can't be read."""
-        try:
-            configuration = json.loads(self.configuration.read_text())
-        except (OSError, ValueError) as error:
-            raise BadInput(f"{self.configuration} can't be read: choose another --run.") from error
-        if not isinstance(configuration, dict):
-            raise BadInput(f"{self.configuration} is not a run's configuration: choose another --run.")
-        return configuration
+        return read_json(self.configuration, dict, "choose another --run")
 
     def rewind(self, step: int) -> None:
         """Deletes the metrics of steps after `step`, and a last line that was cut off, before a resume repeats them."""
         if not self.metrics.exists():
             return
-        lines = self.metrics.read_text().splitlines()
+        lines = self.metrics.read_text(errors="replace").splitlines()
         earlier = [line for line in lines if (found := _step(line)) is not None and found <= step]
         if earlier != lines:
             write_atomically(self.metrics, "".join(f"{line}\n" for line in earlier))
@@ -135,6 +129,6 @@ def _shown(values: dict[str, Any], name: str) -> str:
 
 def _step(line: str) -> int | None:
     try:
-        return int(json.loads(line)["step"])
+        return int(parsed(line, dict)["step"])
     except (ValueError, KeyError, TypeError):
         return None

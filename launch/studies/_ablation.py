@@ -1,5 +1,4 @@
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
@@ -11,13 +10,13 @@ import numpy as np
 from ...errors import BadInput
 from ..evaluation._data import load_all
 from ..evaluation._rows import Row
-from ..figures._plots import COLOURS, panels, save
+from ..figures._plots import COLOURS, panels, Picture, save
 from ..options._ingredients import INGREDIENTS, leave_out
 from ..options._names import choose
 from ..options._recipes import build, Lean, Released
 from ..options._training import Training
 from ..records._rule_file import load_rule
-from ..records._tables import print_columns, write_rows
+from ..records._tables import print_columns, read_rows, write_rows
 from ..training._experiment import protocol_of
 from ._intervals import Interval
 
@@ -79,7 +78,7 @@ def accuracy_of(rows: Sequence[Row]) -> float:
 def switched_off(whole: Path, variant: Training, results: Path, data_dir: Path | None) -> float:
     """Returns the accuracy of the rule file `whole` without the variant's ingredient; `results` caches the rows."""
     if results.exists():
-        return accuracy_of(json.loads(results.read_text()))
+        return accuracy_of(read_rows(results, Row))
     protocol, rule = protocol_of(variant), leave_out(load_rule(whole, build), without_of(variant))
     encoders = [("meta-trained", protocol.fitted(rule, variant.evaluation_steps))]
     data_sets = load_all(variant.held_out, data_dir, variant.labels)
@@ -139,4 +138,4 @@ def plot_ablation(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     axes.set_ylim(len(variants) - 0.4, -0.6)
     axes.set_xlabel("change in held-out accuracy, percentage points\n(bars: 95% confidence interval over seeds)")
     axes.legend(frameon=False, loc="best")
-    save(figure, path)
+    save(figure, (path, Picture()))

@@ -1,5 +1,6 @@
 import dataclasses
 
+from ..evaluation._rows import Row
 from ..hosts._devices import Devices
 from ..options._training import RunOptions, Training
 from ..records._description import describe
@@ -21,4 +22,4 @@ def cell_run(training: Training, run: RunOptions, devices: Devices = Devices()) 
         return meta_run(training, dataclasses.replace(run, resume=folder.configuration.exists()), devices)
     folder = RunFolder.open(run.run, describe(training))
     _, record = read_header(folder.rule)
-    return MetaRun(folder, training.steps, record["seconds"], read_rows(folder.results))
+    return MetaRun(folder, training.steps, float(record.get("seconds") or 0), read_rows(folder.results, Row))

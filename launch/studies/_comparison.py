@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 
 from ...meta import GradientSamples, InnerLoop, sample_gradients
 from ...meta.estimators import AbstractEstimator, FullBackprop, FullES, Population
-from ..figures._plots import panels, save, style
+from ..figures._plots import panels, Picture, save, style
 from ..options._estimators import NOISE
 from ..options._training import Training
 from ..records._files import write_atomically
-from ..records._metrics import read_metrics
+from ..records._metrics import MEASURED, read_metrics
 from ..records._tables import print_columns
 from ..training._meta_run import MetaRun
 from ._intervals import Interval
@@ -108,9 +108,9 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     axes[1].set(xscale="log", yscale="log", xlabel="seconds for one estimate", ylabel="bias / |g|")
     axes[1].set_title("hollow: upper limit, no significant bias", fontsize=9)
     if has_accuracy:
-        axes[2].set(xlabel="seconds since the first meta-step", ylabel="best validation loss (mean of seeds)")
+        axes[2].set(xlabel="seconds, without compilation", ylabel="best validation loss (mean of seeds)")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
-    save(figure, path / "comparison.png")
+    save(figure, (path / "comparison.png", Picture()))
 
 
 def _hollow(index: int) -> dict[str, Any]:
@@ -122,10 +122,9 @@ def _curve(axes: Axes, index: int, folder: Path) -> None:
     """Draws the best validation loss against seconds: the mean over seeds, and their range as a band."""
     times, losses = [], []
     for file in sorted(folder.glob("seed*/metrics.jsonl")):
-        lines = read_metrics(file)
-        start = lines[0]["seconds"]  # Before it, the first step was compiled.
+        lines = read_metrics(file, MEASURED)
         validated = [line for line in lines if "best_validation_loss" in line]
-        times.append([line["seconds"] - start for line in validated])
+        times.append([line.get("own_seconds", line["seconds"]) for line in validated])
         losses.append([line["best_validation_loss"] for line in validated])
     own = style(index)
     axes.plot(np.mean(times, 0), np.mean(losses, 0), color=own["color"], marker=own["marker"], markersize=3)

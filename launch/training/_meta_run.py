@@ -3,10 +3,12 @@ from pathlib import Path
 from typing import final
 
 from ...errors import BadInput
-from ..evaluation._contestants import Comparators, encoders_of, LEARNED
+from ...rules import AbstractRule
+from ..evaluation._contestants import Comparators, encoders_of, LEARNED, OPPONENTS
 from ..evaluation._rows import Row
 from ..hosts._devices import Devices, to_local
 from ..hosts._processes import Processes
+from ..options._ingredients import terms_of
 from ..options._training import RunOptions, Training
 from ..records._description import describe
 from ..records._metrics import weights_and_biases
@@ -46,8 +48,10 @@ def meta_run(training: Training, run: RunOptions, devices: Devices = Devices()) 
         meta_training = MetaTraining(experiment)
         start = meta_training.init()
         folder = _common_folder(training, run, processes)
-        if shared and processes.first:
-            print(shared, flush=True)
+        if processes.first:
+            for sentence in (_terms(experiment.rule), shared):
+                if sentence:
+                    print(sentence, flush=True)
         state, seconds, done = meta_training.run(start, folder, run, devices)
     best = to_local(state.best)
     seconds = round(seconds, 1)
@@ -57,11 +61,17 @@ def meta_run(training: Training, run: RunOptions, devices: Devices = Devices()) 
     def conclude() -> list[Row]:
         write_rule(folder.rule, best, experiment.provenance, (training.steps, seconds))
         comparators = Comparators(experiment.protocol, best, experiment.untrained, (experiment.evaluation_steps,))
-        rows = experiment.protocol.rows(encoders_of(LEARNED, comparators), experiment.held_out)
+        rows = experiment.protocol.rows(encoders_of((*LEARNED, *OPPONENTS), comparators), experiment.held_out)
         write_rows(folder.results, rows)
         return rows
 
     return MetaRun(folder, training.steps, seconds, processes.once(conclude))
+
+
+def _terms(rule: AbstractRule) -> str:
+    """What the rule is made of, so that an ablation of something else than was meant is seen; empty without terms."""
+    terms = terms_of(rule)
+    return f"The rule has {len(terms)} terms: {', '.join(terms)}." if terms else ""
 
 
 def _folder(training: Training, run: RunOptions) -> RunFolder:

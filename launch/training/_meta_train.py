@@ -8,6 +8,7 @@ from ...meta import AbstractObjective
 from ...meta.estimators import AbstractEstimator
 from ...rules import AbstractRecipe, AbstractRule
 from ...tasks import AbstractTasks
+from ..caches._compilations import cache_compilations
 from ..hosts._devices import Devices
 from ..hosts._distributed import DistributedOptions
 from ..options._estimators import with_estimator
@@ -42,6 +43,7 @@ def meta_train(
     Returns the run: its folder, the steps and seconds taken, and the rows of the table. Raises `BadInput` for what
     can't be, before anything is computed.
     """
+    cache_compilations()
     training = choose(preset, PRESETS, "preset")
     known = {field.name for field in dataclasses.fields(Training)}
     for name in settings:

@@ -1,5 +1,4 @@
 import dataclasses
-import time
 from typing import final
 
 import equinox as eqx
@@ -16,6 +15,7 @@ from ..hosts._stop import terminated as _terminated
 from ..options._training import RunOptions
 from ..records._checkpoints import Checkpoints
 from ..records._run_folder import RunFolder
+from ._clock import Clock
 from ._divergence import DivergenceGuard
 from ._experiment import Experiment
 from ._logging import Reports
@@ -72,16 +72,18 @@ class MetaTraining:
             _terminated(processes) as stop,
             Reports(folder, processes, total, run.wandb) as reports,
         ):
-            step, state, spent, guard, notes = self._latest(checkpoints, start, run.resume)
+            step, state, clock, guard, notes = self._latest(checkpoints, start, run.resume)
+            if step < total:
+                checkpoints.check_space(state)
             reports.begin(step)
             for note in notes:
                 reports.say(note)
-            begun, learner, warm = time.monotonic() - spent, self._at(guard.step_scale), False
+            learner, warm = self._at(guard.step_scale), False
             if step == 0 and devices.processes.first:
                 self._write_snapshot(state, folder, 0.0)
-            stopping = False
+            stopping = validated = False
             while step < total and not stopping:
-                with devices.awaited("A meta-step", 0.0 if warm else _COMPILING):
+                with devices.awaited("A meta-step", 0.0 if warm else _COMPILING), clock.compiling(not warm):
                     meta, measured = learner.step(state.meta, self.key, self._step)
                     values = {name: float(value) for name, value in measured.items()}
                 state, warm = Progressed(meta, state.best, state.best_loss), True
@@ -89,26 +91,27 @@ class MetaTraining:
                 if guard.see(values):
                     checkpoints.wait()
                     step, state, _, _, notes = self._latest(checkpoints, start, True)
-                    learner = self._at(guard.step_scale)
+                    learner, warm = self._at(guard.step_scale), False
                     reports.begin(step)
                     for note in (*notes, guard.sentence(step)):
                         reports.say(note)
                     continue
                 if (step % validate_every == 0 or step == total) and not guard.row:
-                    with devices.awaited("A validation", _COMPILING):
+                    with devices.awaited("A validation", _COMPILING), clock.compiling(not validated):
                         state = self._validated(state)
                         if devices.processes.first:
-                            self._write_snapshot(state, folder, time.monotonic() - begun)
+                            self._write_snapshot(state, folder, clock.seconds)
+                        validated = True
                         values["best_validation_loss"] = float(state.best_loss)
-                reports.write(step, {**values, "seconds": time.monotonic() - begun})
+                reports.write(step, {**values, "seconds": clock.seconds, "own_seconds": clock.own_seconds})
                 stopping = stop.is_set()  # Once a step, before its checkpoint: there is no stop without one.
                 if (step % every == 0 or step == total or stopping) and not guard.row:
-                    extra = {"seconds": time.monotonic() - begun, "setbacks": guard.taken}
+                    extra = {**clock.kept(), "setbacks": guard.taken}
                     with devices.awaited("A checkpoint"):
                         checkpoints.save(step, state, extra)
             with devices.awaited("The last checkpoint"):
                 checkpoints.wait()
-        return state, time.monotonic() - begun, step >= total
+        return state, clock.seconds, step >= total
 
     def _at(self, step_scale: float) -> MetaLearner:
         """The learner with its steps scaled. Unscaled it is the same object, and so the same compiled program."""
@@ -118,20 +121,20 @@ class MetaTraining:
 
     def _latest(
         self, checkpoints: Checkpoints, start: Progressed, resume: bool
-    ) -> tuple[int, Progressed, float, DivergenceGuard, tuple[str, ...]]:
-        """The step, state, seconds and divergence guard to go on from, and sentences to tell the user."""
+    ) -> tuple[int, Progressed, Clock, DivergenceGuard, tuple[str, ...]]:
+        """The step, state, clock and divergence guard to go on from, and sentences to tell the user."""
         if resume and checkpoints.steps:
             restored = checkpoints.restore(start)
             extra = restored.extra
             return (
                 restored.step,
                 restored.state,
-                extra["seconds"],
+                Clock(extra["seconds"], extra.get("compiling", 0.0)),
                 DivergenceGuard(extra.get("setbacks", 0)),
                 restored.notes,
             )
         notes = ("There is no checkpoint yet: beginning at step 0.",) if resume else ()
-        return 0, start, 0.0, DivergenceGuard(), notes
+        return 0, start, Clock(), DivergenceGuard(), notes
 
     def _write_snapshot(self, state: Progressed, folder: RunFolder, seconds: float) -> None:
         step = int(state.meta.step)

@@ -36,7 +36,8 @@ def train(
     if finished.rows is None:
         print(f"Stopped at step {finished.step} and saved: go on with --run {path} --resume.")
         return 0
-    print_table(finished.rows, f"Accuracy with {training.labels} labels per class", json_file=run.json)
+    rows, title = finished.rows, f"Accuracy with {training.labels} labels per class"
+    run.table.write_and(lambda: print_table(rows, title), rows)
     rule, seconds = finished.folder.rule, round(finished.seconds)
     name = configuration_of(training.rule)["architecture"]
     own = f" --rule-class {name}" if ":" in name else ""  # A rule file never has the user's code imported.

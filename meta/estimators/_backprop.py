@@ -92,6 +92,7 @@ class TruncatedBackprop(AbstractBackprop):
     population: Population = Population()
     window: Length = eqx.field(converter=as_length, default=Length(10))
     clip: float | None = 1.0
+    """Largest norm of a particle's gradient; longer ones are shortened."""
 
     def __check_init__(self):
         check_backprop(self.population, self.clip)

@@ -79,6 +79,7 @@ class PES(AbstractPersistent):
     noise: Noise = Noise()
     shaping: AbstractShaping = Unshaped()
     regenerate: bool = eqx.field(static=True, default=False)
+    """Whether past noise is drawn again from its key instead of being stored."""
 
     joined = False
 
@@ -132,7 +133,9 @@ class GPES(AbstractPersistent):
     noise: Noise = Noise()
     shaping: AbstractShaping = Unshaped()
     every: int = eqx.field(static=True, default=4)
+    """Windows between two draws of noise."""
     regenerate: bool = eqx.field(static=True, default=False)
+    """Whether past noise is drawn again from its key instead of being stored."""
 
     joined = False
 

@@ -51,9 +51,13 @@ class EvosaxSearch(AbstractEstimator[SearchState]):
 
     algorithm: Callable[..., Any] = eqx.field(static=True, default=snes)
     members: int = eqx.field(static=True, default=32)
+    """Variants of theta in a meta-step, an even number."""
     tasks: int = eqx.field(static=True, default=4)
+    """Tasks that all variants are scored on."""
     chunk: int | None = eqx.field(static=True, default=None)
+    """Variants that a device computes at a time; all at once by default. Fewer need less memory."""
     scale: float = 0.1
+    """Size of one unit of the algorithm's coordinates."""
 
     def __check_init__(self):
         if self.members < 2 or self.members % 2:

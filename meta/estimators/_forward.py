@@ -41,6 +41,7 @@ class ForwardMode(AbstractParticles):
     population: Population = Population(per_task=8)
     window: Length = eqx.field(converter=as_length, default=Length(10))
     reuse: bool = eqx.field(static=True, default=True)
+    """Whether an unroll has one direction, instead of a new one in every window."""
 
     @property
     def plan(self) -> Plan:

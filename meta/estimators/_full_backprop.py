@@ -16,6 +16,7 @@ class FullBackprop(AbstractBackprop):
 
     population: Population = Population()
     clip: float | None = 1.0
+    """Largest norm of a particle's gradient; longer ones are shortened."""
 
     window: None = eqx.field(static=True, init=False, default=None)
 

@@ -44,7 +44,9 @@ class Hybrid(AbstractParticles):
 
     evolution: AbstractPersistent = AntitheticES()
     independent: bool = eqx.field(static=True, default=False)
+    """Whether the weights of half of the tasks are estimated on the other half."""
     clip: float | None = None
+    """Largest norm of a particle's gradient; longer ones are shortened, where it is given."""
 
     def __check_init__(self):
         groups, _ = self.plan.population.grid

@@ -25,9 +25,11 @@ class Noise(eqx.Module):
     """
 
     scale: float = 0.01
+    """Standard deviation."""
     multipliers: Any = None
     schedule: Callable[[Int[Array, ""]], Float[Array, ""]] | None = eqx.field(static=True, default=None)
     common: bool = eqx.field(static=True, default=True)
+    """Whether both unrolls of a pair see the same data."""
 
     def __check_init__(self):
         scales = [self.scale, *jax.tree.leaves(self.multipliers)]

@@ -58,9 +58,13 @@ class Population(eqx.Module):
     """
 
     tasks: int = eqx.field(static=True, default=8)
+    """Tasks in a meta-step."""
     per_task: int = eqx.field(static=True, default=1)
+    """Particles on each task, of which each has noise of its own."""
     chunk: int | None = eqx.field(static=True, default=None)
+    """Particles that a device computes at a time; all at once by default. Fewer need less memory."""
     stagger: bool = eqx.field(static=True, default=True)
+    """Whether the first unrolls end early, so that later ones are at different places."""
 
     def __check_init__(self):
         if self.tasks < 1 or self.per_task < 1:

@@ -14,22 +14,23 @@ from ._source import AbstractSource
 
 
 def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
-    """Returns the array of bytes in a gzipped idx file. Raises `BadInput` for a truncated file or another format."""
+    """Returns the array of bytes in an idx file, gzipped or not. Raises `BadInput` for a truncated or another file."""
     try:
-        raw = gzip.decompress(path.read_bytes())
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
         rank = raw[3]
         shape = struct.unpack(f">{rank}I", raw[4 : 4 + 4 * rank])
         if raw[:3] != b"\0\0\x08" or rank == 0:
             raise ValueError("not bytes in idx form")
         return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape)
     except (OSError, EOFError, ValueError, IndexError, struct.error, zlib.error) as error:
-        raise BadInput(f"{path} can't be read as idx .gz ({error}); fetch the file again.") from error
+        raise BadInput(f"{path} can't be read as idx ({error}); fetch the file again.") from error
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class IdxSource(AbstractSource):
-    """Images and labels in four gzipped idx files, as MNIST has them."""
+    """Images and labels in four idx files, gzipped or not, as MNIST has them."""
 
     class_names: tuple[str, ...]
 

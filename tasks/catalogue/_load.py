@@ -2,21 +2,18 @@ import dataclasses
 import functools
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import final
 
 from ...errors import BadInput
 from ..data._data_set import DataSet
-from ..data._npz import read_npz
+from ..data._from_arrays import from_parts
 from ..data._resize import resized
-from ..data._table import read_table
-from ..data._text import read_texts
 from ..data._tfds import read_tfds, tfds_folder
+from ._own import FORMS, read_file, read_images
 from ._source import AbstractSource
 from ._sources import SOURCES
-
-
-_TABLES = (".csv", ".csv.gz", ".parquet")
 
 
 @final
@@ -32,33 +29,51 @@ class Known:
 def known(data_dir: str | Path | None = None) -> tuple[Known, ...]:
     """Returns the data sets that `load` knows by name, at their usual sizes, and those prepared by `prepare`."""
     folder = data_folder(data_dir)
-    lines = []
+    lines: dict[str, Known] = {}
     for source in SOURCES:
         paths = source.paths(folder if folder is not None else Path("DATA_DIR"))
         present = all(path.is_file() for path in paths)
-        lines += [Known(name, present, paths) for name in source.names]
+        for name in source.names:
+            if name not in lines or (present and not lines[name].present):
+                lines[name] = Known(name, present, paths)
     prepared = sorted(tfds_folder(folder).glob("*/*/dataset_info.json")) if folder is not None else []
-    lines += [Known(f"tfds:{path.parents[1].name}", True, (path.parent,)) for path in prepared]
-    return tuple(lines)
+    return (*lines.values(), *(Known(f"tfds:{path.parents[1].name}", True, (path.parent,)) for path in prepared))
 
 
 def load(name: str, data_dir: str | Path | None = None) -> DataSet:
     """Loads a data set by name.
 
     A name is one of `known()`, such as `digits` or `mnist14` (a number after an image set is the side to resize to);
-    `tfds:NAME` or `tfds:NAME@SIDE`; or a file, `PATH.npz`, `PATH.jsonl`, `PATH.csv:LABEL` or `PATH.parquet:LABEL`,
-    where LABEL is the label column. Known data sets are read from files below `data_dir`, by default the folder in the
-    environment variable METARULE_DATA. Raises `BadInput` for an unknown name (the message lists the known ones) and for
-    missing files (it says where to put them).
+    `tfds:NAME` or `tfds:NAME@SIDE`; or a file or folder of one's own: `PATH.npz` or `PATH.npz:INPUTS:LABELS`,
+    `PATH.npy:LABELS.npy`, `PATH.jsonl`, `PATH.csv:LABEL` or `PATH.parquet:LABEL`, where LABEL is the label column, and
+    `FOLDER` or `FOLDER@SIDE` with a folder of images for each class. Known data sets are read from files below
+    `data_dir`, by default the folder in the environment variable METARULE_DATA. Of data without a split a fifth of each
+    class is held out. Raises `BadInput` for an unknown name (the message lists the known ones), for missing files (it
+    says where to put them), and for data without labels. Warns of what was left out of a table or filled in.
     """
-    data_set = _read_own(name) or _read_prepared(name, data_folder(data_dir))
+    parts = read_file(name)
+    data_set = None if parts is not None else load_known(name, data_dir)
     if data_set is None:
-        source, side = _find(name)
-        folder = source.require(data_folder(data_dir))
-        stamps = tuple((folder / file).stat().st_mtime_ns for file in source.files)
-        data_set = _read(source, folder, stamps)
-        data_set = data_set if side is None else resized(data_set, side)
+        parts = parts or read_images(name) or ()
+        if not any(part.y is not None for part in parts) and name.endswith((".csv", ".csv.gz", ".parquet")):
+            raise BadInput(f"{name} is a table: name its label column too, as in {name}:LABEL.")
+        data_set = from_parts(name, parts, tell=lambda sentence: warnings.warn(sentence, stacklevel=4))
     return dataclasses.replace(data_set, name=name)
+
+
+def load_known(name: str, data_dir: str | Path | None) -> DataSet | None:
+    """Loads a data set that is known by name or was prepared; None where the name is that of a folder of one's own."""
+    data_set = _read_prepared(name, data_folder(data_dir))
+    if data_set is not None:
+        return data_set
+    found = _find(name, data_folder(data_dir))
+    if found is None:
+        return None
+    source, side = found
+    folder = source.require(data_folder(data_dir))
+    stamps = tuple((folder / file).stat().st_mtime_ns for file in source.files)
+    data_set = _read(source, folder, stamps)
+    return data_set if side is None else resized(data_set, side)
 
 
 @functools.lru_cache(maxsize=1)  # Several sizes of a data set are often loaded in a row. Stamps tell changed files.
@@ -70,17 +85,6 @@ def data_folder(data_dir: str | Path | None) -> Path | None:
     """Returns `data_dir` if given, else the folder in METARULE_DATA, else None."""
     chosen = data_dir if data_dir is not None else os.environ.get("METARULE_DATA") or None
     return None if chosen is None else Path(chosen)
-
-
-def _read_own(name: str) -> DataSet | None:
-    if name.endswith(".npz"):
-        return read_npz(Path(name))
-    if name.endswith((".jsonl", ".jsonl.gz")):
-        return read_texts(Path(name))
-    if name.endswith(_TABLES):
-        raise BadInput(f"{name} is a table: name its label column too, as in {name}:LABEL.")
-    path, separator, label = name.rpartition(":")
-    return read_table(Path(path), label) if separator and path.endswith(_TABLES) else None
 
 
 def _read_prepared(name: str, folder: Path | None) -> DataSet | None:
@@ -95,18 +99,22 @@ def _read_prepared(name: str, folder: Path | None) -> DataSet | None:
     return read_tfds(public, int(side) if side else None, folder)
 
 
-def _find(name: str) -> tuple[AbstractSource, int | None]:
+def _find(name: str, folder: Path | None = None) -> tuple[AbstractSource, int | None] | None:
+    """The source of a known name, the first whose files are there, and the side to resize to."""
+    found = None
     for source in SOURCES:
-        if name == source.name:
-            return source, None
-        match = re.fullmatch(re.escape(source.name) + r"_?(\d+)", name)
-        if match and source.sides != (None,):
-            side = int(match[1])
-            if not 4 <= side <= 256:
-                raise BadInput(f"{name}: images of side {side}; choose a side between 4 and 256.")
-            return source, side
-    names = ", ".join(label for source in SOURCES for label in source.names)
-    raise BadInput(
-        f"Unknown data set {name!r}; the known ones are {names}, and tfds:NAME, PATH.npz, "
-        "PATH.jsonl, PATH.csv:LABEL, PATH.parquet:LABEL."
-    )
+        match = re.fullmatch(re.escape(source.name) + r"_?(\d+)", name) if source.sides != (None,) else None
+        if name != source.name and match is None:
+            continue
+        side = int(match[1]) if match and name != source.name else None
+        if side is not None and not 4 <= side <= 256:
+            raise BadInput(f"{name}: images of side {side}; choose a side between 4 and 256.")
+        present = folder is not None and all(path.is_file() for path in source.paths(folder))
+        if found is None or present:
+            found = source, side
+        if present:
+            return found
+    if found is None and not (Path(name).is_dir() or Path(name.rpartition("@")[0] or "?").is_dir()):
+        names = ", ".join(dict.fromkeys(label for source in SOURCES for label in source.names))
+        raise BadInput(f"Unknown data set {name!r}; the known ones are {names}, and tfds:NAME, {', '.join(FORMS)}.")
+    return found

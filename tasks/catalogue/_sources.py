@@ -3,13 +3,15 @@ from functools import partial
 from ..made_up._handwriting import handwriting
 from ..made_up._mixtures import manifolds, mixtures
 from ..made_up._topics import topics
+from ._cifar import CifarSource
 from ._digits import DigitsSource
 from ._idx import IdxSource
 from ._jpeg import JpegSource
 from ._made_up_source import MadeUpSource
 from ._omniglot import OmniglotSource
+from ._source import AbstractSource
 from ._table_sources import CsvSource, NpzTableSource
-from ._text_source import TextSource
+from ._text_source import ReviewSource, TextSource
 
 
 _IDX_FILES = (
@@ -18,6 +20,7 @@ _IDX_FILES = (
     "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz",
 )
+_IDX_UNPACKED = tuple(file.removesuffix(".gz") for file in _IDX_FILES)
 _SENTIMENT = ("negative", "positive")
 _QUESTIONS = ("abbreviation", "description", "entity", "human", "location", "number")
 _DIGITS = tuple(str(digit) for digit in range(10))
@@ -39,10 +42,12 @@ def _tiny_imagenet(name: str, sides: tuple[int, ...], kept: tuple[int, ...] | No
     return JpegSource(name, "tiny_imagenet_32", ("tiny_imagenet_32_jpeg.npz",), sides, ("train", "val"), kept)
 
 
-SOURCES = (
+SOURCES: tuple[AbstractSource, ...] = (
     DigitsSource("digits", "", (), (None, 14)),
-    IdxSource("mnist", "mnist", _IDX_FILES, (14, 28), _DIGITS),
-    IdxSource("fashion_mnist", "fashion_mnist", _IDX_FILES, (14, 28), _CLOTHES),
+    *(IdxSource("mnist", "mnist", files, (14, 28), _DIGITS) for files in (_IDX_FILES, _IDX_UNPACKED)),
+    *(IdxSource("fashion_mnist", "fashion_mnist", files, (14, 28), _CLOTHES) for files in (_IDX_FILES, _IDX_UNPACKED)),
+    CifarSource("cifar10", "cifar10", ("cifar-10-binary.tar.gz",), (16, 32)),
+    CifarSource("cifar10", "cifar10/cifar-10-batches-bin", ("data_batch_1.bin",), (16, 32)),
     JpegSource("cifar10", "cifar10", ("cifar10_jpeg.npz",), (16, 32), ("train", "test")),
     _tiny_imagenet("tiny_imagenet", (16, 32)),
     _tiny_imagenet("tiny_imagenet_a", (16,), _FIRST),
@@ -51,6 +56,8 @@ SOURCES = (
     OmniglotSource(
         "omniglot", "omniglot_small", ("images_background_small1.zip", "images_background_small2.zip"), (14, 28)
     ),
+    ReviewSource("imdb", "imdb", ("aclImdb_v1.tar.gz",), (None,)),
+    ReviewSource("imdb", "imdb/aclImdb", ("README",), (None,)),
     TextSource("imdb", "imdb", ("imdb_train.jsonl.gz", "imdb_test.jsonl.gz"), (None,), _SENTIMENT),
     TextSource("mr_polarity", "text", ("mr_polarity.jsonl.gz",), (None,), _SENTIMENT),
     TextSource("sst2", "text", ("sst2.jsonl.gz",), (None,), _SENTIMENT),
@@ -64,3 +71,4 @@ SOURCES = (
     MadeUpSource("manifolds", "", (), (None,), partial(manifolds, 3)),
     MadeUpSource("topics20", "", (), (None,), partial(topics, 1000, 20, 2, 0.2)),
 )
+"""Several of one name are forms of the same data: the first one whose files are there is read."""

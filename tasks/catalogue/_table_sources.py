@@ -6,7 +6,7 @@ import numpy as np
 
 from ...errors import BadInput
 from ..data._data_set import DataSet
-from ..data._from_arrays import from_arrays
+from ..data._from_arrays import from_parts
 from ..data._npz import read_npz
 from ..data._table import read_table
 from ._source import AbstractSource
@@ -21,7 +21,8 @@ class CsvSource(AbstractSource):
     held_out: float
 
     def read(self, folder: Path) -> DataSet:
-        return read_table(folder / self.files[0], self.label, self.held_out)
+        path = folder / self.files[0]
+        return from_parts(str(path), [read_table(path, self.label)], self.held_out)
 
 
 @final
@@ -30,10 +31,9 @@ class NpzTableSource(AbstractSource):
     """A table in an .npz file with its own splits. Its columns are standardised."""
 
     def read(self, folder: Path) -> DataSet:
-        raw = read_npz(folder / self.files[0])
-        if raw.kind != "table":
-            raise BadInput(f"{folder / self.files[0]} holds images where {self.name} holds rows; fetch the file again.")
-        names = np.array(raw.class_names)
+        path = folder / self.files[0]
+        parts = read_npz(path)
+        if any(part.x.ndim != 2 for part in parts):
+            raise BadInput(f"{path} holds images where {self.name} holds rows; fetch the file again.")
         # Its bytes are measurements, not pixels: as floats they are standardised instead of divided by 255.
-        train = raw.train_x.astype(np.float64), names[raw.train_y]
-        return from_arrays(self.name, train, (raw.test_x.astype(np.float64), names[raw.test_y]))
+        return from_parts(self.name, [part._replace(x=part.x.astype(np.float64)) for part in parts])

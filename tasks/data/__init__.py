@@ -1,1 +1,1 @@
-"""What is a data set, and how is a user's file read?"""
+"""What is a data set, and how does data of any form become inputs?"""

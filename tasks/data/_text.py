@@ -2,37 +2,39 @@ import gzip
 import json
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ...errors import BadInput
-from ._data_set import DataSet
-from ._words import from_texts
+from ._examples import Part
 
 
-_Line = dict[str, str | int | float]
+def read_texts(path: Path) -> tuple[Part, ...]:
+    """Reads texts from JSON lines (.jsonl or .jsonl.gz) with `text` and optionally `label` and `split`.
 
-
-def read_texts(path: Path) -> DataSet:
-    """Reads a data set from JSON lines (.jsonl or .jsonl.gz) with `text`, `label` and optionally `split`.
-
-    `split` is train, the default, or test. Without a test split a fifth of each class is held out by a fixed seed.
-    Raises `BadInput` for a file that is missing, damaged or not UTF-8, and for a line without text or label.
+    `split` is train, the default, or test; lines of others are left out. Without a test line the texts are one part.
+    Raises `BadInput` for a file that is missing, damaged or not UTF-8, for a line without text, and where some lines
+    have a label and others none.
     """
-    train, test = _by_split(_read_lines(path))
-    return from_texts(str(path), _pair(train), _pair(test) if test else None)
+    lines = read_lines(path)
+    names = {line.get("split", "train") for line in lines}
+    if "test" not in names:
+        return (part_of("", [line for line in lines if line.get("split", "train") == "train"]),)
+    return tuple(
+        part_of(name, [line for line in lines if line.get("split", "train") == name]) for name in ("train", "test")
+    )
 
 
-def _pair(lines: list[_Line]) -> tuple[list[str], np.ndarray]:
-    return [str(line["text"]) for line in lines], np.array([str(line["label"]) for line in lines])
+def part_of(name: str, lines: list[dict[str, Any]]) -> Part:
+    """The texts of these lines, and their labels if they have any."""
+    labels = [line.get("label") for line in lines]
+    known = None if all(label in (None, "") for label in labels) else np.array([str(label) for label in labels])
+    return Part(name, [str(line["text"]) for line in lines], known)
 
 
-def _by_split(lines: list[_Line]) -> tuple[list[_Line], list[_Line]]:
-    train = [line for line in lines if line.get("split", "train") == "train"]
-    return train, [line for line in lines if line.get("split") == "test"]
-
-
-def _read_lines(path: Path) -> list[_Line]:
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file of JSON lines, each with a text. Raises `BadInput` as `read_texts` does."""
     if not path.is_file():
         raise BadInput(f"There is no file {path}.")
     try:
@@ -45,7 +47,12 @@ def _read_lines(path: Path) -> list[_Line]:
         raise BadInput(f"{path} does not hold one JSON object a line ({error}).") from error
     except (OSError, EOFError, zlib.error) as error:
         raise BadInput(f"{path} can't be read ({error}); fetch the file again.") from error
+    if not lines:
+        raise BadInput(f"{path} holds no line.")
+    labelled = any(isinstance(line, dict) and line.get("label") not in (None, "") for line in lines)
     for number, line in enumerate(lines, 1):
-        if not isinstance(line, dict) or line.get("text") is None or line.get("label") in (None, ""):
-            raise BadInput(f"{path}, line {number}: no `text` or no `label`; give both in every line.")
+        if not isinstance(line, dict) or line.get("text") is None:
+            raise BadInput(f"{path}, line {number}: no `text`; give one in every line.")
+        if labelled and line.get("label") in (None, ""):
+            raise BadInput(f"{path}, line {number}: no `label`; give one in every line, or in none.")
     return lines

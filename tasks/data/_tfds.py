@@ -7,9 +7,9 @@ import numpy as np
 
 from ...errors import BadInput
 from ._data_set import DataSet
-from ._from_arrays import from_arrays
-from ._resize import resize
-from ._words import from_texts
+from ._examples import Part
+from ._from_arrays import from_parts
+from ._pictures import decode
 
 
 _Examples = tuple[list[bytes], np.ndarray]
@@ -63,11 +63,13 @@ def read_tfds(name: str, side: int | None, data_dir: Path) -> DataSet:
     held_out = next((split for split in ("test", "validation") if split in splits), None)
     train = _read(builder, "train")
     test = _read(builder, held_out) if held_out else ([], train[1][:0])
-    if isinstance(inputs, tfds.features.Text):
-        data_set = from_texts(name, _texts(train), _texts(test) if held_out else None)
-    else:
-        images = [(_images(name, x, side), y) for x, y in (train, test) if len(y)]
-        data_set = from_arrays(name, images[0], images[1] if held_out else None)
+    words = isinstance(inputs, tfds.features.Text)
+    parts = []
+    for part, (x, y) in (("train", train), ("test", test)):
+        if len(y):
+            made = [text.decode("utf8") for text in x] if words else decode(f"tfds:{name}", [*map(io.BytesIO, x)], side)
+            parts.append(Part(part, made, y))
+    data_set = from_parts(name, parts)
     return dataclasses.replace(data_set, class_names=tuple(labels.names[int(index)] for index in data_set.class_names))
 
 
@@ -99,28 +101,3 @@ def _read(builder, split: str) -> _Examples:
     x, y = builder.info.supervised_keys[:2]
     examples = [(one[x], one[y]) for one in builder.as_data_source(split, decoders={x: tfds.decode.SkipDecoding()})]
     return [x for x, _ in examples], np.array([y for _, y in examples], np.int64)
-
-
-def _texts(examples: _Examples) -> tuple[list[str], np.ndarray]:
-    return [text.decode("utf8") for text in examples[0]], examples[1]
-
-
-def _images(name: str, files: list[bytes], side: int | None) -> np.ndarray:
-    from PIL import Image
-
-    opened = [Image.open(io.BytesIO(file)) for file in files]
-    mode = "L" if {image.mode for image in opened} <= {"1", "L"} else "RGB"
-    images = [np.asarray(image.convert(mode)) for image in opened]
-    if len({image.shape for image in images}) == 1:
-        squares = _square(np.stack(images))
-        return squares if side is None else resize(squares, side)
-    if side is None:
-        raise BadInput(f"tfds:{name} has images of mixed sizes; name one size, as in tfds:{name}@32.")
-    return np.concatenate([resize(_square(image[None]), side) for image in images])
-
-
-def _square(images: np.ndarray) -> np.ndarray:
-    """Returns the central square of each image."""
-    extent = min(images.shape[1:3])
-    top, left = (images.shape[1] - extent) // 2, (images.shape[2] - extent) // 2
-    return images[:, top : top + extent, left : left + extent]

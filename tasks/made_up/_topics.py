@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64
 
 from ..data._data_set import DataSet
-from ..data._from_arrays import as_vectors
+from ..data._scaling import Scaling
 from ..data._split import stratified_split
 
 
@@ -32,7 +32,8 @@ def topics(words: int, classes: int, seed: int, held_out: float = 0.0) -> DataSe
     x = _write(vocabulary, labels, generator)
     names = tuple(f"topic {seed}.{index}" for index in range(classes))
     rest, test = stratified_split(labels, held_out, seed=0)
-    train_x, test_x = as_vectors(x[rest], x[test])
+    scaling = Scaling.of(x[rest])
+    train_x, test_x = scaling(x[rest]), scaling(x[test])
     return DataSet(f"topics{words}", "text", names, train_x, labels[rest], test_x, labels[test])
 
 

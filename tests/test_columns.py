@@ -1,0 +1,158 @@
+"""What a column of each kind becomes, against what is written here by hand."""
+
+import datetime
+
+import numpy as np
+import pandas
+import pytest
+import scipy.sparse
+from metarule.errors import BadInput
+from metarule.tasks import Preparation
+from metarule.tasks.data._columns import Columns
+
+
+NUMBERS = np.arange(6.0)
+
+
+def columns(**cells):
+    return Columns(pandas.DataFrame(cells))
+
+
+def made(**cells):
+    frame = pandas.DataFrame(cells)
+    fitted = Columns(frame)
+    return dict(zip(fitted.names, fitted(frame).T))
+
+
+def test_numbers_are_numbers_however_they_are_written():
+    forms = {
+        "float": NUMBERS,
+        "nullable": pandas.array([0, 1, 2, 3, 4, 5], "Int64"),
+        "text": ["0", "1.0", " 2 ", "3e0", "4", "5"],
+        "lasting": pandas.to_timedelta(NUMBERS, unit="s"),
+    }
+    found = made(**forms)
+    assert list(found) == list(forms)
+    for name in forms:
+        np.testing.assert_array_equal(found[name], NUMBERS)
+    gaps = made(a=[1, 2, None], b=["1", "?", "2"], c=pandas.array([1, None, 2], "Int64"), d=["NA", "1", "2"])
+    assert [np.isnan(values).tolist().index(True) for values in gaps.values()] == [2, 1, 1, 0]
+
+
+def test_booleans_are_zero_and_one():
+    found = made(a=[True, False, True], b=["true", "False", "true"], c=pandas.array([True, None, False], "boolean"))
+    np.testing.assert_array_equal(found["a"], [1, 0, 1])
+    np.testing.assert_array_equal(found["b"], [1, 0, 1])
+    np.testing.assert_array_equal(found["c"], [1, np.nan, 0])
+
+
+def test_a_category_has_a_column_and_a_missing_one_too_and_an_unseen_one_none():
+    fitted = columns(colour=["red", "blue", None, "red"], code=pandas.Categorical([1, 2, 2, 1]))
+    assert fitted.names == ("colour_", "colour_blue", "colour_red", "code_1", "code_2")
+    new = fitted(pandas.DataFrame({"colour": ["blue", "green", None], "code": [2, 3, 1]}))
+    np.testing.assert_array_equal(new, [[0, 1, 0, 0, 1], [0, 0, 0, 0, 0], [1, 0, 0, 1, 0]])
+
+
+def test_of_many_categories_the_rarest_share_a_column():
+    often = [f"c{i:03}" for i in range(99) for _ in range(3)]
+    fitted = columns(code=often + [f"rare{i}" for i in range(50)])
+    assert len(fitted.names) == 100 and fitted.names[-1] == "code_infrequent_sklearn"
+    new = fitted(pandas.DataFrame({"code": ["rare7", "c005", "never"]}))
+    np.testing.assert_array_equal(new.argmax(1), [99, 5, 99])
+    assert (new.sum(1) == 1).all()
+
+
+def test_an_identifier_is_left_out_with_a_notice():
+    fitted = columns(name=[f"n{i}" for i in range(101)], size=range(101))
+    assert fitted.names == ("size",) and fitted.notices == ("column 'name' is left out: each of its values is another",)
+
+
+def test_texts_become_the_presence_of_words():
+    frame = pandas.DataFrame({"said": ["a good good day", "a bad day", "no day at all"], "size": [1.0, 2.0, 3.0]})
+    fitted = Columns(frame)
+    words = ("all", "at", "bad", "day", "good", "no")
+    assert fitted.names == (*(f"said_{word}" for word in words), "size")
+    expected = [[0, 0, 0, 1, 1, 0], [0, 0, 1, 1, 0, 0], [1, 1, 0, 1, 0, 1]]
+    np.testing.assert_array_equal(fitted(frame)[:, :6], expected)
+    later = fitted(pandas.DataFrame({"said": [None, "good unknown"], "size": [0, 0]}))
+    np.testing.assert_array_equal(later[:, :6].sum(1), [0, 1])
+
+
+@pytest.mark.parametrize("written", ["stamp", "text", "date"])
+def test_a_date_is_its_day_and_its_place_in_year_week_and_day(written):
+    stamps = pandas.to_datetime(["1970-01-01 06:00", "1970-01-08 00:00", None, "2024-02-29 12:00"], format="ISO8601")
+    dates = {
+        "stamp": stamps,
+        "text": [None if pandas.isna(stamp) else stamp.isoformat() for stamp in stamps],
+        "date": [None if pandas.isna(stamp) else stamp.date() for stamp in stamps],
+    }[written]
+    found = made(when=dates)
+    days = np.array([0.25, 7, np.nan, 19782.5])
+    days = np.floor(days) if written == "date" else days
+    np.testing.assert_allclose(found["when_days"], days)
+    for name, period in (("year", 365.2425), ("week", 7), ("day", 1)):
+        for wave, function in (("sin", np.sin), ("cos", np.cos)):
+            if written != "date" or name != "day":
+                np.testing.assert_allclose(found[f"when_{name}_{wave}"], function(2 * np.pi * days / period), atol=1e-9)
+
+
+def test_a_date_with_a_time_zone_is_in_universal_time():
+    zone = datetime.timezone(datetime.timedelta(hours=6))
+    dates = [datetime.datetime(1970, 1, day, 6, tzinfo=zone) for day in (1, 2, 4)]
+    np.testing.assert_allclose(made(when=dates)["when_days"], [0, 1, 3])
+
+
+def test_missing_numbers_get_the_median_and_a_flag_in_arrays_too():
+    x = np.array([[1, 5], [2, np.nan], [4, 9], [100, 6]])
+    fitted = Preparation.of(x, standardise=False)
+    np.testing.assert_array_equal(fitted(x), [[1, 5, 0], [2, 6, 1], [4, 9, 0], [100, 6, 0]])
+    np.testing.assert_array_equal(fitted(np.array([[np.nan, 1]])), [[3, 1, 0]])
+    standardised = Preparation.of(x)(x)
+    present = x[[0, 2, 3], 1]
+    np.testing.assert_allclose(standardised[[0, 2, 3], 1], (present - present.mean()) / present.std(), rtol=1e-6)
+
+
+def test_what_is_far_away_is_cut_off():
+    x = np.array([[0.0, 1.0], [2.0, 3.0]])
+    np.testing.assert_array_equal(Preparation.of(x)(np.array([[1e30, -1e300]])), [[1e4, -1e4]])
+
+
+def test_sparse_rows_are_scaled_as_dense_ones():
+    dense = np.random.default_rng(0).poisson(0.5, (30, 5)) * [1.0, 2.0, 0.5, 1.0, 0.0]
+    dense[:, 3] = 7
+    sparse = scipy.sparse.csr_array(dense)
+    np.testing.assert_allclose(Preparation.of(sparse)(sparse), Preparation.of(dense)(dense), atol=1e-6)
+    assert (Preparation.of(sparse)(sparse)[:, 3:] == 0).all()
+
+
+def test_moments_in_parts_are_those_of_all(monkeypatch):
+    x = np.random.default_rng(0).normal(5, 3, (37, 4))
+    whole = Preparation.of(x).scaling
+    monkeypatch.setattr("metarule.tasks.data._scaling._NUMBERS", 20)
+    parts = Preparation.of(x).scaling
+    np.testing.assert_allclose(parts.offset, whole.offset, rtol=1e-12)
+    np.testing.assert_allclose(parts.unit, whole.unit, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "cells, sentence",
+    [
+        ({"a": [1.0, np.inf]}, "Column 'a' holds infinity"),
+        ({"a": [[1], [2]]}, "holds lists"),
+        ({"a": [b"x", b"y"]}, "holds bytes"),
+        ({"a": [1j, 2j]}, "holds complex numbers"),
+        ({"a": [1, 1]}, "No column varies"),
+        ({"a": [None, None]}, "No column varies"),
+    ],
+)
+def test_what_cant_be_is_refused(cells, sentence):
+    with pytest.raises(BadInput, match=sentence):
+        columns(**cells)
+
+
+def test_later_frames_must_be_alike():
+    fitted = columns(a=[1, 2], b=["x", "y"])
+    with pytest.raises(BadInput, match="Column 'a' holds 'many' where numbers are expected"):
+        fitted(pandas.DataFrame({"a": ["3", "many"], "b": ["x", "x"]}))
+    with pytest.raises(BadInput, match="The column 'b' is missing; its columns are a"):
+        fitted(pandas.DataFrame({"a": [3]}))
