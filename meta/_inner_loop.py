@@ -5,7 +5,7 @@ import jax
 import jax.random as jr
 from jaxtyping import Array, Float, Key, PRNGKeyArray, PyTree
 
-from ..models import AbstractArchitecture, Model
+from ..models import AbstractArchitecture, Model, unlabelled
 from ..rules import AbstractRule, keep
 from ..tasks import AbstractTasks
 from ._devices import shared
@@ -45,7 +45,8 @@ class InnerLoop(AbstractProblem[InnerState]):
         episode_key, *batch_keys = jr.split(key, self.updates + 1)
         model, rule_state = state.model, state.rule_state
         for batch_key in batch_keys:
-            updates, rule_state = theta.update(model, keep(self.tasks.batch(state.task, batch_key)), rule_state)
+            draw = lambda key: self.tasks.batch(state.task, key)
+            updates, rule_state = theta.update(model, keep(unlabelled(model, draw, batch_key)), rule_state)
             model = eqx.apply_updates(model, updates)
         loss = self.objective(model, keep(self.tasks.episode(state.task, episode_key)))
         return InnerState(state.task, model, rule_state), loss

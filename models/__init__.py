@@ -1,12 +1,25 @@
 """What is being trained? Populations of units, joined by synapses behind wires."""
 
-from ._architecture import AbstractArchitecture as AbstractArchitecture, MultiLayerPerceptron as MultiLayerPerceptron
-from ._frozen import freeze as freeze
+from ._architecture import (
+    AbstractArchitecture as AbstractArchitecture,
+    AbstractImageArchitecture as AbstractImageArchitecture,
+    MultiLayerPerceptron as MultiLayerPerceptron,
+)
+from ._convolutional import (
+    Convolutional as Convolutional,
+    Kernel as Kernel,
+    random_crops as random_crops,
+    unlabelled as unlabelled,
+)
+from ._frozen import freeze as freeze, with_frozen as with_frozen
 from ._k_means import lloyd as lloyd, squared_distances as squared_distances
 from ._layer import Connection as Connection, Layer as Layer
 from ._memory import Memory as Memory
+from ._mixing import Mixing as Mixing
 from ._model import Model as Model, Trace as Trace
+from ._patches import Patches as Patches, Pool as Pool
 from ._principal import principal_axes as principal_axes, PrincipalComponents as PrincipalComponents
 from ._synapse import Activity as Activity, Synapse as Synapse
+from ._transformer import Transformer as Transformer
 from ._views import Views as Views
 from ._wire import AbstractWire as AbstractWire, Flatten as Flatten, Straight as Straight

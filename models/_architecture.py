@@ -1,6 +1,6 @@
 import abc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import final
 
 import equinox as eqx
@@ -52,16 +52,36 @@ class MultiLayerPerceptron(AbstractArchitecture):
         return self.widths[-1]
 
     def __call__(self, shape: tuple[int, ...], key: PRNGKeyArray) -> Model:
-        shapes = list(zip((math.prod(shape), *self.widths[:-1]), self.widths))
-        # One draw for all: compiling a restart stays cheap however deep the model is.
-        noise = jr.truncated_normal(key, -2.0, 2.0, (sum(2 * pre * post + post for pre, post in shapes),))
-        layers, start = [], 0
-        for index, (pre, post) in enumerate(shapes):
-            size = pre * post
-            w, v, b = jnp.split(noise[start : start + 2 * size + post], [size, 2 * size])
-            w, v = self.weight_scale * w.reshape(pre, post), self.weight_scale * v.reshape(pre, post)
-            wire = Flatten(len(shape) - 1) if index == 0 and len(shape) > 1 else Straight()
-            connection = Connection(Synapse(w, self.bias_scale * b, v), wire, index)
-            layers.append(Layer((connection,), self.activation))
-            start += 2 * size + post
+        sizes = list(zip((math.prod(shape), *self.widths[:-1]), self.widths))
+        first = Flatten(len(shape) - 1) if len(shape) > 1 else Straight()
+        layers = [
+            Layer((Connection(synapse, first if index == 0 else Straight(), index),), self.activation)
+            for index, synapse in enumerate(random_synapses(sizes, (self.weight_scale, self.bias_scale), key))
+        ]
         return Model(tuple(layers))
+
+
+class AbstractImageArchitecture(AbstractArchitecture):
+    """How base models of one kind are made that need images: examples [height, width, colour], in their own order.
+
+    Other base models are indifferent to the order of their inputs, and get them in a random one.
+    """
+
+
+def random_synapses(
+    sizes: Sequence[tuple[int, int]], scales: tuple[float, float], key: PRNGKeyArray
+) -> Iterator[Synapse]:
+    """Synapses of these sizes (pre, post) with random weights and biases, of these scales.
+
+    Both are normal, truncated at two standard deviations.
+    """
+    weight_scale, bias_scale = scales
+    # One draw for all: compiling a restart stays cheap however deep the model is.
+    noise = jr.truncated_normal(key, -2.0, 2.0, (sum(2 * pre * post + post for pre, post in sizes),))
+    start = 0
+    for pre, post in sizes:
+        size = pre * post
+        w, v, b = jnp.split(noise[start : start + 2 * size + post], [size, 2 * size])
+        w, v = weight_scale * w.reshape(pre, post), weight_scale * v.reshape(pre, post)
+        yield Synapse(w, bias_scale * b, v)
+        start += 2 * size + post

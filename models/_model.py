@@ -5,6 +5,7 @@ from jaxtyping import Array, Float, PyTree
 
 from ._layer import Layer
 from ._synapse import Activity, Synapse
+from ._wire import AbstractWire, Straight
 
 
 class Trace(eqx.Module):
@@ -16,18 +17,28 @@ class Trace(eqx.Module):
     """Of each layer's connections."""
     contexts: tuple[tuple[PyTree, ...], ...]
     """Of each layer's wires."""
+    output: AbstractWire = Straight()
+    """The model's own."""
 
     @property
     def features(self) -> Float[Array, "example feature"]:
-        """The values of the last population, in one row for each example."""
-        return self.values[-1].reshape(len(self.values[-1]), -1)
+        """What comes out of the last population, in one row for each example."""
+        made = self.output.up(self.values[-1], self.output.context(self.values))
+        return made.reshape(len(made), -1)
 
 
 @final
 class Model(eqx.Module):
-    """Layers, each of which may receive from the inputs and from any layer below. Its features are the last one's."""
+    """Layers, each of which may receive from the inputs and from any layer below. Its features are the last one's.
+
+    Where these have places, such as those of an image, the wire `output` makes features of them. `field` is the side in
+    pixels of the square that one place of the last population sees, so that a crop of that size tells a local rule as
+    much as a place of a whole image does; None where it sees whole examples.
+    """
 
     layers: tuple[Layer, ...]
+    output: AbstractWire = Straight()
+    field: int | None = eqx.field(static=True, default=None)
 
     def __call__(
         self, x: Float[Array, " example *shape"]
@@ -44,7 +55,7 @@ class Model(eqx.Module):
             values.append(y)
             activities.append(activity)
             contexts.append(context)
-        return Trace(tuple(values), tuple(activities), tuple(contexts))
+        return Trace(tuple(values), tuple(activities), tuple(contexts), self.output)
 
     @property
     def synapses(self) -> tuple[Synapse, ...]:

@@ -67,4 +67,9 @@ class Flatten(AbstractWire):
         return values.reshape(*values.shape[: values.ndim - self.places - 1], -1)
 
     def fold(self, weights: Float[Array, "pre post"], units: int) -> Float[Array, "unit other"]:
-        return weights.reshape(-1, units, weights.shape[1]).swapaxes(0, 1).reshape(units, -1)
+        return by_unit(weights, units)
+
+
+def by_unit(weights: Float[Array, "pre post"], units: int) -> Float[Array, "unit other"]:
+    """The weights of a synapse that receives the units of one place after the other, by unit."""
+    return weights.reshape(-1, units, weights.shape[1]).swapaxes(0, 1).reshape(units, -1)

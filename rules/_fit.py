@@ -5,7 +5,7 @@ import jax
 import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from ..models import Model
+from ..models import Model, unlabelled
 from ._rule import AbstractRule
 
 
@@ -23,15 +23,16 @@ def fit(
 ) -> tuple[Model, _State]:
     """Applies a rule `steps` times to a base model, on random batches of unlabelled examples.
 
-    `carried` is the model and the rule's memory, from `rule.init` at the start or from an earlier call. The number of
-    steps is an array like any other: changing it compiles nothing anew.
+    `carried` is the model and the rule's memory, from `rule.init` at the start or from an earlier call. A batch holds
+    of each example what `unlabelled` shows of it. The number of steps is an array like any other: changing it compiles
+    nothing anew.
     """
     arrays, static = eqx.partition(carried, eqx.is_array)
 
     def step(index: Int[Array, ""], arrays: PyTree) -> PyTree:
         model, state = eqx.combine(arrays, static)
-        rows = jr.randint(jr.fold_in(key, index), (batch_size,), 0, examples.shape[0])
-        updates, state = rule.update(model, examples[rows], state)
+        draw = lambda key: examples[jr.randint(key, (batch_size,), 0, examples.shape[0])]
+        updates, state = rule.update(model, unlabelled(model, draw, jr.fold_in(key, index)), state)
         return eqx.filter((eqx.apply_updates(model, updates), state), eqx.is_array)
 
     return eqx.combine(jax.lax.fori_loop(0, steps, step, arrays), static)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..models import Activity, Connection, Layer, Model, Synapse, Trace
+from ..models import Activity, Connection, Layer, Mixing, Model, Synapse, Trace
 from ._feedback import AbstractFeedback
 from ._rule import AbstractRule
 from ._top import AbstractTop
@@ -93,7 +93,11 @@ class LearnedRule(AbstractRule[Any]):
             layer = model.layers[index - 1]
             for connection, context in zip(layer.connections, trace.contexts[index - 1]):
                 signal, values = self.feedback(connection.synapse, outgoing), trace.values[connection.source]
-                coming[connection.source].append(_lowered(connection, signal, (values, context)))
+                lowered, wire = _lowered(connection, signal, (values, context)), connection.wire
+                coming[connection.source].append(lowered)
+                if isinstance(wire, Mixing):  # A token's query hears of itself, its key of all whom it goes into.
+                    coming[wire.query].append(signal)
+                    coming[wire.key].append(lowered)
             if layer.skip is not None:
                 coming[layer.skip].append(outgoing)
         return tuple(found)

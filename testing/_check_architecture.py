@@ -96,12 +96,11 @@ def check_architecture(
     assert isinstance(model, Model), f"{name} must return a Model; it returns a {type(model).__name__}."
     assert not close(model, other, 0.0), f"{name} must draw other weights for another key."
     eqx.filter_eval_shape(lambda model, x: _check_sizes(name, model, x), model, x)
-    values, frozen, fewer = eqx.filter_jit(_features)(model, x)
+    values, (features, frozen, fewer) = eqx.filter_jit(_features)(model, x)
     for layer in model.layers:
         for connection in layer.connections:
             check_layer(connection.wire, values, source=connection.source)
 
-    features = values[-1].reshape(_BATCH, -1)
     assert features.shape[1] == architecture.features, (
         f"{name}.features must be the number of features of its models, {features.shape[1]}; it is "
         f"{architecture.features}."
@@ -139,7 +138,9 @@ def _check_sizes(name: str, model: Model, x: Float[Array, " example *shape"]) ->
         values.append(layer(values)[0])
 
 
-def _features(model: Model, x: Float[Array, " example *shape"]) -> tuple[tuple[Array, ...], Array, Array]:
-    """The values of all populations; the features of the frozen model, of the batch and of two of its examples."""
-    frozen = freeze(model, x)
-    return model.trace(x).values, frozen(x)[0], frozen(x[:2])[0]
+def _features(
+    model: Model, x: Float[Array, " example *shape"]
+) -> tuple[tuple[Array, ...], tuple[Float[Array, "example feature"], Array, Array]]:
+    """The values of all populations; features of the model, of the frozen one, and of that for two of the examples."""
+    trace, frozen = model.trace(x), freeze(model, x)
+    return trace.values, (trace.features, frozen(x)[0], frozen(x[:2])[0])

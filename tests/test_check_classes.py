@@ -14,11 +14,17 @@ from metarule.models import (
     AbstractArchitecture,
     AbstractWire,
     Connection,
+    Convolutional,
     Flatten,
+    Kernel,
     Layer,
+    Mixing,
     Model,
     MultiLayerPerceptron,
+    Patches,
+    Pool,
     Straight,
+    Transformer,
 )
 from metarule.tasks import AbstractTasks, Episode, from_arrays, join, VectorTasks
 from metarule.testing import (
@@ -107,13 +113,33 @@ def test_tasks_that_break_a_promise_are_named(fault, sentence):
         check_tasks(Clouds(fault))
 
 
-@pytest.mark.parametrize("wire, shape", [(Straight(), (3, 2)), (Flatten(2), (4, 2, 3, 2))], ids=("straight", "flatten"))
+@pytest.mark.parametrize(
+    "wire, shape",
+    [
+        (Straight(), (3, 2)),
+        (Flatten(2), (4, 2, 3, 2)),
+        (Patches(2, 2), (3, 5, 4, 2)),
+        (Patches(3), (3, 4, 3, 1)),
+        (Pool(2), (3, 5, 2, 3)),
+        (Mixing(0, 0, 2), (3, 2, 2, 4)),
+    ],
+    ids=str,
+)
 def test_built_in_wires_pass(wire, shape):
     check_layer(wire, [jnp.ones(shape)])
 
 
-def test_a_built_in_architecture_passes():
-    check_architecture(MultiLayerPerceptron((3, 2)), (2, 2, 1))
+@pytest.mark.parametrize(
+    "architecture, shape",
+    [
+        (MultiLayerPerceptron((3, 2)), (2, 2, 1)),
+        (Convolutional((Kernel(2, 1, 3), Kernel(2, 2, 4)), 2), (6, 5, 2)),
+        (Transformer(Kernel(2, 1, 4), 2, 2, 1), (3, 4, 1)),
+    ],
+    ids=("perceptron", "convolutional", "transformer"),
+)
+def test_a_built_in_architecture_passes(architecture, shape):
+    check_architecture(architecture, shape)
 
 
 @final

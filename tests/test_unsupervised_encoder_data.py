@@ -13,7 +13,7 @@ import pandas
 import pytest
 from metarule import UnsupervisedEncoder
 from metarule.errors import BadInput
-from metarule.launch.encoders import _unsupervised_encoder
+from metarule.launch.encoders import _encoder
 from metarule.launch.options._recipes import configuration_of, Lean
 from metarule.launch.records._rule_file import save_rule
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -61,11 +61,11 @@ def test_partial_fit_after_fit_goes_on_with_the_same_preparation():
 
 
 def test_statistics_are_of_examples_spread_over_all_calls(monkeypatch):
-    monkeypatch.setattr(_unsupervised_encoder, "SAMPLE", 30)
+    monkeypatch.setattr(_encoder, "SAMPLE", 30)
     parts = [np.full((many, 1), value, np.float32) for value, many in enumerate((20, 40, 60))]
     kept, seen = parts[0], 20
     for part in parts[1:]:
-        kept, seen = _unsupervised_encoder._spread(kept, seen, part[::2], len(part)), seen + len(part)
+        kept, seen = _encoder.spread(kept, seen, part[::2], len(part)), seen + len(part)
     assert np.bincount(kept[:, 0].astype(int)).tolist() == [5, 10, 15]
 
 

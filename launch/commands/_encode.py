@@ -52,8 +52,8 @@ def encode(
         labels: name of the labels: a column of a table, an array of an .npz, or an .npy beside an .npy.
         drop: columns of a table to leave out.
         steps: inner steps, one batch each; by default as many as the rule was meta-trained for.
-        network: layer widths of the base model, the last being the number of features, such as 64-64-32; by default the
-            rule's own.
+        network: layer widths of the base model, the last being the number of features, such as 64-64-32, or
+            convolutions of images, such as conv5x5s2x32-3x3s2x64-quadrants; by default the rule's own.
         activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
         batch_size: examples in a batch; by default the rule's own.
         skip: principal components of the inputs beside the base model's features, 0 for none; by default the rule's own

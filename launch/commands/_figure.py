@@ -53,6 +53,7 @@ def figure(
     /,
     tasks: tuple[str, ...] = ("digits",),
     values: tuple[str, ...] = (),
+    network: str | None = None,
     steps: int | None = None,
     labels: int = 10,
     seeds: int = 10,
@@ -76,6 +77,7 @@ def figure(
         rule: a rule file, the folder of a run, or the name of a shipped rule.
         tasks: data sets, as for `metarule evaluate`.
         values: values on the figure's axis, such as 2 5 8 for depth: layers, units, nonlinearities, encoders or steps.
+        network: the base model, as for `metarule evaluate`; by default the rule's own.
         steps: inner steps; by default as many as the rule was meta-trained for.
         labels: labelled examples per class.
         seeds: repetitions, each with its own initialisation, order of inputs and examples.
@@ -92,7 +94,7 @@ def figure(
     budget = 1.0
     if quick:
         seeds, queries, budget = min(seeds, _QUICK[0]), min(queries, _QUICK[1]), _QUICK[2]
-    trained = TrainedRule.of(rule, like=None if rule_class is None else recipe(rule_class))
+    trained = TrainedRule.of(rule, network, like=None if rule_class is None else recipe(rule_class))
     steps = trained.steps if steps is None else steps
     folder = trained.folder / "figures" if out is None else out
     request = FigureRequest(trained, tasks, values, steps, labels, seeds, queries, budget, data_dir)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
 
+from ...errors import BadInput
 from ...models import freeze, Model
 
 
@@ -15,6 +16,7 @@ Statistics = Literal["batch", "frozen", "none"]
 """The examples whose mean and variance batch normalisation uses when features are computed."""
 SAMPLE = 10_000
 """Train examples that statistics are made of, at most."""
+_AT_ONCE = 50
 _Rows = TypeVar("_Rows", jax.Array, np.ndarray)
 Features = tuple[Float[Array, "support feature"], Float[Array, "query feature"]]
 
@@ -30,6 +32,17 @@ class EncoderInputs(eqx.Module):
     labels: Int[Array, " support"]
     query: Float[Array, "query input"]
     classes: int = eqx.field(static=True)
+    shape: tuple[int, int, int] | None = eqx.field(static=True, default=None)
+    """Of an image whose pixels, row by row, are an example: height, width, colours. None if there are no images."""
+
+    def images(self, rows: Float[Array, "example input"]) -> Float[Array, "example height width colour"]:
+        """Examples as images. Raises `BadInput` where they are none."""
+        if self.shape is None:
+            raise BadInput(
+                "Convolutions and encoders of patches need images, and these examples are rows of numbers: name data "
+                "sets of images, or other networks and encoders."
+            )
+        return rows.reshape(-1, *self.shape)
 
     def sample(self) -> Float[Array, "example input"]:
         """Train examples spread evenly over all of them: 5,000 to 10,000, or all where there are fewer."""
@@ -50,6 +63,29 @@ class EncoderInputs(eqx.Module):
 def evenly_spaced(x: _Rows, at_most: int = SAMPLE) -> _Rows:
     """Rows spread evenly over all of them: all, or half of `at_most` to `at_most`."""
     return x[:: _stride(len(x), at_most)]
+
+
+def spread(
+    old: Float32[np.ndarray, "old input"], seen: int, new: Float32[np.ndarray, "new input"], examples: int
+) -> Float32[np.ndarray, "both input"]:
+    """Of a sample of `seen` examples and one of `examples` more, one that is spread over all."""
+    if len(old) + len(new) <= SAMPLE:
+        return np.concatenate([old, new])
+    share = round(SAMPLE * examples / (seen + examples))
+    share = min(max(share, SAMPLE - len(old)), len(new))
+    return np.concatenate([_some(old, SAMPLE - share), _some(new, share)])
+
+
+def _some(x: Float32[np.ndarray, "example input"], most: int) -> Float32[np.ndarray, "some input"]:
+    return x[np.linspace(0, len(x) - 1, min(most, len(x))).round().astype(int)]
+
+
+def image_by_image(
+    function: Callable[[Float[Array, "height width colour"]], Float[Array, " feature"]],
+    images: Float[Array, "example height width colour"],
+) -> Float[Array, "example feature"]:
+    """Features of images, of a few at a time: patches of many would take a multiple of their memory."""
+    return jax.lax.map(function, images, batch_size=_AT_ONCE)
 
 
 def sample_size(train: int, at_most: int = SAMPLE) -> int:

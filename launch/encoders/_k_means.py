@@ -24,14 +24,15 @@ class KMeans(AbstractEncoder):
         x = problem.sample()
         start = x[jr.choice(key, len(x), (self.centroids,), replace=len(x) < self.centroids)]
         centroids = lloyd(x, start, self.steps)
-        return _triangle(problem.support, centroids), _triangle(problem.query, centroids)
+        return triangle(problem.support, centroids), triangle(problem.query, centroids)
 
     def account(self, train: int) -> EncoderCost:
         return EncoderCost(int(self.steps), sample_size(train))
 
 
-def _triangle(
+def triangle(
     x: Float[Array, "example input"], centroids: Float[Array, "centroid input"]
 ) -> Float[Array, "example centroid"]:
+    """By how much each centroid is nearer than the mean one; zero for those that are farther."""
     distances = jnp.sqrt(squared_distances(x, centroids))
     return jax.nn.relu(distances.mean(1, keepdims=True) - distances)

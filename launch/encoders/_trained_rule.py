@@ -6,7 +6,7 @@ from typing import Any, final
 import jax.random as jr
 
 from ...errors import BadInput
-from ...models import MultiLayerPerceptron
+from ...models import AbstractArchitecture
 from ...rules import AbstractRecipe, AbstractRule
 from ..options._fields import fitting
 from ..options._networks import network as make_network
@@ -66,7 +66,9 @@ class TrainedRule:
     """A rule and what it is used with unless a person says otherwise: base model, inner steps, batch size."""
 
     rule: AbstractRule
-    architecture: MultiLayerPerceptron
+    architecture: AbstractArchitecture
+    network: str
+    """The architecture as a person types it."""
     activation: str
     steps: int
     batch_size: int
@@ -97,10 +99,11 @@ class TrainedRule:
         own = None if like is None else as_recipe(like)
         path = None if isinstance(rule, AbstractRule) else locate_rule(rule)
         usage = _OBJECT if path is None else Usage.of(read_header(path)[1])
-        nonlinearity = activation or usage.activation
+        chosen, nonlinearity = network or usage.network, activation or usage.activation
         return TrainedRule(
             rule if isinstance(rule, AbstractRule) else _read(locate_rule(rule), own),
-            make_network(network or usage.network, nonlinearity, usage.weight_scale),
+            make_network(chosen, nonlinearity, usage.weight_scale),
+            chosen,
             nonlinearity,
             usage.evaluation_steps,
             usage.batch_size,

@@ -17,20 +17,17 @@ from sklearn.utils import check_random_state, Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...errors import BadInput
-from ...models import freeze, Views
-from ...tasks import as_examples, chunks, count, Frame, Preparation, Sparse
+from ...models import AbstractImageArchitecture, freeze, unlabelled, Views, with_frozen
+from ...tasks import as_examples, as_pixels, chunks, count, Frame, Preparation, shape_of_images, Sparse
 from ..caches._compilations import cache_compilations
-from ..options._networks import ACTIVATIONS
-from ._encoder import evenly_spaced, SAMPLE
+from ..options._networks import network as make_network
+from ._encoder import evenly_spaced, spread
+from ._fitted import IMAGES, in_parts, ROWS
 from ._trained_rule import TrainedRule
 
 
-_ROWS = 512
-"""Rows that are transformed at once. Always as many, so that a row's features don't depend on how many others came."""
-
-
-_validate: Any = validate_data  # Its default, a text, is all that a type checker would let through.
 _BEST: Any = "default"  # Any: a type checker would take no path where the default is a name.
+_check: Any = validate_data  # Any: scikit-learn says that it takes a text by default.
 _Draw = Callable[[Any], Float32[np.ndarray, "row input"]]
 
 
@@ -41,26 +38,32 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     Examples are rows of an array, of a memory map or of a sparse matrix of scipy, a data frame of pandas or polars or a
     table of Arrow with columns of any kind, a list of texts, or images [example, side, side] with or without colours.
     `Preparation` and `Columns` in `metarule.tasks` say how they become inputs; it is fitted with the rest, and is
-    `preparation_`. Bytes are scaled to [0, 1], other columns standardised, missing values filled.
+    `preparation_`. Bytes are scaled to [0, 1], other columns standardised, missing values filled. A convolutional
+    network takes images [example, height, width] or [example, height, width, colour] of any size, or their pixels as
+    columns and `image_shape`; other numbers than bytes are standardised by the mean and deviation of each colour.
 
     After `steps` batches of random examples the statistics of batch normalisation are frozen, by 5,000 to 10,000
-    examples where there are that many: from then on a row's features depend on that row alone. Beside them stand the
-    inputs' principal components (the skip path) and where they lie in the neighbourhood graph of the examples (the
-    memory).
+    examples where there are that many, or by 500 to 1,000 images, which have many places: from then on a row's features
+    depend on that row alone. Beside them stand the inputs' principal components (the skip path) and where they lie in
+    the neighbourhood graph of the examples (the memory).
 
     What was learned is plain NumPy: `coefs_` and `intercepts_`, the weights [pre, post] and biases of every layer, and
-    `views_`, what stands beside the features of the last one. `n_iter_` is the number of batches. Compiled programs are
-    kept on disk as by the commands, so that only the first process has to wait for them.
+    `views_`, what stands beside the features of the last one. A kernel of size k has weights [k * k * channel, post],
+    row by row, column by column, channels last. `shape_` is that of one example, `n_iter_` the number of batches.
+    Compiled programs are kept on disk as by the commands, so that only the first process has to wait for them.
 
     Args:
         rule: name of a rule that comes with Metarule, or path of a rule file or of the folder of a finished run.
-        network: layer widths of the base model, features last, such as "64-64-32"; by default the rule's own.
+        network: layer widths of the base model, features last, such as "64-64-32", or convolutions, such as
+            "conv5x5s2x32-3x3s2x64-quadrants"; by default the rule's own.
         activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
         steps: batches that the rule sees, 0 or more; by default as many as it was meta-trained for.
         batch_size: examples in a batch, 2 or more; by default the rule's own.
         skip: principal components of the inputs, 0 for none; by default the rule's own number.
         memory: anchors of the neighbourhood graph, 0 for none; by default the rule's own number. It is made of at most
             a quarter as many as there are examples.
+        image_shape: (height, width) or (height, width, colours) of images whose pixels are the columns, for a
+            convolutional network.
         standardise: whether columns are standardised (bytes never are).
         random_state: decides the base model's start, the order of its inputs, and the batches.
         verbose: whether progress is shown, and what was done to the data.
@@ -73,6 +76,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     batch_size: int | None
     skip: int | None
     memory: int | None
+    image_shape: tuple[int, ...] | None
     standardise: bool
     random_state: int | np.random.RandomState | None
     verbose: bool
@@ -88,6 +92,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         batch_size=None,
         skip=None,
         memory=None,
+        image_shape=None,
         standardise=True,
         random_state=None,
         verbose=False,
@@ -99,6 +104,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.batch_size = batch_size
         self.skip = skip
         self.memory = memory
+        self.image_shape = image_shape
         self.standardise = standardise
         self.random_state = random_state
         self.verbose = verbose
@@ -124,7 +130,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         made anew when features are next asked for, of up to 10,000 examples spread over those of all calls.
         """
         if "n_iter_" in vars(self):
-            X, use = self._examples(X, reset=False), self._use()
+            X, use = self._examples(X, self._images, reset=False), self._use()
         else:
             X, use = self._begin(X)
         draw = self.preparation_.drawn_from(X)
@@ -137,23 +143,23 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Raises `BadInput` for data unlike those that it was fitted to, and where a feature is not finite.
         """
         check_is_fitted(self)
-        X = self._examples(X, reset=False)
+        X = self._examples(X, self._images, reset=False)
         if self._unsettled:
             self._settle(self._use())
         features = np.empty((count(X), self._n_features_out), np.float32)
-        for start, part in zip(range(0, len(features), _ROWS), chunks(X, _ROWS)):
-            x = np.zeros((_ROWS, self.preparation_.inputs), np.float32)
-            x[: count(part)] = self.preparation_(part)
-            made = _features(self.coefs_, self.intercepts_, self._activation, x)
-            made = made if self.views_ is None else _look(self.views_, x, made)
-            features[start : start + _ROWS] = np.asarray(made)[: count(part)]
+        for start, part in zip(range(0, len(features), ROWS), chunks(X, ROWS)):
+            x = self.preparation_(part)
+            made = self._features(x)
+            features[start : start + ROWS] = made if self.views_ is None else in_parts(_look, self.views_, x, made)
         if not np.isfinite(features).all():
             row = int(np.flatnonzero(~np.isfinite(features).all(1))[0])
             raise BadInput(f"Features of row {row} are not finite: its values are too far from those fitted to.")
         return features
 
-    def _examples(self, X: Any, reset: bool) -> Any:
-        """The examples as they are prepared, checked as scikit-learn does."""
+    def _examples(self, X: Any, images: tuple[int, int, int] | None, reset: bool) -> Any:
+        """The examples as they are prepared, checked as scikit-learn does; images of this shape as rows of pixels."""
+        if images is not None:
+            return _check(self, as_pixels(X, images), reset=reset, accept_sparse="csr")
         given = as_examples(X)
         framed = isinstance(given, Frame) if reset else self.preparation_.columns is not None
         if isinstance(given, list) and given and isinstance(given[0], str):
@@ -164,10 +170,10 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 raise BadInput("These are texts, but the encoder was fitted to numbers.")
             return given
         if isinstance(given, Frame) and framed:
-            _validate(self, given, reset=reset, skip_check_array=True)
+            _check(self, given, reset=reset, skip_check_array=True)
             return given
-        finite: Any = isinstance(given, Sparse) or "allow-nan"
-        X = _validate(self, given, reset=reset, accept_sparse="csr", ensure_all_finite=finite)
+        finite = isinstance(given, Sparse) or "allow-nan"
+        X = _check(self, given, reset=reset, accept_sparse="csr", ensure_all_finite=finite)
         return self.preparation_.columns.frame(X) if framed and self.preparation_.columns is not None else X
 
     def _use(self) -> TrainedRule:
@@ -176,62 +182,82 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _begin(self, X: Any) -> tuple[Any, TrainedRule]:
         """Prepares for these examples, and starts a base model."""
-        X, use = self._examples(X, reset=True), self._use()
+        use = self._use()
+        of_images = isinstance(use.architecture, AbstractImageArchitecture)
+        images = shape_of_images(X, self.image_shape) if of_images else None
+        X = self._examples(X, images, reset=True)
         folder, random = cache_compilations(), check_random_state(self.random_state)
-        self.preparation_ = Preparation.of(X, self.standardise)
+        self.preparation_ = Preparation.of(X, self.standardise, images)
         if self.preparation_.notices:
             warnings.warn("; ".join(self.preparation_.notices) + ".", stacklevel=3)
-        order = random.permutation(self.preparation_.inputs)
-        self._random, self._order, self._key = random, order, random.randint(2**31)
+        inputs = self.preparation_.inputs
+        self._random, self._order = random, random.permutation(inputs) if images is None else np.arange(inputs)
+        self._key, self._crops = random.randint(2**31), 0 if images is None else random.randint(2**31)
+        self.shape_, self._width = images or (inputs,), use.architecture.features
+        self._form = use.network, use.activation, self.shape_
         self._leaves: list[Any] = []
-        self._sample, self._seen, self.n_iter_ = np.zeros((0, len(order)), np.float32), 0, 0
-        self._tell(f"{count(X):,} examples of {len(order):,} inputs; programs are kept in {folder or 'memory only'}.")
+        self._sample, self._seen, self.n_iter_ = np.zeros((0, inputs), np.float32), 0, 0
+        self._tell(f"{count(X):,} examples of {inputs:,} inputs; programs are kept in {folder or 'memory only'}.")
         return X, use
 
     def _learn(self, use: TrainedRule, draw: _Draw, examples: int, steps: int) -> None:
         """Takes steps on batches of these examples, and keeps some of them to make statistics of."""
         start = time.perf_counter()
-        carried = _start(use.architecture, use.rule, len(self._order), jr.key(self._key))
+        carried = _start(use.architecture, use.rule, self.shape_, jr.key(self._key))
         if self._leaves:
             carried = jax.tree.unflatten(jax.tree.structure(carried), self._leaves)
         shown = rich.progress.Progress(console=rich.console.Console(stderr=True), disable=not self.verbose)
         with shown as progress:
-            for _ in progress.track(range(steps), description="steps"):
+            for step in progress.track(range(steps), description="steps"):
                 # From the host: data may be larger than a device, and their number compiles nothing.
                 rows = self._random.randint(examples, size=use.batch_size)
-                carried = _step(use.rule, carried, draw(rows)[:, self._order])
+                key = jr.fold_in(jr.key(self._crops), self.n_iter_ + step)
+                carried = _step(use.rule, carried, self._seen_as(draw(rows)), key)
                 if self.verbose:  # Otherwise the steps are only on their way.
                     jax.block_until_ready(carried)
         self._leaves = [np.asarray(leaf) if eqx.is_array(leaf) else leaf for leaf in jax.tree.leaves(carried)]
-        self._sample = _spread(self._sample, self._seen, draw(evenly_spaced(np.arange(examples))), examples)
+        self._sample = spread(self._sample, self._seen, draw(evenly_spaced(np.arange(examples))), examples)
         self._seen, self.n_iter_, self._unsettled = self._seen + examples, self.n_iter_ + steps, True
         self._tell(f"{steps:,} steps in {time.perf_counter() - start:.1f} s.")
 
     def _settle(self, use: TrainedRule) -> None:
         """Freezes the statistics and makes the views."""
-        structure = jax.tree.structure(_start(use.architecture, use.rule, len(self._order), jr.key(self._key)))
+        structure = jax.tree.structure(_start(use.architecture, use.rule, self.shape_, jr.key(self._key)))
         carried = jax.tree.unflatten(structure, self._leaves)
-        sample, order = self._sample, self._order
-        model = _freeze(carried[0], jnp.asarray(sample[:, order]))
+        sample, images = self._sample, self._images
+        model = _freeze(carried[0], self._seen_as(sample if images is None else evenly_spaced(sample, IMAGES)))
         synapses = model.synapses
-        first = np.empty_like(synapses[0].w)
-        first[order] = synapses[0].w  # As the examples have their columns.
+        first = np.asarray(synapses[0].w)
+        if images is None:
+            first = np.empty_like(first)
+            first[self._order] = synapses[0].w  # As the examples have their columns.
         self.coefs_ = [first, *(np.asarray(synapse.w) for synapse in synapses[1:])]
         self.intercepts_ = [np.asarray(synapse.b) for synapse in synapses]
         if not all(np.isfinite(numbers).all() for numbers in (*self.coefs_, *self.intercepts_)):
             raise BadInput(f"The base model's weights are not finite after {self.n_iter_} steps: take fewer of them.")
-        self._activation = use.activation
-        features = _features(self.coefs_, self.intercepts_, self._activation, sample)
-        views = _views(sample, features, use.skip, use.memory) if use.skip or use.memory else None
+        views = _views(sample, self._features(sample), use.skip, use.memory) if use.skip or use.memory else None
         self.views_, self._unsettled = jax.tree.map(np.asarray, views), False
+
+    def _seen_as(self, x: Float32[np.ndarray, "example input"]) -> jax.Array:
+        """Examples as the base model sees them while it learns."""
+        return jnp.asarray(x[:, self._order]).reshape(-1, *self.shape_)
+
+    def _features(self, x: Float32[np.ndarray, "example input"]) -> Float32[np.ndarray, "example feature"]:
+        """The base model's features of prepared examples."""
+        return in_parts(_features, (self._form, self.coefs_, self.intercepts_), x)
 
     def _tell(self, sentence: str) -> None:
         if self.verbose:
             rich.console.Console(stderr=True).print(sentence, markup=False, highlight=False, soft_wrap=True)
 
     @property
+    def _images(self) -> tuple[int, int, int] | None:
+        """The shape of an example that is an image."""
+        return self.shape_ if len(self.shape_) == 3 else None
+
+    @property
     def _n_features_out(self) -> int:
-        return len(self.intercepts_[-1]) if self.views_ is None else self.views_.size
+        return self._width if self.views_ is None else self.views_.size
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()  # Scikit-learn's way to declare what goes in, and that float32 comes out.
@@ -241,31 +267,16 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return tags
 
 
-def _spread(
-    old: Float32[np.ndarray, "old input"], seen: int, new: Float32[np.ndarray, "new input"], examples: int
-) -> Float32[np.ndarray, "both input"]:
-    """Of a sample of `seen` examples and one of `examples` more, one that is spread over all."""
-    if len(old) + len(new) <= SAMPLE:
-        return np.concatenate([old, new])
-    share = round(SAMPLE * examples / (seen + examples))
-    share = min(max(share, SAMPLE - len(old)), len(new))
-    return np.concatenate([_some(old, SAMPLE - share), _some(new, share)])
-
-
-def _some(x: Float32[np.ndarray, "example input"], most: int) -> Float32[np.ndarray, "some input"]:
-    return x[np.linspace(0, len(x) - 1, min(most, len(x))).round().astype(int)]
-
-
 @eqx.filter_jit
-def _start(architecture, rule, inputs, key):
-    model = architecture((inputs,), key)
+def _start(architecture, rule, shape, key):
+    model = architecture(shape, key)
     return model, rule.init(model)
 
 
 @eqx.filter_jit
-def _step(rule, carried, x):
+def _step(rule, carried, x, key):
     model, state = carried
-    updates, state = rule.update(model, x, state)
+    updates, state = rule.update(model, unlabelled(model, lambda _: x, key), state)
     return eqx.apply_updates(model, updates), state
 
 
@@ -283,7 +294,7 @@ def _look(views, x, features):
 
 
 @eqx.filter_jit
-def _features(weights, biases, activation, y):
-    for weight, bias in zip(weights, biases):
-        y = ACTIVATIONS[activation](y @ weight + bias)
-    return y
+def _features(given, x):
+    (network, activation, shape), weights, biases = given
+    model = make_network(network, activation, 1.0)(shape, jr.key(0))
+    return with_frozen(model, weights, biases)(x.reshape(-1, *shape))[0]

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from ...errors import BadInput
-from ...models import MultiLayerPerceptron
+from ...models import AbstractArchitecture, AbstractImageArchitecture, Convolutional, MultiLayerPerceptron
 from ...rules import AbstractRule, KrotovHopfield, Oja, Sanger, SoftHebb
 from ..encoders._autoencoders import Denoising, VAE
 from ..encoders._encoder import AbstractEncoder, AbstractHostEncoder
@@ -14,6 +14,7 @@ from ..encoders._fan_in import FanIn
 from ..encoders._fitted import Fitted
 from ..encoders._k_means import KMeans
 from ..encoders._neighbours import LabelSpreading, Neighbours
+from ..encoders._patches import PatchKMeans, PatchPCA, Window
 from ..encoders._pca import PCA
 from ..encoders._raw import Raw
 from ..encoders._scarf import SCARF
@@ -64,9 +65,22 @@ class Comparators:
         return architecture
 
     @property
+    def window(self) -> Window:
+        """Where encoders of patches take them: as the first convolution of the base model, if it has any."""
+        architecture = self.protocol.architecture
+        if not isinstance(architecture, Convolutional):
+            return Window()
+        return Window(architecture.kernels[0].size, architecture.kernels[0].stride, architecture.grid)
+
+    @property
     def features(self) -> int:
         """Number of features of the base model, and so of every encoder except raw inputs."""
         return self.protocol.architecture.features
+
+
+def _patch_k_means(comparators: Comparators, features: int, whitened: bool) -> PatchKMeans:
+    window = comparators.window
+    return PatchKMeans(window, window.channels(features), whitened, comparators.part(25))
 
 
 SIZED: dict[str, Callable[[Comparators, int], AbstractEncoder | AbstractHostEncoder]] = {
@@ -74,6 +88,9 @@ SIZED: dict[str, Callable[[Comparators, int], AbstractEncoder | AbstractHostEnco
     "kmeans": lambda comparators, size: KMeans(size, comparators.part(25)),
     "umap": lambda comparators, size: UMAP(size),
     "tfidf-svd": lambda comparators, size: LatentSemantics(size),
+    "patch-kmeans": lambda comparators, size: _patch_k_means(comparators, size, False),
+    "patch-kmeans-whitened": lambda comparators, size: _patch_k_means(comparators, size, True),
+    "patch-pca": lambda comparators, size: PatchPCA(comparators.window, comparators.window.channels(size, 2) // 2),
 }
 """The encoders whose number of features can be named: `NAME-SIZE`, such as `kmeans-256`."""
 
@@ -104,6 +121,12 @@ ENCODERS: dict[str, Callable[[Comparators], tuple[AbstractEncoder | AbstractHost
     "krotov-hopfield": lambda comparators: comparators.local(KrotovHopfield(), 1000),
     "umap": lambda comparators: (SIZED["umap"](comparators, comparators.features),),
     "tfidf-svd": lambda comparators: (SIZED["tfidf-svd"](comparators, comparators.features),),
+    "patch-kmeans": lambda comparators: (SIZED["patch-kmeans"](comparators, comparators.features),),
+    "patch-kmeans-whitened": lambda comparators: (SIZED["patch-kmeans-whitened"](comparators, comparators.features),),
+    # Of an odd number of channels, one feature more in each cell.
+    "patch-pca": lambda comparators: (
+        PatchPCA(comparators.window, -(-comparators.window.channels(comparators.features) // 2)),
+    ),
 }
 """The encoders that a table can hold, by name.
 
@@ -112,8 +135,19 @@ accuracy of both readouts on validation characters and shapes of `tasks.embedded
 network 64-64-64-64-32, 6 to 17 settings of each. No data set of an evaluation was looked at.
 """
 
-USUAL = tuple(name for name in ENCODERS if name not in ("umap", "tfidf-svd"))
+_OF_PATCHES = ("patch-kmeans", "patch-kmeans-whitened", "patch-pca")
+
+USUAL = tuple(name for name in ENCODERS if name not in ("umap", "tfidf-svd", *_OF_PATCHES))
 """The encoders of a table unless others are named: those that suit any data and take no minutes to fit."""
+
+_USUAL_OF_IMAGES = ("meta-trained", "untrained", "random-init", "raw", "pca", "kmeans", *_OF_PATCHES)
+"""The same for base models that see images: baselines that train a base model train perceptrons."""
+
+
+def usual(architecture: AbstractArchitecture) -> tuple[str, ...]:
+    """The encoders of a table with this base model, unless others are named."""
+    return _USUAL_OF_IMAGES if isinstance(architecture, AbstractImageArchitecture) else USUAL
+
 
 LEARNED = ("meta-trained", "untrained", "random-init")
 """The rule, and the two encoders that it equals if it has learned nothing."""

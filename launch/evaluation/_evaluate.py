@@ -16,7 +16,7 @@ from ..caches._compilations import cache_compilations
 from ..encoders._encoder import AbstractEncoder, AbstractHostEncoder
 from ..encoders._raw import Precomputed
 from ..encoders._trained_rule import TrainedRule
-from ._contestants import Comparators, encoders_of, USUAL
+from ._contestants import Comparators, encoders_of, USUAL, usual
 from ._data import load_all, load_each, Refuse
 from ._protocol import Protocol, READOUTS, readouts_of
 from ._rows import Row
@@ -55,7 +55,8 @@ class Evaluation:
     those to look at once in the end (held-out)."""
     encoders: tuple[str, ...] = USUAL
     """Encoders to score, MODULE:CLASS of your own among them; by default the rule, the same rule untrained, and all
-    baselines but umap and tfidf-svd. NAME-SIZE has another number of features (pca-10, kmeans-256, umap-10), and
+    baselines but umap and tfidf-svd, or with a convolutional network those of patches (patch-kmeans,
+    patch-kmeans-whitened, patch-pca). NAME-SIZE has another number of features (pca-10, kmeans-256, umap-10), and
     NAME+NAME sets features side by side (kmeans-256+pca)."""
     readouts: tuple[str, ...] = tuple(READOUTS)
     """Classifiers of the features: ridge, logistic, or MODULE:FUNCTION of your own."""
@@ -72,7 +73,8 @@ class Evaluation:
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """At most 3 seeds, 300 test and 10,000 unlabelled examples, and a fifth of the baselines' steps."""
     network: str | None = None
-    """Layer widths of the base model, features last, such as 64-64-32; by default the rule's own."""
+    """The base model: layer widths, features last, such as 64-64-32, or convolutions of images, such as
+    conv5x5s2x32-3x3s2x64-quadrants; by default the rule's own."""
     activation: str | None = None
     """relu, leaky-relu, swish, tanh or step; by default the rule's own."""
     batch_size: int | None = None
@@ -146,17 +148,16 @@ class Evaluation:
 
     def _scored(self, data_sets: list[DataSet], trained: TrainedRule, say: Sayings) -> list[Row]:
         protocol = self.protocol(trained)
+        names = usual(protocol.architecture) if self.encoders == USUAL else self.encoders
         comparators = Comparators(
             protocol,
             trained=trained.rule,
-            untrained=trained.untrained()
-            if any("untrained" in name.split("+") for name in self.encoders)
-            else trained.rule,
+            untrained=trained.untrained() if any("untrained" in name.split("+") for name in names) else trained.rule,
             steps=self.steps or (trained.steps,),
             same_steps=bool(self.steps),
             budget=_BUDGET if self.quick else 1.0,
         )
-        return protocol.rows(encoders_of(self.encoders, comparators), data_sets, say.tell)
+        return protocol.rows(encoders_of(names, comparators), data_sets, say.tell)
 
     def _at_most(self, place: int) -> int:
         given = (self.seeds, self.queries, self.unlabelled or _AT_MOST[2])[place]

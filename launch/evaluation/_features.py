@@ -28,10 +28,12 @@ class EvaluationData(eqx.Module):
     answers: Int[Array, "seed query"]
     keys: Key[Array, " seed"]
     classes: int = eqx.field(static=True)
+    shape: tuple[int, int, int] | None = eqx.field(static=True, default=None)
 
     def of_seed(self, seed: int) -> EncoderInputs:
         """What an encoder is given for one seed."""
-        return EncoderInputs(self.train, self.support[seed], self.labels[seed], self.query[seed], self.classes)
+        own = self.support[seed], self.labels[seed], self.query[seed]
+        return EncoderInputs(self.train, *own, self.classes, self.shape)
 
 
 @final
@@ -74,7 +76,7 @@ def _traced(encoder: AbstractEncoder, given: EvaluationData) -> SeedFeatures:
         query: Float[Array, "query input"],
         key: PRNGKeyArray,
     ) -> Features:
-        return encoder(EncoderInputs(given.train, support, labels, query, given.classes), key)
+        return encoder(EncoderInputs(given.train, support, labels, query, given.classes, given.shape), key)
 
     return jax.vmap(one)(given.support, given.labels, given.query, given.keys)
 

@@ -8,7 +8,8 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ...models import AbstractArchitecture
+from ...errors import BadInput
+from ...models import AbstractArchitecture, AbstractImageArchitecture
 from ...rules import AbstractRule
 from ...tasks import (
     accuracy,
@@ -79,8 +80,20 @@ class Protocol:
             memory=self.memory,
         )
 
+    def check(self, data_set: DataSet) -> None:
+        """Raises `BadInput` unless the base model can be made for a data set's examples."""
+        if not isinstance(self.architecture, AbstractImageArchitecture):
+            return
+        try:
+            jax.eval_shape(
+                lambda key: self.architecture(data_set.image_shape or (data_set.input_size,), key), jr.key(0)
+            )
+        except BadInput as error:
+            raise BadInput(f"{data_set.name}: {error}") from error
+
     def data(self, data_set: DataSet) -> EvaluationData:
-        """What encoders are given of a data set, and what their features are scored by."""
+        """What encoders are given of a data set, and what their features are scored by. Raises as `check` does."""
+        self.check(data_set)
         splits = [few_shot_indices(data_set, seed, self.labels, self.queries) for seed in range(self.seeds)]
         support, query = (np.stack(side) for side in zip(*splits))
         return EvaluationData(
@@ -91,6 +104,7 @@ class Protocol:
             jnp.asarray(data_set.test_y[query]),
             jr.split(jr.key(0), self.seeds),
             data_set.classes,
+            data_set.image_shape,
         )
 
     def rows(

@@ -4,6 +4,7 @@ import math
 import numpy as np
 
 from ...errors import BadInput
+from ...models import Convolutional
 from ...tasks import load
 from ..encoders._unsupervised_encoder import UnsupervisedEncoder
 from ..records._run_folder import RunFolder
@@ -21,8 +22,15 @@ def filters(request: FigureRequest) -> Drawing:
     data_set = load(request.tasks[0], request.data_dir)
     if data_set.kind != "image":
         raise BadInput(f"{data_set.name} holds no images, so filters can't be drawn: name images by --tasks.")
-    shape = data_set.train_x.shape[1:]
-    pixels = data_set.train_x.reshape(len(data_set.train_x), -1)
+    places = data_set.train_x.shape[1:]
+    architecture = request.trained.architecture
+    if isinstance(architecture, Convolutional):
+        kernel = architecture.kernels[0]
+        seen, units, shape = data_set.train_x, kernel.channels, (kernel.size, kernel.size, *places[2:])
+        order = f"Each is a kernel that slides over images of {places[0]} x {places[1]}."
+    else:
+        seen, units, shape = data_set.train_x.reshape(len(data_set.train_x), -1), request.perceptron.widths[0], places
+        order = "The rule saw the pixels in a random order; here they are in their original order."
     # After no inner steps every rule has the same weights, those of the random initialisation.
     moments = [("start", request.trained, 0)]
     if request.values or RunFolder(request.trained.folder).snapshots:
@@ -33,7 +41,7 @@ def filters(request: FigureRequest) -> Drawing:
         moments.append(("meta-trained", request.trained, request.steps))
     rows, tiles = [], []
     for title, trained, steps in moments:
-        encoder = UnsupervisedEncoder(trained, steps=steps, random_state=0).fit(pixels)
+        encoder = UnsupervisedEncoder(trained, steps=steps, random_state=0).fit(seen)
         weights = encoder.coefs_[0][:, :_UNITS].T
         weights = weights / np.maximum(np.abs(weights).max(1, keepdims=True), 1e-12)
         rows += [
@@ -49,13 +57,12 @@ def filters(request: FigureRequest) -> Drawing:
         axes.spines[:].set_visible(False)
     if len(shape) == 2:
         figure.colorbar(panes[0].images[0], ax=panes, label="weight / largest of the unit", shrink=0.8)
-    units = min(_UNITS, request.trained.architecture.widths[0])
     scale = "the colours of a pixel show its three weights, grey is 0" if len(shape) == 3 else "white is 0"
     caption = (
-        f"Weights from the {shape[0]} x {shape[1]} pixels of {data_set.name} to the first {units} units of the first "
-        f"layer of one base model: at its random initialisation, and after {request.steps} inner steps of rules saved "
-        f"during meta-training. Each unit's weights are divided by the largest of them; {scale}. The rule saw the "
-        "pixels in a random order; here they are in their original order."
+        f"Weights from the {shape[0]} x {shape[1]} pixels of {data_set.name} to the first {min(_UNITS, units)} units "
+        f"of the first layer of one base model: at its random initialisation, and after {request.steps} inner steps of "
+        "rules saved during meta-training. Each unit's weights are divided by the largest of them; "
+        f"{scale}. {order}"
     )
     return Drawing(figure, "Filters of the first layer", caption, rows)
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...errors import BadInput
-from ...models import AbstractArchitecture
+from ...models import AbstractArchitecture, MultiLayerPerceptron
 from ...rules import AbstractRule
 from ..encoders._trained_rule import TrainedRule
 from ..evaluation._contestants import Comparators, encoders_of, OPPONENTS
@@ -43,6 +43,16 @@ class FigureRequest:
             if not value.isdecimal() or int(value) < low:
                 raise BadInput(f"--values for this figure are whole numbers of {low} or more; got {value!r}.")
         return [int(value) for value in self.values] or list(default)
+
+    @property
+    def perceptron(self) -> MultiLayerPerceptron:
+        """The rule's base model, for figures that change its widths. Raises `BadInput` for one that has none."""
+        architecture = self.trained.architecture
+        if not isinstance(architecture, MultiLayerPerceptron):
+            raise BadInput(
+                "This figure changes the layer widths of a perceptron, but the rule's base model is another."
+            )
+        return architecture
 
     def score(
         self, names: Sequence[str], architecture: AbstractArchitecture, rule: AbstractRule | None = None

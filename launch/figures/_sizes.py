@@ -11,10 +11,10 @@ from ._request import apart, curves, Drawing, FigureRequest, LEVELS, levels, of_
 
 def depth(request: FigureRequest) -> Drawing:
     """Draws accuracy against the number of layers, all but the last as wide as the rule's own; --values are depths."""
-    wide, features = request.trained.architecture.widths[0], request.trained.architecture.widths[-1]
+    wide, features = request.perceptron.widths[0], request.perceptron.widths[-1]
     depths = request.numbers((2, 3, 4, 6, 8, 11), 1)
     rows = _along(request, "layers", depths, lambda layers: (wide,) * (layers - 1) + (features,))
-    own = len(request.trained.architecture.widths)
+    own = len(request.perceptron.widths)
     caption = (
         f"The rule on base models of different depths: hidden layers of {wide} units, {features} features. The default "
         f"base model has {own} layers. {request.protocol} {LEVELS}"
@@ -24,7 +24,7 @@ def depth(request: FigureRequest) -> Drawing:
 
 def width(request: FigureRequest) -> Drawing:
     """Draws accuracy against the width of a single hidden layer; --values are widths."""
-    features = request.trained.architecture.widths[-1]
+    features = request.perceptron.widths[-1]
     widths = request.numbers((64, 200, 600, 2000, 10_000), 1)
     rows = _along(request, "units", widths, lambda units: (units, features))
     what = f"The rule on base models of different widths: one hidden layer, {features} features."
@@ -41,7 +41,7 @@ def _along(
     rows = []
     for size in sorted(sizes):
         print(f"{name}: {size}", flush=True)
-        architecture = dataclasses.replace(request.trained.architecture, widths=widths(size))
+        architecture = dataclasses.replace(request.perceptron, widths=widths(size))
         rows += [{name: size, **row} for row in request.score(LEARNED, architecture)]
     return rows + [{name: None, **row} for row in request.opponents()]
 

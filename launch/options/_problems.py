@@ -2,8 +2,11 @@ import math
 from pathlib import Path
 from typing import final
 
+import jax
+
 from ...errors import BadInput
 from ...meta import InnerLoop
+from ...models import AbstractImageArchitecture
 from ...tasks import (
     AbstractAugmentation,
     AbstractTasks,
@@ -56,9 +59,12 @@ def problems_of(training: Training, data_dir: Path | None) -> tuple[Problems, Pr
     networks = [network(widths, training.activation, training.weight_scale) for widths in training.networks]
 
     def problem(tasks: AbstractTasks, turn: int) -> InnerLoop:
+        architecture = networks[turn % len(networks)]
+        if isinstance(architecture, AbstractImageArchitecture):  # Whether there are images, and whether it fits them.
+            jax.eval_shape(lambda key: architecture(tasks.shape, key), jax.random.key(0))
         return InnerLoop(
             tasks=tasks,
-            architecture=networks[turn % len(networks)],
+            architecture=architecture,
             objective=training.objective,
             horizon=training.horizon,
             updates=training.updates,
@@ -66,10 +72,11 @@ def problems_of(training: Training, data_dir: Path | None) -> tuple[Problems, Pr
 
     if training.tasks is not None:
         return tuple(problem(training.tasks, turn) for turn in range(len(networks))), (problem(training.tasks, 0),)
+    permuted = lambda turn: not isinstance(networks[turn % len(networks)], AbstractImageArchitecture)
     made, turns = _Sources(training, data_dir), max(len(networks), len(training.batch_sizes))
     return (
-        tuple(problem(made.tasks(pool, turn), turn) for turn in range(turns) for pool in made.training),
-        tuple(problem(made.tasks(pool, 0), 0) for pool in made.validation),
+        tuple(problem(made.tasks(pool, turn, permuted(turn)), turn) for turn in range(turns) for pool in made.training),
+        tuple(problem(made.tasks(pool, 0, permuted(0)), 0) for pool in made.validation),
     )
 
 
@@ -94,16 +101,23 @@ class _Sources:
         kinds = sorted({pool.examples.ndim for pool in self.training}, reverse=True)
         self.validation = [validation[kind]() for kind in kinds]
 
-    def tasks(self, pool: Pool, turn: int) -> AbstractTasks:
-        """Tasks drawn from a pool, with the batch size whose turn it is."""
+    def tasks(self, pool: Pool, turn: int, permuted: bool) -> AbstractTasks:
+        """Tasks drawn from a pool, with the batch size whose turn it is; images have their pixels permuted or not."""
         training = self._training
         sizes = training.batch_sizes
         ways, shots, size = training.ways, training.shots, sizes[turn % len(sizes)]
         if pool.examples.ndim == 2:
             ways = min(ways, int(pool.index.classes.min()))  # A table has the classes that it has.
             return VectorTasks(pool, ways=ways, shots=shots, batch_size=size)
-        regression = training.regression_targets
-        return ImageTasks(pool, self._augmentation, ways=ways, shots=shots, batch_size=size, regression=regression)
+        return ImageTasks(
+            pool,
+            self._augmentation,
+            ways=ways,
+            shots=shots,
+            batch_size=size,
+            permuted=permuted,
+            regression=training.regression_targets,
+        )
 
 
 def _pools(sources: list[DataSet]) -> list[Pool]:

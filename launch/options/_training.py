@@ -39,7 +39,8 @@ class Training:
     start: str | None = None
     """The rule to begin with, instead of a fresh one: a rule file, a run folder or a shipped rule's name."""
     networks: tuple[str, ...] = ("32-32-32",)
-    """Base models to meta-train with, as layer widths, features last. Several take turns."""
+    """Base models to meta-train with: layer widths, features last, or convolutions of images, such as
+    conv5x5s2x32-3x3s2x64-quadrants. Several take turns."""
     activation: str = "relu"
     """relu, leaky-relu, swish, tanh or step."""
     weight_scale: float = 0.1

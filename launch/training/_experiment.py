@@ -76,14 +76,17 @@ class Experiment:
         rule = first_rule(training, untrained)
         problems, validation = problems_of(training, data_dir)
         _check_own(training, rule, problems[0])
+        protocol, held_out = protocol_of(training), load_all(training.held_out, data_dir, training.labels)
+        for data_set in held_out:
+            protocol.check(data_set)
         return Experiment(
             rule=rule,
             untrained=untrained,
             learner=MetaLearner(problems, training.estimator, optimiser_of(training), training.averaging),
             validation=validation,
             validation_steps=min(training.horizon.maximum, math.ceil(training.evaluation_steps / training.updates)),
-            protocol=protocol_of(training),
-            held_out=load_all(training.held_out, data_dir, training.labels),
+            protocol=protocol,
+            held_out=held_out,
             evaluation_steps=training.evaluation_steps,
             schedule=Schedule(training.steps, training.validate_every, training.checkpoint_every),
             provenance=_provenance(training),

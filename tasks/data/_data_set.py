@@ -16,6 +16,11 @@ def as_inputs(x: np.ndarray) -> Float32[np.ndarray, "example input"]:
     return rows.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else rows.astype(np.float32)
 
 
+def as_image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Height, width and colours of images of this shape, which may leave out a single colour."""
+    return shape[0], shape[1], shape[2] if len(shape) > 2 else 1
+
+
 @final
 @dataclasses.dataclass(frozen=True, eq=False)  # A generated `__eq__` would fail on arrays.
 class DataSet:
@@ -60,6 +65,11 @@ class DataSet:
     def input_size(self) -> int:
         """The number of inputs of one example."""
         return int(np.prod(self.train_x.shape[1:]))
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """Height, width and colours of an image; None if the examples are no images."""
+        return as_image_shape(self.train_x.shape[1:]) if self.kind == "image" else None
 
     def train_inputs(self) -> Float32[np.ndarray, "train input"]:
         """Returns the train examples as `as_inputs` does."""

@@ -13,8 +13,7 @@ def as_bytes(
     one of them is above 255; other numbers must lie in [0, 255]. Raises `BadInput` for other numbers, and for images
     that are not square and grey or RGB.
     """
-    if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
-        images = np.moveaxis(images, 1, 3)
+    images = colours_last(images)
     if images.ndim == 4 and images.shape[3] == 1:
         images = images[..., 0]
     if images.shape[1] != images.shape[2] or (images.ndim == 4 and images.shape[3] != 3):
@@ -30,3 +29,9 @@ def as_bytes(
         raise BadInput(f"{name}: pixels from {low:g} to {high:g}; give bytes, or floats in [0, 1] or [0, 255].")
     scale = 255 if high <= 1 and np.issubdtype(images.dtype, np.floating) else 1
     return np.rint(images * scale).astype(np.uint8)
+
+
+def colours_last(images: np.ndarray) -> np.ndarray:
+    """Images [example, height, width] or [example, height, width, colour]; colours may have come first."""
+    first = images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3)
+    return np.moveaxis(images, 1, 3) if first else images

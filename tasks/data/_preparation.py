@@ -37,9 +37,16 @@ class Preparation:
     scaling: Scaling
 
     @staticmethod
-    def of(x: Examples, standardise: bool = True) -> "Preparation":
+    def of(x: Examples, standardise: bool = True, image: tuple[int, int, int] | None = None) -> "Preparation":
         """Fits to examples as a `Part` holds them, images as rows of bytes. Without `standardise` inputs only scale
-        where they are bytes. Raises `BadInput` for what has no numbers in it."""
+        where they are bytes. Raises `BadInput` for what has no numbers in it.
+
+        Rows of pixels (row, column, colour) of an `image` of this shape are scaled alike where they have one colour.
+        """
+        if image is not None:
+            own, places = Scaling.of(x.reshape(-1, image[2]), standardise), image[0] * image[1]
+            scaling = Scaling(np.tile(own.offset, places), np.tile(own.unit, places), own.limit)
+            return Preparation(None, np.zeros(x.shape[1]), np.zeros(0, np.int64), scaling)
         columns = None
         if isinstance(x, list | Frame):
             columns = Columns(_frame(x), (_TEXT,) if isinstance(x, list) else ())

@@ -1,0 +1,37 @@
+import math
+from typing import Any
+
+from ...errors import BadInput
+from ._data_set import as_image_shape
+from ._examples import as_frame, Examples, Frame
+from ._images import colours_last
+
+
+def shape_of_images(x: Any, given: tuple[int, ...] | None = None) -> tuple[int, int, int]:
+    """Height, width and colours of images [example, height, width] or [example, height, width, colour].
+
+    Of rows of pixels `given` says it, (height, width) or (height, width, colours). Raises `BadInput` for rows without.
+    """
+    shape = given if len(getattr(x, "shape", ())) < 3 else colours_last(x).shape[1:]
+    if shape is None or not 2 <= len(shape) <= 3:
+        raise BadInput(
+            "A convolutional network takes images [example, height, width, colour], or rows of pixels with their "
+            "image_shape, such as (28, 28): give one of both, or name layer widths, such as 64-64-32."
+        )
+    return as_image_shape(shape)
+
+
+def as_pixels(x: Any, shape: tuple[int, int, int]) -> Examples:
+    """Returns images of this shape as rows of pixels (row, column, colour); rows of pixels stay as they are.
+
+    Raises `BadInput` for images of another shape, and for rows of another length.
+    """
+    x = as_frame(x) if isinstance(x, Frame) else x
+    if len(getattr(x, "shape", ())) > 2:
+        found = shape_of_images(x)
+        if found != shape:
+            raise BadInput(f"Images of shape {list(found)}, but it was fitted to examples of {list(shape)}.")
+        return colours_last(x).reshape(len(x), -1)
+    if len(getattr(x, "shape", ())) == 2 and x.shape[1] != math.prod(shape):
+        raise BadInput(f"Images of shape {list(shape)} have {math.prod(shape)} columns, not {x.shape[1]}.")
+    return x
