@@ -43,7 +43,7 @@ def test_a_folder_a_file_and_a_repository_give_the_same_rule(rule, hub, tmp_path
     for name in (tmp_path / "run", str(tmp_path / "run" / "rule.safetensors"), "hf:someone/a-rule"):
         assert bool(eqx.tree_equal(metarule.pretrained(name), rule))
     revision = "hf:someone/a-rule@0123456789abcdef0123456789abcdef01234567"
-    assert eqx.tree_equal(metarule.pretrained(revision), rule) is True
+    assert bool(eqx.tree_equal(metarule.pretrained(revision), rule))
     assert TrainedRule.of("hf:someone/a-rule").folder == Path("runs/someone--a-rule")  # Never in the client's cache.
 
 
