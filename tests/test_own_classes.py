@@ -188,7 +188,7 @@ def test_a_whole_run_from_python_with_objects(folder):
     }  # fmt: skip
     rule = mine_for_tests.Leak(jnp.asarray(0.2))
     run = metarule.meta_train(rule, estimator="pes", objective="squared", run="run", checkpoint_every=1, **settings)
-    assert {row["encoder"] for row in run.rows} == {"meta-trained", "untrained", "random-init"}
+    assert {row["encoder"] for row in run.rows} == {"meta-trained", "untrained", "random-init", "raw", "kmeans"}
     again = metarule.load_rule("run", like=mine_for_tests.Leak())
     np.testing.assert_array_equal(load_rule_like(run.folder.rule, rule).share, again.share)
     with pytest.raises(BadInput, match="no setting 'step'"):
