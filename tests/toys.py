@@ -5,6 +5,7 @@ from typing import final
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 from metarule.meta import AbstractProblem, Length
 
@@ -95,3 +96,15 @@ class Drift(AbstractProblem[tuple[Float[Array, ""], Int[Array, ""]]]):
         apart = jnp.cumsum(jnp.where(member[..., None], self.pushes[:, None], 0), 0)[1:]
         variance = scale**2 * (apart**2).sum((1, 2)) + self.jitter**2 * jnp.arange(1, segments.shape[0])
         return (self.weights * jnp.sin(pushed @ theta) * jnp.exp(-variance / 2)).mean()
+
+
+def assert_gradient_is_that_of_finite_differences(loss, vector):
+    """Along three random directions; call it where floats have 64 bits."""
+    both = jax.jit(jax.vmap(jax.value_and_grad(loss)))
+    _, gradient = both(vector[None].repeat(2, 0))
+    assert jnp.linalg.norm(gradient[0]) > 1e-3
+    for seed in range(3):
+        direction = jr.normal(jr.key(seed), vector.shape)
+        direction = 1e-6 * direction / jnp.linalg.norm(direction)
+        (plus, minus), _ = both(vector + jnp.array([[1], [-1]]) * direction)
+        np.testing.assert_allclose((plus - minus) / 2, gradient[0] @ direction, rtol=1e-4)
