@@ -6,25 +6,47 @@ from collections.abc import Callable
 from typing import NoReturn
 
 
-_COMMANDS = {
-    "train": "Meta-train an update rule and print how useful its features are.",
-    "evaluate": "Score a rule's features with few labels and compare them with baselines.",
-    "encode": "Turn unlabelled data into features with a trained rule, and write them to a file.",
-    "ablate": "Meta-train a rule without each of its ingredients in turn, and report what each contributes.",
-    "compare": "Measure estimators of the meta-gradient: bias, variance, cost and the accuracy they lead to.",
-    "figure": "Draw a figure of a rule: generalisation, depth, width, filters and more.",
-    "report": "Put a run's results and figures on one page.",
-    "runs": "List the runs in a folder: how far each is, and what its rule is worth.",
-    "watch": "Show the progress of a run, live or after it has ended.",
-    "pod-check": "List the devices of one or many hosts and time sums over them, before a long run.",
-    "bench": "Measure speed on this machine: inner steps, meta-gradients, estimators, the start.",
-    "info": "Show versions, devices, available data sets, and what a rule file holds.",
-    "card": "Write a model card of a run, to share its rule with.",
-    "import-released": "Turn the authors' released TensorFlow checkpoint into a rule file.",
-    "data": "List available data sets and what the others need; prepare one.",
+_ROOMS = {
+    "learn": (
+        "Learn a rule",
+        {
+            "train": "Meta-train an update rule and print how useful its features are.",
+            "ablate": "Meta-train a rule without each of its ingredients in turn, and report what each contributes.",
+            "compare": "Measure estimators of the meta-gradient: bias, variance, cost and the accuracy they lead to.",
+        },
+    ),
+    "use": (
+        "Use it on data",
+        {
+            "evaluate": "Score a rule's features with few labels and compare them with baselines.",
+            "encode": "Turn unlabelled data into features with a trained rule, and write them to a file.",
+            "data": "List available data sets and what the others need; prepare one.",
+        },
+    ),
+    "look": (
+        "Look at it",
+        {
+            "figure": "Draw a figure of a rule: generalisation, depth, width, filters and more.",
+            "report": "Put a run's results and figures on one page.",
+            "runs": "List the runs in a folder: how far each is, and what its rule is worth.",
+            "watch": "Show the progress of a run, live or after it has ended.",
+            "info": "Show versions, devices, available data sets, and what a rule file holds.",
+            "card": "Write a model card of a run, to share its rule with.",
+        },
+    ),
+    "machine": (
+        "Machines, and rules from elsewhere",
+        {
+            "bench": "Measure speed on this machine: inner steps, meta-gradients, estimators, the start.",
+            "pod-check": "List the devices of one or many hosts and time sums over them, before a long run.",
+            "import-released": "Turn the authors' released TensorFlow checkpoint into a rule file.",
+        },
+    ),
 }
-"""Commands by name, each with its line in `metarule --help`. The command `x-y` is the function
-`main(arguments) -> int` of `launch/commands/_x_y.py`."""
+"""The rooms of `launch/commands/`, each with its heading and its commands' lines in `metarule --help`."""
+
+_COMMANDS = {name: room for room, (_, lines) in _ROOMS.items() for name in lines}
+"""Commands by name. The command `x-y` of a room is the function `main(arguments) -> int` of its file `_x_y.py`."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -93,14 +115,15 @@ def _function(name: str) -> Callable[[list[str]], int]:
     """The function of a command, or the user's own that `MODULE:FUNCTION` names."""
     if ":" in name:
         return importlib.import_module(".options._names", __package__).own_function(name, "command")
-    return importlib.import_module(f".commands._{name.replace('-', '_')}", __package__).main
+    return importlib.import_module(f".commands.{_COMMANDS[name]}._{name.replace('-', '_')}", __package__).main
 
 
 def _overview() -> str:
     width = max(map(len, _COMMANDS))
-    lines = [f"  {name:<{width}}  {sentence}" for name, sentence in _COMMANDS.items()]
-    usage = "usage: metarule COMMAND [OPTIONS]\n\nMeta-learn update rules for unsupervised representation learning."
-    return "\n".join([usage, "", *lines, "", "`metarule COMMAND --help` explains a command; `--version` prints it."])
+    parts = ["usage: metarule COMMAND [OPTIONS]", "Meta-learn update rules for unsupervised representation learning."]
+    for heading, lines in _ROOMS.values():
+        parts.append("\n".join([f"{heading}:", *(f"  {name:<{width}}  {line}" for name, line in lines.items())]))
+    return "\n\n".join([*parts, "`metarule COMMAND --help` explains a command; `--version` prints it."])
 
 
 def _version() -> str:

@@ -1,3 +1,4 @@
+import gc
 import os
 import runpy
 import sys
@@ -43,6 +44,14 @@ def pytest_report_header():
 def processes():
     """The functions of `processes.py`, which start programs in several processes."""
     return types.SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "processes.py")))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_programs():
+    """Unloads a file's compiled programs after it: Linux ends a process of more than 65,530 mapped pieces of memory."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture

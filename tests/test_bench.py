@@ -13,7 +13,7 @@ from metarule.launch.bench._flops import product_flops
 from metarule.launch.bench._program import Program
 from metarule.launch.bench._scaling import draw_scaling
 from metarule.launch.bench._timing import Budget, time_in_turn
-from metarule.launch.commands._bench import WORKLOADS
+from metarule.launch.commands.machine._bench import WORKLOADS
 from metarule.meta import AbstractProblem, Length, MetaLearner
 from metarule.meta.estimators import PES, Population, TruncatedBackprop
 from metarule.rules.kernels._correlate import correlate

@@ -10,7 +10,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from metarule.launch.__main__ import main
-from metarule.launch.commands import _figure
+from metarule.launch.commands.look import _figure
 from metarule.launch.figures._plots import panels, PHONE, Picture, save
 from metarule.launch.figures._request import FigureRequest
 from metarule.launch.options._recipes import configuration_of, Lean

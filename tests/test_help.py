@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from metarule.launch.__main__ import _COMMANDS, main
-from metarule.launch.commands._data import list_data
+from metarule.launch.commands.use._data import list_data
 from metarule.launch.figures._terminal import RunSummary
 from metarule.launch.options._command_line import parse_training
 from metarule.launch.options._estimators import ESTIMATORS
@@ -87,7 +87,7 @@ def test_the_newest_values_of_a_run_are_shown_at_any_width(columns, tmp_path):
 
 
 def test_a_card_is_laid_out_on_a_terminal_and_raw_in_a_pipe(monkeypatch, capsys):
-    from metarule.launch.commands import _info
+    from metarule.launch.commands.look import _info
 
     assert main(["info", "default"]) == 0
     assert "## Command" in capsys.readouterr().out

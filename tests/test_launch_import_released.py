@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from metarule.launch import __main__ as program
-from metarule.launch.commands._import_released import read_variables
+from metarule.launch.commands.machine._import_released import read_variables
 from metarule.launch.records._rule_file import load_rule_like, read_header
 from metarule.rules import released_from_variables
 

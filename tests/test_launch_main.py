@@ -2,7 +2,7 @@ import subprocess
 import sys
 import time
 
-import metarule.launch.commands._info
+import metarule.launch.commands.look._info
 import pytest
 from metarule.errors import BadInput
 from metarule.launch import __main__ as program
@@ -46,7 +46,7 @@ def test_exit_codes(error, code, monkeypatch, capsys):
     def fail(arguments):
         raise error
 
-    monkeypatch.setattr(metarule.launch.commands._info, "main", fail)
+    monkeypatch.setattr(metarule.launch.commands.look._info, "main", fail)
     assert program.main(["info"]) == code
     if code == 2:
         assert capsys.readouterr() == ("", "metarule: Say it so.\n")
@@ -56,7 +56,7 @@ def test_other_errors_keep_their_traceback(monkeypatch):
     def fail(arguments):
         raise ValueError("a bug")
 
-    monkeypatch.setattr(metarule.launch.commands._info, "main", fail)
+    monkeypatch.setattr(metarule.launch.commands.look._info, "main", fail)
     with pytest.raises(ValueError, match="a bug"):
         program.main(["info"])
 

@@ -162,7 +162,7 @@ def test_ctrl_c_ends_at_once_while_programs_compile(tmp_path):
 
 
 def test_another_error_of_the_system_keeps_its_traceback(monkeypatch):
-    from metarule.launch.commands import _info
+    from metarule.launch.commands.look import _info
 
     for error in (FileNotFoundError(2, "No such file", "somewhere"), OSError(errno.EPERM, "Not permitted")):
 

@@ -7,7 +7,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from metarule.launch.__main__ import main
-from metarule.launch.commands import _ablate, _compare
+from metarule.launch.commands.learn import _ablate, _compare
 from metarule.launch.options._presets import PRESETS
 from metarule.launch.records._run_folder import RunFolder
 from metarule.launch.training._meta_run import MetaRun

@@ -1,1 +1,1 @@
-"""What can be typed: one file a command."""
+"""What can be typed? One file a command, in rooms that are the headings of `metarule --help`."""

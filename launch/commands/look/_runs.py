@@ -6,13 +6,13 @@ from typing import Annotated, Any, TypedDict
 import numpy as np
 import tyro
 
-from ...errors import BadInput
-from ..evaluation._rows import Row
-from ..figures._words import duration
-from ..options._parse import parse
-from ..records._metrics import MEASURED, read_metrics
-from ..records._run_folder import RunFolder
-from ..records._tables import best_in_bold, print_columns, read_rows, TableFiles
+from ....errors import BadInput
+from ...evaluation._rows import Row
+from ...figures._words import duration
+from ...options._parse import parse
+from ...records._metrics import MEASURED, read_metrics
+from ...records._run_folder import RunFolder
+from ...records._tables import best_in_bold, print_columns, read_rows, TableFiles
 
 
 def main(arguments: list[str]) -> int:

@@ -5,20 +5,20 @@ from typing import Annotated, final
 import jax
 import tyro
 
-from ...errors import BadInput
-from ..bench._encode import transformer
-from ..bench._estimators import estimators
-from ..bench._meta_steps import outer_overhead, QUICK_STEPS
-from ..bench._row import Row, Workload
-from ..bench._rules import apply_lean, apply_released, metagrad_lean, metagrad_released
-from ..bench._scaling import draw_scaling, scaling
-from ..bench._startup import startup
-from ..bench._timing import Budget
-from ..figures._plots import Picture
-from ..hosts._cores import share_cores
-from ..options._parse import parse
-from ..records._files import check_writable
-from ..records._tables import print_columns, TableFiles
+from ....errors import BadInput
+from ...bench._encode import transformer
+from ...bench._estimators import estimators
+from ...bench._meta_steps import outer_overhead, QUICK_STEPS
+from ...bench._row import Row, Workload
+from ...bench._rules import apply_lean, apply_released, metagrad_lean, metagrad_released
+from ...bench._scaling import draw_scaling, scaling
+from ...bench._startup import startup
+from ...bench._timing import Budget
+from ...figures._plots import Picture
+from ...hosts._cores import share_cores
+from ...options._parse import parse
+from ...records._files import check_writable
+from ...records._tables import print_columns, TableFiles
 
 
 WORKLOADS: dict[str, Workload] = {

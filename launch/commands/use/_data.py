@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 import rich.console
 import tyro
 
-from ...errors import BadInput
-from ...tasks import known, prepare
-from ..options._parse import parse
+from ....errors import BadInput
+from ....tasks import known, prepare
+from ...options._parse import parse
 
 
 def main(arguments: list[str]) -> int:

@@ -6,18 +6,18 @@ from typing import Annotated, final
 import tyro
 from rich.console import Console
 
-from ...errors import BadInput
-from ...tasks import suite_data_sets
-from ..caches._compilations import cache_compilations
-from ..encoders._trained_rule import TrainedRule
-from ..evaluation._evaluate import Evaluation, Sayings
-from ..evaluation._rows import print_table, Row
-from ..evaluation._suite_tables import print_suite
-from ..options._parse import parse
-from ..options._recipes import recipe
-from ..records._description import describe
-from ..records._run_folder import RunFolder
-from ..records._tables import read_rows, TableFiles, write_rows
+from ....errors import BadInput
+from ....tasks import suite_data_sets
+from ...caches._compilations import cache_compilations
+from ...encoders._trained_rule import TrainedRule
+from ...evaluation._evaluate import Evaluation, Sayings
+from ...evaluation._rows import print_table, Row
+from ...evaluation._suite_tables import print_suite
+from ...options._parse import parse
+from ...options._recipes import recipe
+from ...records._description import describe
+from ...records._run_folder import RunFolder
+from ...records._tables import read_rows, TableFiles, write_rows
 
 
 def main(arguments: list[str]) -> int:

@@ -5,24 +5,24 @@ from typing import Annotated
 
 import tyro
 
-from ...errors import BadInput
-from ..caches._compilations import cache_compilations
-from ..encoders._trained_rule import TrainedRule
-from ..figures._activations import activation
-from ..figures._filters import filters
-from ..figures._generalisation import generalisation
-from ..figures._moons import moons
-from ..figures._plots import PHONE, Picture, save
-from ..figures._request import Drawing, FigureRequest
-from ..figures._sizes import depth, width
-from ..figures._terms import terms
-from ..figures._training import training
-from ..figures._transfer import transfer
-from ..options._names import choose, own_function
-from ..options._parse import parse
-from ..options._recipes import recipe
-from ..records._files import write_atomically
-from ..records._tables import write_rows
+from ....errors import BadInput
+from ...caches._compilations import cache_compilations
+from ...encoders._trained_rule import TrainedRule
+from ...figures._activations import activation
+from ...figures._filters import filters
+from ...figures._generalisation import generalisation
+from ...figures._moons import moons
+from ...figures._plots import PHONE, Picture, save
+from ...figures._request import Drawing, FigureRequest
+from ...figures._sizes import depth, width
+from ...figures._terms import terms
+from ...figures._training import training
+from ...figures._transfer import transfer
+from ...options._names import choose, own_function
+from ...options._parse import parse
+from ...options._recipes import recipe
+from ...records._files import write_atomically
+from ...records._tables import write_rows
 
 
 FIGURES: dict[str, Callable[[FigureRequest], Drawing]] = {

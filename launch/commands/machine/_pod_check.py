@@ -2,15 +2,15 @@ from typing import Annotated
 
 import tyro
 
-from ..hosts._distributed import DistributedOptions
-from ..options._parse import parse
+from ...hosts._distributed import DistributedOptions
+from ...options._parse import parse
 
 
 def main(arguments: list[str]) -> int:
     """Runs `metarule pod-check`."""
     distribution = DistributedOptions.of(arguments)
     processes, watchdog = distribution.join()
-    from ..hosts._check_links import check  # What it imports looks for devices, which meeting the others must precede.
+    from ...hosts._check_links import check  # What it imports looks for devices, which meeting the others must precede.
 
     return check(parse(pod_check, arguments, "pod-check"), processes, watchdog, distribution)
 

@@ -5,17 +5,17 @@ from typing import Annotated, Any, final
 import jax
 import tyro
 
-from ...errors import BadInput
-from ..caches._compilations import cache_compilations
-from ..hosts._cores import share_cores
-from ..hosts._devices import Devices
-from ..hosts._distributed import DistributedOptions
-from ..options._command_line import Command, parse_training
-from ..options._training import RunOptions
-from ..records._description import describe
-from ..records._run_folder import RunFolder
-from ..records._tables import TableFiles, write_rows
-from ..studies._ablation import (
+from ....errors import BadInput
+from ...caches._compilations import cache_compilations
+from ...hosts._cores import share_cores
+from ...hosts._devices import Devices
+from ...hosts._distributed import DistributedOptions
+from ...options._command_line import Command, parse_training
+from ...options._training import RunOptions
+from ...records._description import describe
+from ...records._run_folder import RunFolder
+from ...records._tables import TableFiles, write_rows
+from ...studies._ablation import (
     accuracy_of,
     Cell,
     plot_ablation,
@@ -25,7 +25,7 @@ from ..studies._ablation import (
     variants_of,
     without_of,
 )
-from ..studies._cell import cell_run
+from ...studies._cell import cell_run
 
 
 @final

@@ -5,21 +5,21 @@ from typing import Annotated, Any, final, Literal
 import jax.random as jr
 import tyro
 
-from ...errors import BadInput
-from ...meta import diagnose, Length
-from ..caches._compilations import cache_compilations
-from ..options._command_line import Command, parse_training
-from ..options._estimators import ESTIMATORS, with_estimator
-from ..options._problems import problems_of
-from ..options._training import RunOptions, Training
-from ..records._description import describe
-from ..records._rule_file import load_rule_like, locate_rule
-from ..records._run_folder import RunFolder
-from ..records._tables import TableFiles, write_rows
-from ..studies._cell import cell_run
-from ..studies._comparison import for_seconds, learned, plot_comparison, print_comparison, reference_estimator, sampled
-from ..training._experiment import first_rule
-from ..training._meta_run import MetaRun
+from ....errors import BadInput
+from ....meta import diagnose, Length
+from ...caches._compilations import cache_compilations
+from ...options._command_line import Command, parse_training
+from ...options._estimators import ESTIMATORS, with_estimator
+from ...options._problems import problems_of
+from ...options._training import RunOptions, Training
+from ...records._description import describe
+from ...records._rule_file import load_rule_like, locate_rule
+from ...records._run_folder import RunFolder
+from ...records._tables import TableFiles, write_rows
+from ...studies._cell import cell_run
+from ...studies._comparison import for_seconds, learned, plot_comparison, print_comparison, reference_estimator, sampled
+from ...training._experiment import first_rule
+from ...training._meta_run import MetaRun
 
 
 @final

@@ -10,10 +10,10 @@ import rich.console
 import tyro
 from rich.markdown import Markdown
 
-from ..figures._words import settings
-from ..options._parse import parse
-from ..records._rule_file import locate_rule, read_header, shipped
-from ._data import list_data
+from ...figures._words import settings
+from ...options._parse import parse
+from ...records._rule_file import locate_rule, read_header, shipped
+from ..use._data import list_data
 
 
 _PACKAGES = ("metarule", "jax", "jaxlib", "equinox", "optax", "evosax", "orbax-checkpoint", "numpy", "scikit-learn")

@@ -6,10 +6,10 @@ import rich.console
 import rich.live
 import tyro
 
-from ...errors import BadInput
-from ..figures._terminal import RunSummary
-from ..options._parse import parse
-from ..records._run_folder import RunFolder
+from ....errors import BadInput
+from ...figures._terminal import RunSummary
+from ...options._parse import parse
+from ...records._run_folder import RunFolder
 
 
 def main(arguments: list[str]) -> int:

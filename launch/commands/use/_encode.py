@@ -3,14 +3,14 @@ from typing import Annotated
 
 import tyro
 
-from ...errors import BadInput
-from ...tasks import Chosen, load_inputs, own_path
-from ..caches._compilations import cache_compilations
-from ..encoders._trained_rule import TrainedRule
-from ..options._parse import parse
-from ..options._recipes import recipe
-from ..records._features_file import check_features_file, FeaturePart, write_features
-from ..records._rule_file import locate_rule
+from ....errors import BadInput
+from ....tasks import Chosen, load_inputs, own_path
+from ...caches._compilations import cache_compilations
+from ...encoders._trained_rule import TrainedRule
+from ...options._parse import parse
+from ...options._recipes import recipe
+from ...records._features_file import check_features_file, FeaturePart, write_features
+from ...records._rule_file import locate_rule
 
 
 def main(arguments: list[str]) -> int:
@@ -75,7 +75,7 @@ def encode(
         raise BadInput(f"--seed must be 0 or more; got {seed}.")
     parts, ready = load_inputs(data, data_dir, Chosen(inputs, labels, drop))
     # After all checks, because it takes seconds to import.
-    from ..encoders._unsupervised_encoder import UnsupervisedEncoder
+    from ...encoders._unsupervised_encoder import UnsupervisedEncoder
 
     like = None if rule_class is None else recipe(rule_class)
     encoder = UnsupervisedEncoder(

@@ -4,16 +4,16 @@ from typing import Annotated, Any
 
 import tyro
 
-from ..encoders._trained_rule import TrainedRule
-from ..evaluation._rows import Row
-from ..evaluation._verdict import verdict
-from ..figures._words import duration, settings
-from ..options._parse import parse
-from ..options._recipes import recipe
-from ..records._files import write_atomically
-from ..records._rule_file import locate_rule, read_header
-from ..records._run_folder import RunFolder
-from ..records._tables import read_rows
+from ...encoders._trained_rule import TrainedRule
+from ...evaluation._rows import Row
+from ...evaluation._verdict import verdict
+from ...figures._words import duration, settings
+from ...options._parse import parse
+from ...options._recipes import recipe
+from ...records._files import write_atomically
+from ...records._rule_file import locate_rule, read_header
+from ...records._run_folder import RunFolder
+from ...records._tables import read_rows
 from ._report import origin
 
 

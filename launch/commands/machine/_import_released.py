@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from ...errors import BadInput
-from ...rules import released_from_variables
-from ..caches._compilations import cache_compilations
-from ..options._parse import parse
-from ..records._rule_file import save_rule
+from ....errors import BadInput
+from ....rules import released_from_variables
+from ...caches._compilations import cache_compilations
+from ...options._parse import parse
+from ...records._rule_file import save_rule
 
 
 _SCOPE = "MoreLocalWeightUpdateProcess/"

@@ -8,24 +8,24 @@ from typing import Annotated, Any
 
 import tyro
 
-from ...errors import BadInput
-from ..encoders._trained_rule import TrainedRule
-from ..evaluation._rows import Row
-from ..evaluation._verdict import verdict
-from ..figures._generalisation import results as draw_results
-from ..figures._html import lead, link, page, paragraph, picture, section, table
-from ..figures._request import FigureRequest
-from ..figures._terms import terms
-from ..figures._training import training
-from ..figures._words import duration, settings
-from ..options._ingredients import terms_of
-from ..options._parse import parse
-from ..options._recipes import recipe
-from ..records._files import write_atomically
-from ..records._leaves import named_leaves
-from ..records._rule_file import locate_rule, read_header
-from ..records._run_folder import RunFolder
-from ..records._tables import read_rows
+from ....errors import BadInput
+from ...encoders._trained_rule import TrainedRule
+from ...evaluation._rows import Row
+from ...evaluation._verdict import verdict
+from ...figures._generalisation import results as draw_results
+from ...figures._html import lead, link, page, paragraph, picture, section, table
+from ...figures._request import FigureRequest
+from ...figures._terms import terms
+from ...figures._training import training
+from ...figures._words import duration, settings
+from ...options._ingredients import terms_of
+from ...options._parse import parse
+from ...options._recipes import recipe
+from ...records._files import write_atomically
+from ...records._leaves import named_leaves
+from ...records._rule_file import locate_rule, read_header
+from ...records._run_folder import RunFolder
+from ...records._tables import read_rows
 from ._figure import FIGURES, write_drawing
 
 

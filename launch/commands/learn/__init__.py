@@ -1,0 +1,1 @@
+"""How is a rule learned, and what of it matters?"""

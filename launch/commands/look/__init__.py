@@ -1,0 +1,1 @@
+"""What did a run or a rule become?"""

@@ -1,0 +1,1 @@
+"""What can this machine do, and what comes from elsewhere?"""

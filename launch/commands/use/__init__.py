@@ -1,0 +1,1 @@
+"""What is a rule worth on data, and how do its features get out?"""
