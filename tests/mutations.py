@@ -2,7 +2,8 @@
 
 `mutations.toml` lists the mutations: what each makes wrong, a text that the package holds exactly once, what it is
 replaced with, and the tests that have to fail then. Each is applied to a copy of the package, which those tests alone
-import. The exit code is 0 if each is found, and 1 if one survives or the list does not fit the package.
+import; as many at once as there are cores. The exit code is 0 if each is found, and 1 if one survives or the list does
+not fit the package.
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 
@@ -66,9 +68,9 @@ def copy(folder):
     return target
 
 
-def failure(folder, tests):
+def failure(folder, tests, workers=0):
     """The first of these tests that fails with the package in this folder; None if all of them pass."""
-    options = "-q -x -n 0 --tb=no --no-header -rfE -p no:cacheprovider".split()
+    options = f"-q -x -n {workers} --tb=no --no-header -rfE -p no:cacheprovider".split()
     command = [sys.executable, "-m", "pytest", *options, *tests]
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     try:
@@ -94,19 +96,24 @@ def main(names):
             print(f"{mutation.name}: the package does not hold its old text exactly once; give it another one.")
     if None in places.values():
         return 1
+    cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         copy(Path(folder))
-        if broken := failure(Path(folder), sorted({test for mutation in mutations for test in mutation.tests})):
+        if broken := failure(Path(folder), sorted({test for each in mutations for test in each.tests}), cores):
             print(f"{broken} fails without any mutation: make it pass first.")
             return 1
-    survivors = 0
-    for mutation in mutations:
+
+    def found(mutation):
         with tempfile.TemporaryDirectory() as folder:
             file = copy(Path(folder)) / places[mutation.name]
             file.write_text(file.read_text().replace(mutation.old, mutation.new))
-            found = failure(Path(folder), mutation.tests)
-        survivors += found is None
-        print(f"{mutation.name:32} {places[mutation.name]!s:44} {found or 'SURVIVES'}", flush=True)
+            return failure(Path(folder), mutation.tests)
+
+    survivors = 0
+    with ThreadPoolExecutor(cores) as pool:
+        for mutation, test in zip(mutations, pool.map(found, mutations)):
+            survivors += test is None
+            print(f"{mutation.name:32} {places[mutation.name]!s:44} {test or 'SURVIVES'}", flush=True)
     print(f"{len(mutations)} mutations, {survivors} survive")
     return int(survivors > 0)
 
