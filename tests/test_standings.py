@@ -1,6 +1,9 @@
 """How encoders stand on a suite: every number against hand-computed ones or scipy's."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -169,3 +172,9 @@ def test_a_suite_from_python(small):
     ]
     raw, own = metarule.standings(rows)
     assert own.distance.mean < raw.distance.mean  # On mixtures the other columns are noise.
+
+
+def test_the_tables_of_the_documents_are_those_of_the_results():
+    checkout = Path(__file__).parents[1]
+    made = subprocess.run([sys.executable, checkout / "docs" / "tables.py", "--check"], capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr

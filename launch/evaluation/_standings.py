@@ -114,6 +114,7 @@ def standings(rows: Sequence[Row]) -> list[Standing]:
 
 def ranks(accuracy: Table) -> Table:
     """The place of every encoder on each data set: 1 is the best, and those that tie share the mean of their places."""
+    accuracy = accuracy.round(6)  # Rounding of single floats is no difference.
     above = (accuracy[:, None, :] > accuracy[:, :, None]).sum(2)
     alike = (accuracy[:, None, :] == accuracy[:, :, None]).sum(2)
     return above + (alike + 1) / 2

@@ -1,0 +1,152 @@
+"""Every table of accuracies in README, docs/evaluation.md and the shipped rule's card, made from docs/results/.
+
+`python docs/tables.py` writes each between the comments that name it, `<!-- table: NAME -->` and `<!-- end -->`;
+with `--check` it only says which is out of date. The files in docs/results/ are what `metarule evaluate --json` wrote.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+from metarule.launch.evaluation._standings import Scores, standings
+
+
+CHECKOUT = Path(__file__).parents[1]
+PAGES = "README.md", "docs/evaluation.md", "launch/pretrained/images.md"
+FIVE = {
+    "mnist14": "MNIST 14x14",
+    "fashion_mnist14": "Fashion-MNIST 14x14",
+    "imdb": "IMDB, 1,000 words",
+    "pendigits": "pendigits",
+    "cifar10_16": "CIFAR-10 16x16",
+}
+NAMES = {
+    "meta-trained": "the rule",
+    "random-init": "its random start",
+    "raw": "raw inputs",
+    "pca": "principal components",
+    "kmeans-256": "k-means, 256 centroids",
+    "kmeans-256+pca": "k-means and components",
+    "neighbours": "mean of nearest neighbours",
+    "label-spreading": "label spreading (sees all test rows)",
+    "umap-64": "UMAP (sees other test rows)",
+}
+
+
+def rows(name):
+    return json.loads((CHECKOUT / "docs" / "results" / f"{name}.json").read_text())
+
+
+def table(head, lines):
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *lines))
+
+
+def percent(accuracy, error):
+    return f"{100 * accuracy:.1f} ± {100 * error:.1f}"
+
+
+def readout(results, encoder, task, name):
+    """The row of one encoder, data set and readout; None where it was not scored."""
+    own = [r for r in results if (r["encoder"], r["task"], r["readout"]) == (encoder, task, name)]
+    return own[0] if own else None
+
+
+def standing(name):
+    """How each encoder does over the data sets of a suite."""
+
+    def interval(value, scale=1):
+        return f"{scale * value.mean:.1f} [{scale * value.low:.1f}, {scale * value.high:.1f}]"
+
+    def mean(encoder, name):
+        return (
+            f"{100 * np.mean([r['accuracy'] for r in results if (r['encoder'], r['readout']) == (encoder, name)]):.1f}"
+        )
+
+    results = rows(name)
+    head = ["encoder", "mean rank", "points below the best", "within 1 s.e. of the best", "below raw by over 1 s.e."]
+    lines = [
+        [s.encoder, interval(s.rank), interval(s.distance, 100), f"{s.near_best} of {s.tasks}", str(s.below_raw)]
+        + [mean(s.encoder, each) for each in ("ridge", "logistic")]
+        for s in standings(results)
+    ]
+    return table([*head, "ridge, %", "logistic, %"], lines)
+
+
+def sets(name):
+    """The mean of both readouts on each data set of a suite."""
+    scores = Scores.of(rows(name))
+    lines = [
+        [task, *(percent(scores.mean[i, k], scores.standard_error[i, k]) for k in range(len(scores.encoders)))]
+        for i, task in enumerate(scores.tasks)
+    ]
+    return table(["data set", *scores.encoders], lines)
+
+
+def both(tasks, features):
+    """Both readouts of every encoder, with those that see other test rows, on some of the data sets held out."""
+    results = rows("held-out") + rows("other-rows")
+
+    def cell(encoder, task):
+        pair = [readout(results, encoder, task, name) for name in ("ridge", "logistic")]
+        return " / ".join(percent(r["accuracy"], r["stderr"]) for r in pair if r)
+
+    def counts(encoder):
+        found = {r["features"] for r in results if r["encoder"] == encoder and r["task"] in tasks}
+        return ", ".join(f"{n:,}" for n in sorted(found))
+
+    head = ["encoder", *(["features"] if features else []), *(FIVE[task] for task in tasks)]
+    lines = [[n, *([counts(e)] if features else []), *(cell(e, task) for task in tasks)] for e, n in NAMES.items()]
+    return table(head, lines)
+
+
+def front():
+    """README's: ridge on four data sets, and the mean distance to the best over both suites. The best is bold."""
+    results, tasks = rows("held-out") + rows("other-rows"), list(FIVE)[:4]
+    far = [{s.encoder: s.distance.mean for s in standings(rows(name))} for name in ("held-out", "development")]
+    found = {e: [readout(results, e, task, "ridge") for task in tasks] for e in NAMES}
+    most = [max(round(own[k]["accuracy"], 3) for own in found.values() if own[k]) for k in range(len(tasks))]
+    least = [min(each.values()) for each in far]
+
+    def bold(text, best):
+        return f"**{text}**" if best else text
+
+    lines = [
+        [NAMES[e]]
+        + [bold(percent(r["accuracy"], r["stderr"]), round(r["accuracy"], 3) == most[k]) for k, r in enumerate(own)]
+        + [bold(f"{100 * d[e]:.1f}", d[e] == low) if e in d else "" for d, low in zip(far, least)]
+        for e, own in found.items()
+    ]
+    return table(["encoder", *(FIVE[task] for task in tasks), "below best, held out", "development"], lines)
+
+
+TABLES = {
+    "standings held-out": lambda: standing("held-out"),
+    "standings development": lambda: standing("development"),
+    "sets held-out": lambda: sets("held-out"),
+    "sets development": lambda: sets("development"),
+    "five sets": lambda: both(list(FIVE), features=True),
+    "four sets": lambda: both(list(FIVE)[:4], features=False),
+    "front": front,
+}
+
+
+def main(arguments):
+    stale = []
+    for page in PAGES:
+        text = (CHECKOUT / page).read_text()
+        new = re.sub(
+            r"(<!-- table: ([^>]*?) -->\n).*?(?=\n<!-- end -->)", lambda m: m[1] + TABLES[m[2]](), text, flags=re.S
+        )
+        if new != text:
+            stale.append(page)
+            if "--check" not in arguments:
+                (CHECKOUT / page).write_text(new)
+    for page in stale:
+        print(f"{page}: {'out of date' if '--check' in arguments else 'written'}")
+    return int(bool(stale) and "--check" in arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
