@@ -47,6 +47,10 @@ def percent(accuracy, error):
     return f"{100 * accuracy:.1f} ± {100 * error:.1f}"
 
 
+def bold(text, best):
+    return f"**{text}**" if best else text
+
+
 def readout(results, encoder, task, name):
     """The row of one encoder, data set and readout; None where it was not scored."""
     own = [r for r in results if (r["encoder"], r["task"], r["readout"]) == (encoder, task, name)]
@@ -54,32 +58,36 @@ def readout(results, encoder, task, name):
 
 
 def standing(name):
-    """How each encoder does over the data sets of a suite."""
-
-    def interval(value, scale=1):
-        return f"{scale * value.mean:.1f} [{scale * value.low:.1f}, {scale * value.high:.1f}]"
-
-    def mean(encoder, name):
-        return (
-            f"{100 * np.mean([r['accuracy'] for r in results if (r['encoder'], r['readout']) == (encoder, name)]):.1f}"
-        )
-
+    """How each encoder does over the data sets of a suite. The best rank, distance and accuracies are bold."""
     results = rows(name)
+    found = standings(results)
+
+    def interval(value, values, scale=1):
+        text = f"{scale * value.mean:.1f} [{scale * value.low:.1f}, {scale * value.high:.1f}]"
+        return bold(text, value.mean == min(each.mean for each in values))
+
+    accuracy = {
+        name: [100 * np.mean([r["accuracy"] for r in results if r["encoder"] == s.encoder and r["readout"] == name])
+               for s in found]
+        for name in ("ridge", "logistic")
+    }  # fmt: skip
     head = ["encoder", "mean rank", "points below the best", "within 1 s.e. of the best", "below raw by over 1 s.e."]
     lines = [
-        [s.encoder, interval(s.rank), interval(s.distance, 100), f"{s.near_best} of {s.tasks}", str(s.below_raw)]
-        + [mean(s.encoder, each) for each in ("ridge", "logistic")]
-        for s in standings(results)
+        [s.encoder, interval(s.rank, [each.rank for each in found])]
+        + [interval(s.distance, [each.distance for each in found], 100)]
+        + [f"{s.near_best} of {s.tasks}", str(s.below_raw)]
+        + [bold(f"{own[k]:.1f}", own[k] == max(own)) for own in accuracy.values()]
+        for k, s in enumerate(found)
     ]
     return table([*head, "ridge, %", "logistic, %"], lines)
 
 
 def sets(name):
-    """The mean of both readouts on each data set of a suite."""
+    """The mean of both readouts on each data set of a suite. The best is bold."""
     scores = Scores.of(rows(name))
     lines = [
-        [task, *(percent(scores.mean[i, k], scores.standard_error[i, k]) for k in range(len(scores.encoders)))]
-        for i, task in enumerate(scores.tasks)
+        [task, *(bold(percent(m, e), m.round(6) == mean.max().round(6)) for m, e in zip(mean, errors))]
+        for task, mean, errors in zip(scores.tasks, scores.mean, scores.standard_error)
     ]
     return table(["data set", *scores.encoders], lines)
 
@@ -108,9 +116,6 @@ def front():
     found = {e: [readout(results, e, task, "ridge") for task in tasks] for e in NAMES}
     most = [max(round(own[k]["accuracy"], 3) for own in found.values() if own[k]) for k in range(len(tasks))]
     least = [min(each.values()) for each in far]
-
-    def bold(text, best):
-        return f"**{text}**" if best else text
 
     lines = [
         [NAMES[e]]
