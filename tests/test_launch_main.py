@@ -27,7 +27,7 @@ def test_version(capsys):
 def test_an_unknown_command_lists_the_known(capsys):
     assert program.main(["trian"]) == 2
     out, err = capsys.readouterr()
-    assert not out and err.count("\n") == 1 and "'trian'" in err and "train, evaluate" in err
+    assert not out and err.count("\n") == 1 and "'trian'" in err and "train, ablate" in err
 
 
 @pytest.mark.parametrize("name", program._COMMANDS)

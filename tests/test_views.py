@@ -105,6 +105,7 @@ def test_an_example_s_views_depend_on_it_alone_and_bear_a_unit_that_never_change
 
 def test_they_are_made_alike_under_vmap():
     pairs = jnp.stack([X, X[::-1]]), jnp.stack([FEATURES, FEATURES[::-1]])
-    made = jax.vmap(lambda x, f: Views.of(x, f, skip=2, memory=90)(x, f))(*pairs)
-    single = Views.of(pairs[0][1], pairs[1][1], skip=2, memory=90)(pairs[0][1], pairs[1][1])
+    make = lambda x, f: Views.of(x, f, skip=2, memory=90)(x, f)
+    made = jax.jit(jax.vmap(make))(*pairs)
+    single = jax.jit(make)(pairs[0][1], pairs[1][1])
     np.testing.assert_allclose(made[1], single, atol=1e-3)
