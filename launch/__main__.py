@@ -26,6 +26,7 @@ _ROOMS = {
     "look": (
         "Look at it",
         {
+            "inspect": "Show what a rule does: its numbers, and each term's share in the change of weights.",
             "figure": "Draw a figure of a rule: generalisation, depth, width, filters and more.",
             "report": "Put a run's results and figures on one page.",
             "runs": "List the runs in a folder: how far each is, and what its rule is worth.",

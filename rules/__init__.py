@@ -22,7 +22,7 @@ from ._momentum import Momentum as Momentum, without_momentum as without_momentu
 from ._recipe import AbstractRecipe as AbstractRecipe
 from ._released import all_terms as all_terms, released as released
 from ._released_variables import released_from_variables as released_from_variables
-from ._rule import AbstractRule as AbstractRule
+from ._rule import AbstractAdditiveRule as AbstractAdditiveRule, AbstractRule as AbstractRule
 from ._synaptic_rule import AbstractSynapticRule as AbstractSynapticRule
 from ._top import AbstractTop as AbstractTop, TopErrorNetwork as TopErrorNetwork
 from .hand_made._krotov_hopfield import KrotovHopfield as KrotovHopfield

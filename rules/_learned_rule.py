@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, final, NamedTuple
 
 import equinox as eqx
 import jax
@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from ..models import Activity, Connection, Layer, Mixing, Model, Synapse, Trace
 from ._feedback import AbstractFeedback
-from ._rule import AbstractRule
+from ._rule import AbstractAdditiveRule
 from ._top import AbstractTop
 from .kernels._linear import Linear
 from .kernels._signal_length import unit_length
@@ -31,8 +31,18 @@ class Signals(eqx.Module):
     """The error signal that goes on down."""
 
 
+class _Sight(NamedTuple):
+    """What the rule sees at one synapse."""
+
+    activity: Activity
+    hidden: tuple[States, States]
+    """Hidden states of the units below, as the synapse receives them, and of those above."""
+    connections: int
+    """Synapses that arrive at the same units."""
+
+
 @final
-class LearnedRule(AbstractRule[Any]):
+class LearnedRule(AbstractAdditiveRule[Any]):
     """The neuron-local update rule of Metz et al. (arXiv 1804.00222).
 
     Activity goes up, a learned error signal comes down, a small network in every neuron turns what the unit sees
@@ -55,25 +65,51 @@ class LearnedRule(AbstractRule[Any]):
         return self.top.init(model)
 
     def update(self, model: Model, x: Float[Array, " example *shape"], state: Any) -> tuple[Model, Any]:
+        seen, state = self._seen(model, x, state)
+        step_size = jnp.exp(self.log_step_size)
+
+        def step(synapse: Synapse, sight: _Sight | None) -> Synapse:
+            if sight is None:  # A population that no signal reaches stays as it is.
+                return jax.tree.map(jnp.zeros_like, synapse)
+            activity, hidden, connections = sight
+            # A unit's bias is the sum of its synapses' biases, and each of them makes its part of the change.
+            change = _divided_bias(self.change(synapse, activity, hidden), connections)
+            return jax.tree.map(lambda p, c: -step_size * (self.decay * p + c), synapse, change)
+
+        steps = [step(synapse, sight) for synapse, sight in zip(model.synapses, seen)]
+        return eqx.tree_at(lambda it: list(it.synapses), jax.tree.map(jnp.zeros_like, model), steps), state
+
+    def parts(
+        self, model: Model, x: Float[Array, " example *shape"], state: Any
+    ) -> tuple[dict[str, Float[Array, "part pre post"]] | None, ...]:
+        seen, _ = self._seen(model, x, state)
+        step_size = jnp.exp(self.log_step_size)
+
+        def of(synapse: Synapse, sight: _Sight | None) -> dict[str, Float[Array, "part pre post"]] | None:
+            if sight is None:
+                return None
+            activity, (lower, upper), _ = sight
+            found = self.weight_change.parts(Site(unit_rms(synapse.w), activity, lower, upper))
+            return {name: -step_size * part for name, part in {**found, "decay": self.decay * synapse.w[None]}.items()}
+
+        return tuple(of(synapse, sight) for synapse, sight in zip(model.synapses, seen))
+
+    def _seen(self, model: Model, x: Float[Array, " example *shape"], state: Any) -> tuple[list["_Sight | None"], Any]:
+        """What the rule sees at every synapse, None where no signal arrives, and the new state."""
         trace = model.trace(x)
         top, state = self.top(trace, state)
         signals = self.signals(model, trace, top)
-        step_size = jnp.exp(self.log_step_size)
 
-        def step(layer: Layer, index: int, place: int) -> Synapse:
+        def at(layer: Layer, index: int, place: int) -> _Sight | None:
             connection, above = layer.connections[place], signals[index + 1]
             below = signals[connection.source]
-            if above is None or below is None:  # A population that no signal reaches stays as it is.
-                return jax.tree.map(jnp.zeros_like, connection.synapse)
+            if above is None or below is None:
+                return None
             context, values = trace.contexts[index][place], trace.values[connection.source]
             lower = _raised(connection, below.hidden, (values, context))
-            change = self.change(connection.synapse, trace.activities[index][place], (lower, above.hidden))
-            # A unit's bias is the sum of its synapses' biases, and each of them makes its part of the change.
-            change = _divided_bias(change, len(layer.connections))
-            return jax.tree.map(lambda p, c: -step_size * (self.decay * p + c), connection.synapse, change)
+            return _Sight(trace.activities[index][place], (lower, above.hidden), len(layer.connections))
 
-        steps = [step(layer, i, j) for i, layer in enumerate(model.layers) for j in range(len(layer.connections))]
-        return eqx.tree_at(lambda it: list(it.synapses), jax.tree.map(jnp.zeros_like, model), steps), state
+        return [at(layer, i, j) for i, layer in enumerate(model.layers) for j in range(len(layer.connections))], state
 
     def signals(self, model: Model, trace: Trace, top: States) -> tuple[Signals | None, ...]:
         """Error signals and hidden states of every population, inputs first; None where no signal arrives."""

@@ -5,6 +5,7 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from ..models import Model
+from .terms._change import WeightChange
 
 
 _State = TypeVar("_State")
@@ -24,3 +25,18 @@ class AbstractRule(eqx.Module, Generic[_State]):
     @abc.abstractmethod
     def update(self, model: Model, x: Float[Array, " example *shape"], state: _State) -> tuple[Model, _State]:
         """One application to a batch. Returns the change of every weight, and the new state."""
+
+
+class AbstractAdditiveRule(AbstractRule[_State]):
+    """A rule whose change of a weight is a sum, of terms with coefficients and of what else there is."""
+
+    weight_change: eqx.AbstractVar[WeightChange]
+
+    @abc.abstractmethod
+    def parts(
+        self, model: Model, x: Float[Array, " example *shape"], state: _State
+    ) -> tuple[dict[str, Float[Array, "part pre post"]] | None, ...]:
+        """What each part of the rule adds to the forward weights of every synapse: `terms` and others by their names.
+
+        The sum of all parts is what `update` adds. None for a synapse that the rule leaves as it is.
+        """

@@ -6,8 +6,6 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import metarule
-import numpy as np
 import optax
 import pytest
 from metarule.meta import InnerLoop, Length, MetaLearner, RidgeObjective, rollout_loss
@@ -50,12 +48,3 @@ def test_an_own_rule():
 
 def test_the_picture_of_the_loop_is_what_its_script_draws():
     assert runpy.run_path(str(DOCS / "plot_loop.py"))["picture"]() == (DOCS / "loop.svg").read_text()
-
-
-def test_the_plot_of_terms_measures_what_a_term_adds():
-    # The weights themselves have a root mean square of one, so their share of a change is known in closed form.
-    plot, rule = runpy.run_path(str(DOCS / "plot_terms.py")), metarule.pretrained()
-    index, change = plot["names"](rule).index("w_base"), rule.weight_change
-    sizes = np.asarray(plot["along"](rule, 2, widths=(6, 5)))[:, :, index, 0]
-    expected = change.coefficients[index] / len(change.terms) / (1 + change.epsilon) ** 0.5
-    np.testing.assert_allclose(sizes, expected, rtol=1e-3)

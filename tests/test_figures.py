@@ -139,9 +139,61 @@ def test_a_report_is_one_page_that_needs_nothing_else(monkeypatch, tmp_path):
     assert not re.search(r"<script|<link|https?://|url\(", text)
 
 
+def test_coefficients_move_along_the_snapshots():
+    rows = draw("coefficients")
+    (term,) = {row["term"] for row in rows}
+    found = {row["meta_step"]: float(row["coefficient"]) for row in rows}
+    assert term == "hebb" and found == pytest.approx({"": 0.1, "0": 0.1, "3": 0.13, "7": 0.17})
+
+
+def test_coefficients_of_a_shipped_rule_are_drawn_without_how_they_moved(tmp_path):
+    assert main(["figure", "coefficients", "default", "--out", str(tmp_path)]) == 0
+    assert "comes without snapshots" in json.loads((tmp_path / "coefficients.json").read_text())["caption"]
+
+
+def test_shares_of_terms_sum_to_one():
+    rows = draw("terms")
+    places = [(layer, step) for layer in "1" for step in "12"]
+    assert list(dict.fromkeys((row["layer"], row["step"]) for row in rows)) == places
+    for place in places:
+        own = [float(row["share"]) for row in rows if (row["layer"], row["step"]) == place]
+        assert len(own) == 5 and sum(own) == pytest.approx(1, rel=1e-3)
+
+
+def test_architectures_are_scored_with_every_rule_and_one_start(monkeypatch):
+    seen = []
+
+    def score(self, names, architecture, rule=None):
+        kind = type(architecture).__name__
+        seen.append((self.trained.name, kind, names))
+        row = {"task": "own.npz", "readout": "ridge", "accuracy": 0.5, "stderr": 0.1}
+        return [{**row, "encoder": name, "seeds": 2, "steps": 2} for name in names]
+
+    monkeypatch.setattr(FigureRequest, "score", score)
+    values = ["4-3", "conv2x2x4-mean", "attention2x2x4h1-mean"]
+    rules = ["run", "metarule.rules:Oja", "--out", "run/figures"]
+    assert main(["figure", "architecture", *rules, "--values", *values, "--tasks", "own.npz"]) == 0
+    kinds = ("MultiLayerPerceptron", "Convolutional", "Transformer")
+    first, second = ("meta-trained", "random-init"), ("meta-trained",)
+    wanted = [pair for kind in kinds for pair in (("run", kind, first), ("Oja", kind, second))]
+    assert seen == [*wanted, ("run", kinds[0], ("raw",))]
+    with open("run/figures/architecture.csv", newline="") as file:
+        rows = [(row["network"], row["encoder"]) for row in csv.DictReader(file)]
+    assert rows == [*((text, name) for text in values for name in ("run", "random-init", "Oja")), ("", "raw")]
+
+
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
+        (["figure", "depth", "run", "run"], "Name one rule for the figure depth"),
+        (["figure", "depth"], "Name one rule for the figure depth"),
+        (["figure", "architecture", "run", "run"], "Two of these rules are called run"),
+        (["figure", "architecture", "run", "--values", "convolution"], "The convolutions of a network are written as"),
+        (["figure", "response", "run", "--values", "strong"], "are weights, such as -1 0 1; got strong"),
+        (["figure", "response", "run", "--values", "5"], "between -3 and 3"),
+        (["figure", "terms", "metarule.rules:Oja"], "adds up no terms"),
+        (["figure", "coefficients", "metarule.rules:Oja"], "has no coefficients"),
+        (["figure", "coefficients", "default", "--values", "3"], "comes without the files of its run"),
         (["figure", "depth", "run", "--values", "deep"], "whole numbers of 1 or more"),
         (["figure", "activation", "run", "--values", "sine"], "Unknown activation 'sine'"),
         (["figure", "generalisation", "run", "--values", "isomap"], "Unknown encoder 'isomap'"),

@@ -28,7 +28,7 @@ INNER = {
     "meta": ("particles", "estimators"),
     "launch": (
         "hosts", "records", "caches", "options", "encoders", "evaluation",
-        "training", "figures", "studies", "bench", "commands",
+        "training", "inspection", "figures", "studies", "bench", "commands",
     ),
 }  # fmt: skip
 MOST_FILES, MOST_LINES = 16, 300

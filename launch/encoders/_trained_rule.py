@@ -10,8 +10,8 @@ from ...models import AbstractArchitecture
 from ...rules import AbstractRecipe, AbstractRule
 from ..options._fields import fitting
 from ..options._networks import network as make_network
-from ..options._recipes import as_recipe, build
-from ..records._hub import hub_name
+from ..options._recipes import as_recipe, build, recipe
+from ..records._hub import hub_name, PREFIX
 from ..records._rule_file import load_rule as load, locate_rule, read_header, shipped
 
 
@@ -90,13 +90,17 @@ class TrainedRule:
     ) -> "TrainedRule":
         """A rule from a rule file, a run folder or a shipped rule's name, or a rule that is there already.
 
-        The base model is the rule's own where none is named. `like` is a rule or a recipe of the user's own class, for
-        a file that holds such a rule. Raises `BadInput` for a file that is none, and for a network or an activation
-        that can't be.
+        `MODULE:CLASS` is a rule or recipe, such as `metarule.rules:Oja`, with the defaults of its fields. The base
+        model is the rule's own where none is named. `like` is a rule or a recipe of the user's own class, for a file
+        that holds such a rule. Raises `BadInput` for a file that is none, and for a network or an activation that can't
+        be.
         """
         if isinstance(rule, TrainedRule):
             return rule
         own = None if like is None else as_recipe(like)
+        if _names_class(rule):
+            own = recipe(str(rule))
+            rule = own.build(jr.key(0))
         path = None if isinstance(rule, AbstractRule) else locate_rule(rule)
         usage = _OBJECT if path is None else Usage.of(read_header(path)[1])
         chosen, nonlinearity = network or usage.network, activation or usage.activation
@@ -112,6 +116,17 @@ class TrainedRule:
             path,
             own,
         )
+
+    @property
+    def name(self) -> str:
+        """What to call the rule beside others: by its file, by the folder of its run, or by its class."""
+        if self.path is None:
+            return type(self.rule).__name__
+        return self.path.parent.resolve().name if self.path.name == "rule.safetensors" else self.path.stem
+
+    def on(self, network: str) -> "TrainedRule":
+        """The same rule with another base model, as a person types it. Raises `BadInput` for one that can't be."""
+        return TrainedRule.of(self.path or self.rule, network, self.activation, self.like)
 
     def with_views(self, skip: int | None, memory: int | None) -> "TrainedRule":
         """The same rule with another skip path or memory, where one is given. Raises `BadInput` for a negative size."""
@@ -140,6 +155,8 @@ class TrainedRule:
 
     def untrained(self) -> AbstractRule:
         """A rule of the same structure before any meta-training. Raises `BadInput` where no file tells which."""
+        if self.path is None and self.like is not None:
+            return self.like.build(jr.fold_in(jr.key(0), 0))
         if self.path is None:
             raise BadInput("A rule given as an object has no untrained form: leave `untrained` out of the encoders.")
         configuration, record = read_header(self.path)
@@ -148,6 +165,11 @@ class TrainedRule:
     def read(self, path: Path) -> AbstractRule:
         """Another file that holds a rule of the same structure, such as a snapshot of the run."""
         return _read(path, self.like)
+
+
+def _names_class(rule: str | Path | AbstractRule) -> bool:
+    text = "" if isinstance(rule, AbstractRule) else str(rule)
+    return ":" in text and not text.startswith(PREFIX) and not Path(text).exists()
 
 
 def pretrained(name: str | Path = "default") -> AbstractRule:

@@ -24,7 +24,8 @@ class FigureRequest:
 
     `trained` is the rule and `tasks` the names of data sets. `values` are those on the figure's own axis, or empty for
     its defaults. `steps` are inner steps, `labels` labelled examples per class, `queries` test examples per
-    seed. `budget` is the fraction of their training steps that baselines get.
+    seed. `budget` is the fraction of their training steps that baselines get. `others` are more rules, for figures that
+    show several.
     """
 
     trained: TrainedRule
@@ -36,6 +37,7 @@ class FigureRequest:
     queries: int
     budget: float
     data_dir: Path | None
+    others: tuple[TrainedRule, ...] = ()
 
     def numbers(self, default: Sequence[int], low: int) -> list[int]:
         """Returns the values as integers of at least `low`, or the defaults. Raises `BadInput` for other values."""

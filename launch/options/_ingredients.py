@@ -1,10 +1,10 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 
 from ... import rules
 from ...errors import BadInput
-from ...rules import AbstractRule
+from ...rules import AbstractAdditiveRule, AbstractRule
 
 
 def _terms(*kinds: type[rules.AbstractTerm]) -> Callable[[AbstractRule], AbstractRule]:
@@ -74,9 +74,23 @@ def leave_out(rule: AbstractRule, names: tuple[str, ...]) -> AbstractRule:
 
 
 def terms_of(rule: AbstractRule) -> tuple[str, ...]:
-    """The names of the terms of a learned rule, also of one within another; none for a rule that has no terms."""
-    is_learned = lambda node: isinstance(node, rules.LearnedRule)
-    names = {kind: name for name, kind in TERMS.items()}
-    found = [node for node in jax.tree.leaves(rule, is_leaf=is_learned) if isinstance(node, rules.LearnedRule)]
-    held = [type(term) for learned in found for term in learned.weight_change.terms]
-    return tuple(dict.fromkeys(names.get(kind, kind.__name__) for kind in held))
+    """The names of the terms of a rule that adds up terms, also of one within another; none for any other rule."""
+    found = additive(rule)
+    return () if found is None else names_of(found.weight_change.terms)
+
+
+def names_of(terms: Sequence[rules.AbstractTerm]) -> tuple[str, ...]:
+    """The name of each term: that of its class, with a number where several terms are of one class."""
+    known = {kind: name for name, kind in TERMS.items()}
+    names = [known.get(type(term), type(term).__name__) for term in terms]
+    return tuple(
+        name if names.count(name) == 1 else f"{name} {names[: place + 1].count(name)}"
+        for place, name in enumerate(names)
+    )
+
+
+def additive(rule: AbstractRule) -> AbstractAdditiveRule | None:
+    """The rule that adds up terms: the rule itself or one within it; None where there is none."""
+    is_additive = lambda node: isinstance(node, AbstractAdditiveRule)
+    found = [node for node in jax.tree.leaves(rule, is_leaf=is_additive) if isinstance(node, AbstractAdditiveRule)]
+    return found[0] if found else None

@@ -52,6 +52,25 @@ class WeightChange(eqx.Module):
         change = change - (1 - self.shrinkage) * shrinking * site.weights
         return bounded(change / math.sqrt(count), self.epsilon) - self.growth * site.weights
 
+    @eqx.filter_jit
+    def parts(self, site: Site) -> dict[str, Float[Array, "part pre post"]]:
+        """What the change is the sum of: `terms`, one part for each, `offset`, `projection` and `growth`.
+
+        What bounds the sum as a whole bounds each of its parts alike.
+        """
+        count = len(self.terms)
+        pushes = [c * bounded(x, self.epsilon) / count for c, x in zip(self.coefficients, self.changes(site))]
+        offset = jnp.full_like(site.weights, self.offset / count)
+        merged = sum(pushes, offset)
+        shrinking = jnp.maximum(0.0, (merged * site.weights).mean())
+        projection = -(1 - self.shrinkage) * shrinking * site.weights
+        scale = jax.lax.rsqrt(self.epsilon + ((merged + projection) ** 2 / count).mean(0)) / math.sqrt(count)
+        parts = {"terms": jnp.stack(pushes), "offset": offset[None], "projection": projection[None]}
+        return {
+            **{name: scale * part for name, part in parts.items()},
+            "growth": -self.growth * site.weights[None],
+        }
+
     def changes(self, site: Site) -> list[Float[Array, "pre post"]]:
         """What each term asks for."""
         upper = iter(read_together([readout for term in self.terms for readout in term.upper], site.upper))

@@ -8,13 +8,14 @@ import tyro
 from ....errors import BadInput
 from ...caches._compilations import cache_compilations
 from ...encoders._trained_rule import TrainedRule
-from ...figures._activations import activation
+from ...figures._base_models import activation, architecture, depth, width
+from ...figures._coefficients import coefficients
 from ...figures._filters import filters
 from ...figures._generalisation import generalisation
 from ...figures._moons import moons
 from ...figures._plots import PHONE, Picture, save
 from ...figures._request import Drawing, FigureRequest
-from ...figures._sizes import depth, width
+from ...figures._response import response
 from ...figures._terms import terms
 from ...figures._training import training
 from ...figures._transfer import transfer
@@ -32,11 +33,17 @@ FIGURES: dict[str, Callable[[FigureRequest], Drawing]] = {
     "depth": depth,
     "width": width,
     "activation": activation,
+    "architecture": architecture,
     "filters": filters,
     "moons": moons,
+    "coefficients": coefficients,
     "terms": terms,
+    "response": response,
 }
 """Figures by name, in the order in which a report shows them."""
+
+_SEVERAL = ("architecture",)
+"""Figures that show several rules."""
 
 _QUICK = (3, 300, 0.2)
 """The limits of `--quick`: seeds, test examples, and the fraction of their training steps that baselines get."""
@@ -49,7 +56,7 @@ def main(arguments: list[str]) -> int:
 
 def figure(
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")],
-    rule: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RULE")],
+    rules: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RULE [RULE ...]")],
     /,
     tasks: tuple[str, ...] = ("digits",),
     values: tuple[str, ...] = (),
@@ -68,13 +75,16 @@ def figure(
 
     training: the meta-loss during meta-training. generalisation: accuracy on data sets, compared with other encoders.
     transfer: accuracy during meta-training, of the rules that the run saved. depth, width, activation: accuracy on
-    other base models. filters: weights of the first layer. moons: decisions on two moons. terms: what the rule weighs.
-    `metarule report` puts the figures on one page.
+    other base models. architecture: on a perceptron, convolutions and a transformer, of one or several rules. filters:
+    weights of the first layer. moons: decisions on two moons. coefficients: how much each term counts, and how that
+    moved. terms: the share of each term in the change of weights. response: the change of a weight by the activity on
+    both of its sides. `metarule report` puts the figures on one page.
 
     Args:
-        name: training, generalisation, transfer, depth, width, activation, filters, moons or terms, or MODULE:FUNCTION
-            of your own, which takes a FigureRequest and returns a Drawing.
-        rule: a rule file, the folder of a run, or the name of a shipped rule.
+        name: training, generalisation, transfer, depth, width, activation, architecture, filters, moons, coefficients,
+            terms or response, or MODULE:FUNCTION of your own, which takes a FigureRequest and returns a Drawing.
+        rules: a rule file, the folder of a run, the name of a shipped rule, or MODULE:CLASS of a rule, such as
+            metarule.rules:Oja; for architecture, and figures of your own, also several.
         tasks: data sets, as for `metarule evaluate`.
         values: values on the figure's axis, such as 2 5 8 for depth: layers, units, nonlinearities, encoders or steps.
         network: the base model, as for `metarule evaluate`; by default the rule's own.
@@ -94,12 +104,15 @@ def figure(
     budget = 1.0
     if quick:
         seeds, queries, budget = min(seeds, _QUICK[0]), min(queries, _QUICK[1]), _QUICK[2]
-    trained = TrainedRule.of(rule, network, like=None if rule_class is None else recipe(rule_class))
+    if len(rules) != 1 and (not rules or not (":" in name or name in _SEVERAL)):
+        raise BadInput(f"Name one rule for the figure {name}; {', '.join(_SEVERAL)} takes several.")
+    like = None if rule_class is None else recipe(rule_class)
+    trained, *others = (TrainedRule.of(rule, network, like=like) for rule in rules)
     steps = trained.steps if steps is None else steps
     folder = trained.folder / "figures" if out is None else out
-    request = FigureRequest(trained, tasks, values, steps, labels, seeds, queries, budget, data_dir)
+    request = FigureRequest(trained, tasks, values, steps, labels, seeds, queries, budget, data_dir, tuple(others))
     written = write_drawing(draw(request), folder, name.rpartition(":")[2], picture)
-    shown = f"; `metarule report {rule}` shows it" if picture.format == "png" and out is None else ""
+    shown = f"; `metarule report {rules[0]}` shows it" if picture.format == "png" and out is None else ""
     print(f"Wrote {written} and its numbers{shown}.")
     return 0
 

@@ -12,10 +12,10 @@ from ....errors import BadInput
 from ...encoders._trained_rule import TrainedRule
 from ...evaluation._rows import Row
 from ...evaluation._verdict import verdict
+from ...figures._coefficients import coefficients
 from ...figures._generalisation import results as draw_results
 from ...figures._html import lead, link, page, paragraph, picture, section, table
 from ...figures._request import FigureRequest
-from ...figures._terms import terms
 from ...figures._training import training
 from ...figures._words import duration, settings
 from ...options._ingredients import terms_of
@@ -63,7 +63,7 @@ def report(
     if rows:
         write_drawing(draw_results(rows), figures, "results")
     if terms_of(trained.rule):
-        write_drawing(terms(request), figures, "terms")
+        write_drawing(coefficients(request), figures, "coefficients")
     drawn = sorted(each.stem for each in figures.glob("*.png"))  # Figures of the user's own come last.
     parts = [lead(origin(trained, configuration, record), verdict(rows) or "It has no table of results.")]
     parts += [_figure(figures, name) for name in dict.fromkeys(("results", *FIGURES, *drawn)) if name in drawn]
