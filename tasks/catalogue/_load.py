@@ -67,7 +67,7 @@ def load_known(name: str, data_dir: str | Path | None) -> DataSet | None:
     data_set = _read_prepared(name, data_folder(data_dir))
     if data_set is not None:
         return data_set
-    found = _find(name, data_folder(data_dir))
+    found = find(name, data_folder(data_dir))
     if found is None:
         return None
     source, side = found
@@ -100,8 +100,9 @@ def _read_prepared(name: str, folder: Path | None) -> DataSet | None:
     return read_tfds(public, int(side) if side else None, folder)
 
 
-def _find(name: str, folder: Path | None = None) -> tuple[AbstractSource, int | None] | None:
-    """The source of a known name, the first whose files are there, and the side to resize to."""
+def find(name: str, folder: Path | None = None) -> tuple[AbstractSource, int | None] | None:
+    """The source of a known name, the first whose files are there, and the side to resize to. None for the name of a
+    folder of one's own; raises `BadInput` for any other."""
     found = None
     for source in SOURCES:
         match = re.fullmatch(re.escape(source.name) + r"_?(\d+)", name) if source.sides != (None,) else None
