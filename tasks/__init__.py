@@ -17,6 +17,7 @@ from .augmentation._light import Contrast as Contrast, PixelNoise as PixelNoise,
 from .augmentation._stroke import Blur as Blur, Thicken as Thicken
 from .catalogue._load import Known as Known, known as known, load as load
 from .catalogue._load_inputs import load_inputs as load_inputs
+from .catalogue._origins import Origin as Origin, origin as origin
 from .catalogue._own import Chosen as Chosen, own_path as own_path
 from .catalogue._suites import suite_data_sets as suite_data_sets, SUITES as SUITES, TRAINING as TRAINING
 from .data._data_set import as_inputs as as_inputs, DataSet as DataSet

@@ -27,7 +27,7 @@ INNER = {
     "rules": ("kernels", "networks", "terms", "hand_made"),
     "meta": ("particles", "estimators"),
     "launch": (
-        "hosts", "records", "caches", "options", "encoders", "evaluation",
+        "hosts", "records", "caches", "options", "encoders", "exports", "evaluation",
         "training", "inspection", "figures", "studies", "bench", "commands",
     ),
 }  # fmt: skip

@@ -39,6 +39,8 @@ SMALL = {
     "evaluate": "--steps 2 --seeds 2 --queries 50 --memory 0 --skip 2",
     "figure": f"{_FEW} --labels 2",
     "encode": "--steps 2",
+    "export": "--steps 2",
+    "try": "--steps 2 --seeds 2 --memory 0 --skip 2",
     "bench": "--repeats 1 --seconds 0.1",
 }
 

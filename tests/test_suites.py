@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from metarule.tasks import DataSet, embedded, known, load, SUITES, topics, TRAINING
-from metarule.tasks.catalogue._load import _find
+from metarule.tasks.catalogue._load import find
 from metarule.tasks.catalogue._sources import SOURCES
 from metarule.tasks.made_up._handwriting import handwriting
 from metarule.tasks.made_up._mixtures import manifolds, mixtures
@@ -36,7 +36,7 @@ def test_a_file_serves_two_parts_only_with_classes_of_its_own():
     classes = {}
     for part, names in PARTS.items():
         for name in set(names) - set(MADE_UP):
-            source, _ = _find(name)
+            source, _ = find(name)
             for file in source.files:
                 kept = getattr(source, "kept", None)
                 held = classes.setdefault((source.folder, file), {}).setdefault(part, set())
@@ -60,7 +60,7 @@ def test_made_up_data_of_development_are_not_those_of_training():
 
 def written(name):
     """The characters of a known data set of handwriting."""
-    return _find(name)[0].make.args[1]
+    return find(name)[0].make.args[1]
 
 
 MADE = {
@@ -111,7 +111,7 @@ def test_some_classes_of_a_jpeg_file(tmp_path):
 
 
 @needs_data
-@pytest.mark.parametrize("name", [n for part in SUITES.values() for n in part if _find(n)[0].folder == "tables"])
+@pytest.mark.parametrize("name", [n for part in SUITES.values() for n in part if find(n)[0].folder == "tables"])
 def test_tables_hold_out_two_fifths_and_leave_ten_labels_a_class(name):
     data = load(name)
     counts = np.bincount(data.train_y), np.bincount(data.test_y)
@@ -122,7 +122,7 @@ def test_tables_hold_out_two_fifths_and_leave_ten_labels_a_class(name):
 
 def examples(name: str) -> set:
     """The examples of a data set as they stand in its files: words of texts, rows of tables, images as bytes."""
-    source, _ = _find(name, Path(DATA or ""))
+    source, _ = find(name, Path(DATA or ""))
     if not source.files:
         return rows_of(load(name))
     folder = Path(DATA or "") / source.folder

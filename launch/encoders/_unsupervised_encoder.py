@@ -49,8 +49,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     What was learned is plain NumPy: `coefs_` and `intercepts_`, the weights [pre, post] and biases of every layer, and
     `views_`, what stands beside the features of the last one. A kernel of size k has weights [k * k * channel, post],
-    row by row, column by column, channels last. `shape_` is that of one example, `n_iter_` the number of batches.
-    Compiled programs are kept on disk as by the commands, so that only the first process has to wait for them.
+    row by row, column by column, channels last. `form_` is the network, its activation and the shape of an example,
+    `n_iter_` the number of batches. Compiled programs are kept on disk: only the first process has to wait for them.
 
     Args:
         rule: name of a rule that comes with Metarule, or path of a rule file or of the folder of a finished run.
@@ -194,7 +194,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self._random, self._order = random, random.permutation(inputs) if images is None else np.arange(inputs)
         self._key, self._crops = random.randint(2**31), 0 if images is None else random.randint(2**31)
         self.shape_, self._width = images or (inputs,), use.architecture.features
-        self._form = use.network, use.activation, self.shape_
+        self.form_ = use.network, use.activation, self.shape_
         self._leaves: list[Any] = []
         self._sample, self._seen, self.n_iter_ = np.zeros((0, inputs), np.float32), 0, 0
         self._tell(f"{count(X):,} examples of {inputs:,} inputs; programs are kept in {folder or 'memory only'}.")
@@ -244,7 +244,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _features(self, x: Float32[np.ndarray, "example input"]) -> Float32[np.ndarray, "example feature"]:
         """The base model's features of prepared examples."""
-        return in_parts(_features, (self._form, self.coefs_, self.intercepts_), x)
+        return in_parts(_features, (self.form_, self.coefs_, self.intercepts_), x)
 
     def _tell(self, sentence: str) -> None:
         if self.verbose:

@@ -18,6 +18,7 @@ from ..encoders._raw import Precomputed
 from ..encoders._trained_rule import TrainedRule
 from ._contestants import Comparators, encoders_of, USUAL, usual
 from ._data import load_all, load_each, Refuse
+from ._features import Encoder
 from ._protocol import Protocol, READOUTS, readouts_of
 from ._rows import Row
 
@@ -138,15 +139,21 @@ class Evaluation:
         if self.suite is not None:
             return [row for rows in self.in_turn(self.names, trained, say) for row in rows]
         data_sets = load_all(self.tasks, self.data_dir, self.labels, say.refuse)
-        return self._scored(data_sets, trained, say) if data_sets else []
+        return self.scored(data_sets, trained, say) if data_sets else []
 
     def in_turn(self, names: Iterable[str], trained: TrainedRule, say: Sayings = Sayings()) -> Iterator[list[Row]]:
         """The rows of these data sets, one after the other: of many, no more than one is in memory."""
         for data_set in load_each(names, self.data_dir, self.labels, say.refuse):
-            yield self._scored([data_set], trained, say)
+            yield self.scored([data_set], trained, say)
             jax.clear_caches()  # Programs are of one data set's shapes: kept, those of a suite would fill the memory.
 
-    def _scored(self, data_sets: list[DataSet], trained: TrainedRule, say: Sayings) -> list[Row]:
+    def scored(self, data_sets: list[DataSet], trained: TrainedRule, say: Sayings = Sayings()) -> list[Row]:
+        """The rows of data sets that are there already, whatever `tasks` says."""
+        protocol = self.protocol(trained)
+        return protocol.rows(self.contestants(trained), data_sets, say.tell)
+
+    def contestants(self, trained: TrainedRule) -> list[tuple[str, Encoder]]:
+        """The encoders to score under their names, those that belong to the rule with this rule."""
         protocol = self.protocol(trained)
         names = usual(protocol.architecture) if self.encoders == USUAL else self.encoders
         comparators = Comparators(
@@ -157,7 +164,7 @@ class Evaluation:
             same_steps=bool(self.steps),
             budget=_BUDGET if self.quick else 1.0,
         )
-        return protocol.rows(encoders_of(names, comparators), data_sets, say.tell)
+        return encoders_of(names, comparators)
 
     def _at_most(self, place: int) -> int:
         given = (self.seeds, self.queries, self.unlabelled or _AT_MOST[2])[place]

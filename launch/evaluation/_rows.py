@@ -38,14 +38,16 @@ def print_table(rows: Sequence[Row], title: str, *, console: rich.console.Consol
     """Prints results: a table for each data set, a line for each encoder with all readouts side by side; then the
     verdict on the rule."""
     for task in dict.fromkeys(row["task"] for row in rows):
-        _print_task([row for row in rows if row["task"] == task], f"{task}: {title[0].lower()}{title[1:]}", console)
+        own = [row for row in rows if row["task"] == task]
+        print_task(own, f"{task}: {title[0].lower()}{title[1:]}", console)
     sentence = verdict(rows)
     if sentence is not None:
         console = console or rich.console.Console()
         console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
-def _print_task(rows: Sequence[Row], title: str, console: rich.console.Console | None) -> None:
+def print_task(rows: Sequence[Row], title: str, console: rich.console.Console | None = None, note: str = "") -> None:
+    """Prints the results of one data set; `note` says what was measured where they are no accuracies over seeds."""
     encoders: dict[tuple[str, int], dict[str, Row]] = {}
     for row in rows:
         encoders.setdefault((row["encoder"], row["steps"]), {})[row["readout"]] = row
@@ -58,7 +60,7 @@ def _print_task(rows: Sequence[Row], title: str, console: rich.console.Console |
     columns |= {name: [f"{row[name]:,}" for row in firsts] for name in ("features", "unlabelled", "steps")}
     columns["seconds"] = [f"{row['seconds']:.{int(row['seconds'] < 10)}f}" for row in firsts]
     seeds = " or ".join(str(count) for count in sorted({row["seeds"] for row in rows}))
-    caption = f"{firsts[0]['labelled']:,} labelled examples; ± is the standard error over {seeds} seeds"
+    caption = note or f"{firsts[0]['labelled']:,} labelled examples; ± is the standard error over {seeds} seeds"
     if any(row["other_rows"] for row in firsts):
         caption += "\n* features of an example depend on the other test examples"
     print_columns(title, columns, caption, console)

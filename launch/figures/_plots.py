@@ -81,12 +81,17 @@ PHONE = Picture(dpi=200, width=4.2)
 def save(figure: Figure, *pictures: tuple[Path, Picture]) -> None:
     """Writes a figure as each of these pictures and closes it. Raises `BadInput` where a file can't be written."""
     for path, picture in pictures:
-        if picture.width is not None:
-            _arrange(figure, picture.width)
-        content = io.BytesIO()
-        figure.savefig(content, format=picture.format, dpi=picture.dpi)
-        write_atomically(path, content.getvalue())
+        write_atomically(path, drawn(figure, picture))
     plt.close(figure)
+
+
+def drawn(figure: Figure, picture: Picture) -> bytes:
+    """What a file of this picture of a figure holds."""
+    if picture.width is not None:
+        _arrange(figure, picture.width)
+    content = io.BytesIO()
+    figure.savefig(content, format=picture.format, dpi=picture.dpi)
+    return content.getvalue()
 
 
 _PANEL, _TILE = 4.0, 1.9

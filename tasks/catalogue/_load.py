@@ -11,7 +11,7 @@ from ..data._data_set import DataSet
 from ..data._from_arrays import from_parts
 from ..data._resize import resized
 from ..data._tfds import read_tfds, tfds_folder
-from ._own import FORMS, read_file, read_images
+from ._own import Chosen, FORMS, read_file, read_images
 from ._source import AbstractSource
 from ._sources import SOURCES
 
@@ -40,18 +40,19 @@ def known(data_dir: str | Path | None = None) -> tuple[Known, ...]:
     return (*lines.values(), *(Known(f"tfds:{path.parents[1].name}", True, (path.parent,)) for path in prepared))
 
 
-def load(name: str, data_dir: str | Path | None = None) -> DataSet:
+def load(name: str, data_dir: str | Path | None = None, chosen: Chosen = Chosen()) -> DataSet:
     """Loads a data set by name.
 
     A name is one of `known()`, such as `digits` or `mnist14` (a number after an image set is the side to resize to);
     `tfds:NAME` or `tfds:NAME@SIDE`; or a file or folder of one's own: `PATH.npz` or `PATH.npz:INPUTS:LABELS`,
     `PATH.npy:LABELS.npy`, `PATH.jsonl`, `PATH.csv:LABEL` or `PATH.parquet:LABEL`, where LABEL is the label column, and
     `FOLDER` or `FOLDER@SIDE` with a folder of images for each class. Known data sets are read from files below
-    `data_dir`, by default the folder in the environment variable METARULE_DATA. Of data without a split a fifth of each
-    class is held out. Raises `BadInput` for an unknown name (the message lists the known ones), for missing files (it
-    says where to put them), and for data without labels. Warns of what was left out of a table or filled in.
+    `data_dir`, by default the folder in the environment variable METARULE_DATA; `chosen` says what to read of a file.
+    Of data without a split a fifth of each class is held out. Raises `BadInput` for an unknown name (the message lists
+    the known ones), for missing files (it says where to put them), and for data without labels. Warns of what was left
+    out of a table or filled in.
     """
-    parts = read_file(name)
+    parts = read_file(name, chosen)
     data_set = None if parts is not None else load_known(name, data_dir)
     if data_set is None:
         parts = parts or read_images(name) or ()
@@ -66,7 +67,7 @@ def load_known(name: str, data_dir: str | Path | None) -> DataSet | None:
     data_set = _read_prepared(name, data_folder(data_dir))
     if data_set is not None:
         return data_set
-    found = _find(name, data_folder(data_dir))
+    found = find(name, data_folder(data_dir))
     if found is None:
         return None
     source, side = found
@@ -99,8 +100,9 @@ def _read_prepared(name: str, folder: Path | None) -> DataSet | None:
     return read_tfds(public, int(side) if side else None, folder)
 
 
-def _find(name: str, folder: Path | None = None) -> tuple[AbstractSource, int | None] | None:
-    """The source of a known name, the first whose files are there, and the side to resize to."""
+def find(name: str, folder: Path | None = None) -> tuple[AbstractSource, int | None] | None:
+    """The source of a known name, the first whose files are there, and the side to resize to. None for the name of a
+    folder of one's own; raises `BadInput` for any other."""
     found = None
     for source in SOURCES:
         match = re.fullmatch(re.escape(source.name) + r"_?(\d+)", name) if source.sides != (None,) else None

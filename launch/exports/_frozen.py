@@ -1,0 +1,101 @@
+import dataclasses
+from typing import Any, final
+
+import numpy as np
+from jaxtyping import Num
+
+from ...errors import BadInput
+from ...models import AbstractArchitecture, Convolutional, MultiLayerPerceptron, Views
+from ..encoders._unsupervised_encoder import UnsupervisedEncoder
+from ..options._networks import network
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Frozen:
+    """A fitted encoder as arrays and the few facts that say what is done with them: all that another form of it needs.
+
+    Arrays are of float32, but for those that prepare rows, of float64, and places, of int64. `columns` are the names of
+    the numbers that a row holds, `shape` that of an example as the network sees it. `kernels` are (size, stride) of
+    each convolution; there are none where all layers are fully connected.
+    """
+
+    arrays: dict[str, Num[np.ndarray, "..."]]
+    columns: tuple[str, ...]
+    shape: tuple[int, ...]
+    activation: str
+    kernels: tuple[tuple[int, int], ...]
+    layers: int
+    limit: float
+    """Deviations at which an input is cut off."""
+    features: int
+
+    @staticmethod
+    def of(encoder: UnsupervisedEncoder) -> "Frozen":
+        """The arrays of a fitted encoder. Raises `BadInput` for a base model with attention."""
+        form, activation, shape = encoder.form_
+        architecture = network(form, activation, 1.0)
+        if not isinstance(architecture, MultiLayerPerceptron | Convolutional):
+            raise BadInput(f"Networks of layer widths and convolutions can be exported; {form} has attention.")
+        prepared = encoder.preparation_
+        arrays: dict[str, Any] = {
+            "median": prepared.median,
+            "flagged": prepared.flagged,
+            "offset": prepared.scaling.offset,
+            "unit": prepared.scaling.unit,
+        }
+        arrays = {name: array.astype(np.int64 if name == "flagged" else np.float64) for name, array in arrays.items()}
+        for index, (weights, bias) in enumerate(zip(encoder.coefs_, encoder.intercepts_)):
+            arrays |= {f"w{index}": weights, f"b{index}": bias}
+        arrays |= _of_grid(architecture, shape) | _of_views(encoder.views_)
+        count = len(prepared.median)
+        return Frozen(
+            arrays,
+            prepared.columns.names if prepared.columns is not None else tuple(f"x{place}" for place in range(count)),
+            shape,
+            activation,
+            tuple(kernel[:2] for kernel in architecture.kernels) if isinstance(architecture, Convolutional) else (),
+            len(encoder.coefs_),
+            float(prepared.scaling.limit),
+            len(encoder.get_feature_names_out()),
+        )
+
+    @property
+    def sentence(self) -> str:
+        """What goes in, and what comes out."""
+        if self.kernels:
+            rows = f"images of {' x '.join(map(str, self.shape))}, pixel by pixel (row, column, colour)"
+        else:
+            shown = ", ".join(self.columns[:10])
+            rows = f"{len(self.columns)} numbers ({shown}{', ...' if len(self.columns) > 10 else ''})"
+        return f"Rows of {rows}, NaN where one is missing, become {self.features} features."
+
+
+def _of_grid(architecture: AbstractArchitecture, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """The weights [cell, place] by which rows and columns of the last convolution are averaged."""
+    if not isinstance(architecture, Convolutional):
+        return {}
+    sides = list(shape[:2])
+    for kernel in architecture.kernels:
+        sides = [(side - kernel.size) // kernel.stride + 1 for side in sides]
+    return {name: _means(side, architecture.grid) for name, side in zip(("rows", "columns"), sides)}
+
+
+def _means(side: int, grid: int) -> np.ndarray:
+    cells = np.array_split(np.arange(side), grid)
+    return np.stack([np.isin(np.arange(side), cell) / len(cell) for cell in cells]).astype(np.float32)
+
+
+def _of_views(views: Views | None) -> dict[str, np.ndarray]:
+    if views is None:
+        return {}
+    found = {"centre": views.offset, "scale": views.scale}
+    if views.skip is not None:
+        found |= {"skip_mean": views.skip.mean, "skip_axes": views.skip.axes}
+    if views.recall is not None:
+        keys, memory = views.recall.keys, views.recall.memory
+        # Recall has the weight of all that stands before it.
+        values = memory.values * np.float32((1 if views.skip is None else 2) ** 0.5)
+        found |= {"key_mean": keys.mean, "key_axes": keys.axes, "anchors": memory.anchors, "values": values}
+        found |= {"nearest": np.array(memory.neighbours)}
+    return {name: np.asarray(array) for name, array in found.items()}

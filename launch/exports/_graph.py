@@ -1,0 +1,135 @@
+import importlib.util
+import re
+from typing import Any
+
+import numpy as np
+
+from ...errors import BadInput
+from ._frozen import Frozen
+
+
+_ACTIVATIONS = {
+    "relu": ("h = Relu(z)",),
+    "leaky-relu": ("h = LeakyRelu<alpha = 0.01>(z)",),
+    "swish": ("s = Sigmoid(z)", "h = Mul(z, s)"),
+    "tanh": ("h = Tanh(z)",),
+    "step": ("p = Greater(z, zero)", "h = Cast<to = 1>(p)"),
+}
+"""Of each layer, whose number is put behind the names h, p, s and z."""
+
+
+def require_onnx() -> None:
+    """Raises `BadInput` where onnx is not installed."""
+    if importlib.util.find_spec("onnx") is None:
+        raise BadInput("Export to ONNX needs onnx: pip install 'metarule[export]'.")
+
+
+def graph(frozen: Frozen) -> bytes:
+    """An ONNX file whose graph makes `features` [row, feature] of `rows` [row, number], double as they are read.
+
+    Raises `BadInput` where onnx is not installed.
+    """
+    require_onnx()
+    import onnx  # An extra.
+
+    arrays, lines = dict(frozen.arrays), [*_preparation(frozen)]
+    arrays |= {"low": np.array(-frozen.limit), "high": np.array(frozen.limit)}
+    arrays |= {"zero": np.zeros((), np.float32), "tiny": np.array(1e-30, np.float32)}
+    lines += _network(frozen, arrays) + _views(arrays)
+    used = re.findall(r"\w+", " ".join(lines))
+    text = f"""<ir_version: 9, opset_import: ["" : 18]>
+    encoder (double[row, {len(frozen.arrays["median"])}] rows) => (float[row, {frozen.features}] features) {{
+    {" ".join(lines)}
+    }}"""
+    model: Any = onnx.parser.parse_model(text)
+    held = {name: array for name, array in arrays.items() if name in used}
+    model.graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in held.items()
+    )
+    model.producer_name, model.doc_string = "metarule", frozen.sentence
+    onnx.helper.set_model_props(model, {"columns": "\n".join(frozen.columns)})
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def _preparation(frozen: Frozen) -> list[str]:
+    lines = ["missing = IsNaN(rows)", "filled = Where(missing, median, rows)"]
+    if len(frozen.arrays["flagged"]):
+        lines += ["gaps = Gather<axis = 1>(missing, flagged)", "flags = Cast<to = 11>(gaps)"]
+        lines += ["whole = Concat<axis = 1>(filled, flags)"]
+    else:
+        lines += ["whole = Identity(filled)"]
+    lines += ["centred = Sub(whole, offset)", "scaled = Div(centred, unit)", "cut = Clip(scaled, low, high)"]
+    return [*lines, "x = Cast<to = 1>(cut)"]
+
+
+def _network(frozen: Frozen, arrays: dict[str, Any]) -> list[str]:
+    lines, below = [], "x"
+    if frozen.kernels:
+        arrays |= {"image": np.array([-1, *frozen.shape]), "flat": np.array([0, -1])}
+        lines += ["pixels = Reshape(x, image)", "planes = Transpose<perm = [0, 3, 1, 2]>(pixels)"]
+        below = "planes"
+        for index, (size, stride) in enumerate(frozen.kernels):
+            weights = arrays[f"w{index}"]
+            # [row, column, channel, kernel] as it is here, [kernel, channel, row, column] as it is there.
+            arrays[f"w{index}"] = weights.reshape(size, size, -1, weights.shape[1]).transpose(3, 2, 0, 1)
+            lines.append(f"z{index} = Conv<strides = [{stride}, {stride}]>({below}, w{index}, b{index})")
+            lines += _activated(frozen.activation, index)
+            below = f"h{index}"
+        arrays |= {"columns_across": arrays["columns"].T}
+        lines += [f"across = MatMul({below}, columns_across)", "cells = MatMul(rows_down, across)"]
+        arrays |= {"rows_down": arrays["rows"]}  # `rows` is what goes in.
+        lines += ["placed = Transpose<perm = [0, 2, 3, 1]>(cells)", "made = Reshape(placed, flat)"]
+        arrays.pop("rows")
+        return lines
+    for index in range(frozen.layers):
+        lines += [f"p{index}_ = MatMul({below}, w{index})", f"z{index} = Add(p{index}_, b{index})"]
+        lines += _activated(frozen.activation, index)
+        below = f"h{index}"
+    return [*lines, f"made = Identity({below})"]
+
+
+def _activated(activation: str, index: int) -> list[str]:
+    """The lines that make h of z, both of this layer; what lies between them is the layer's own, too."""
+    return [re.sub(r"\b[hpsz]\b", rf"\g<0>{index}", line) for line in _ACTIVATIONS[activation]]
+
+
+def _views(arrays: dict[str, Any]) -> list[str]:
+    if "scale" not in arrays:
+        return ["features = Identity(made)"]
+    lines = ["shifted = Sub(made, centre)", "known = Mul(shifted, scale)"]
+    last = "known"
+    if "skip_axes" in arrays:
+        lines += [
+            "moved = Sub(x, skip_mean)",
+            "kept = MatMul(moved, skip_axes)",
+            "both = Concat<axis = 1>(known, kept)",
+        ]
+        last = "both"
+    if "anchors" not in arrays:
+        return [*lines, f"features = Identity({last})"]
+    anchors = arrays["anchors"]
+    arrays |= {"across": 2 * anchors.T, "lengths": (anchors**2).sum(1), "one": np.array([1]), "two": np.array([2])}
+    arrays |= {"count": arrays["nearest"].reshape(1)}
+    return [
+        *lines,
+        f"apart = Sub({last}, key_mean)",
+        "keys = MatMul(apart, key_axes)",
+        "products = MatMul(keys, across)",
+        "closeness = Sub(products, lengths)",
+        "top, near = TopK<axis = 1>(closeness, count)",
+        "squares = Mul(keys, keys)",
+        "norms = ReduceSum(squares, one)",
+        "gaps_ = Sub(norms, top)",
+        "distances = Relu(gaps_)",
+        "mean = ReduceMean(distances, one)",
+        "least = Max(mean, tiny)",
+        "ratio = Div(distances, least)",
+        "falling = Neg(ratio)",
+        "share = Softmax<axis = 1>(falling)",
+        "weight = Unsqueeze(share, two)",
+        "held = Gather<axis = 0>(values, near)",
+        "weighted = Mul(held, weight)",
+        "recalled = ReduceSum<keepdims = 0>(weighted, one)",
+        f"features = Concat<axis = 1>({last}, recalled)",
+    ]

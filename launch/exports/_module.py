@@ -1,0 +1,148 @@
+import io
+
+import numpy as np
+
+from ._frozen import Frozen
+
+
+def module(frozen: Frozen, library: str) -> tuple[str, bytes]:
+    """A Python module with a class `Encoder`, as text, and the .npz with its arrays, which lies beside it.
+
+    `library` is `numpy`, which is then all that the module needs, or `torch`: then `Encoder` is a `torch.nn.Module`.
+    """
+    body = "\n".join([*_preparation(frozen), *_network(frozen), *_views(frozen)])
+    head = _HEADS[library].format(sentence=frozen.sentence)
+    content = io.BytesIO()
+    np.savez(content, **frozen.arrays)
+    return f"{head}\n{body}\n", content.getvalue()
+
+
+_HEADS = {
+    "numpy": '''"""A fitted encoder of Metarule, made by `metarule export`: NumPy is all that it needs.
+
+{sentence}
+`Encoder()(rows)` makes them; the arrays are in the .npz of the same name beside this file.
+"""
+
+from pathlib import Path
+
+import numpy as xp
+
+
+class Encoder:
+    def __init__(self):
+        with xp.load(Path(__file__).with_suffix(".npz"), allow_pickle=False) as arrays:
+            for name, array in arrays.items():
+                setattr(self, name, array)
+
+    def __call__(self, rows):
+        return self.features(rows)
+''',
+    "torch": '''"""A fitted encoder of Metarule, made by `metarule export`: a module of PyTorch.
+
+{sentence}
+`Encoder()(rows)` makes them; the arrays are in the .npz of the same name beside this file.
+"""
+
+from pathlib import Path
+
+import numpy
+import torch as xp
+
+
+class Encoder(xp.nn.Module):
+    def __init__(self):
+        super().__init__()
+        with numpy.load(Path(__file__).with_suffix(".npz"), allow_pickle=False) as arrays:
+            for name, array in arrays.items():
+                self.register_buffer(name, xp.from_numpy(array))
+
+    def forward(self, rows):
+        return self.features(rows)
+''',
+}
+"""What differs: the rest of a module is written in what NumPy and PyTorch have in common, under the name `xp`."""
+
+_ACTIVATIONS = {
+    "relu": "xp.clip(x, 0, None)",
+    "leaky-relu": "xp.where(x > 0, x, 0.01 * x)",
+    "swish": "x * (1 + xp.tanh(x / 2)) / 2",
+    "tanh": "xp.tanh(x)",
+    "step": "xp.asarray(x > 0, dtype=x.dtype)",
+}
+
+
+def _preparation(frozen: Frozen) -> list[str]:
+    lines = [
+        "    def prepared(self, rows):",
+        '        """The inputs of rows: missing numbers filled, and all of them scaled."""',
+        "        rows = xp.asarray(rows, dtype=xp.float64)",
+        "        missing = xp.isnan(rows)",
+        "        rows = xp.where(missing, self.median, rows)",
+    ]
+    if len(frozen.arrays["flagged"]):
+        lines.append("        rows = xp.concatenate([rows, xp.asarray(missing[:, self.flagged], dtype=rows.dtype)], 1)")
+    scaled = "(rows - self.offset) / self.unit"
+    if np.isfinite(frozen.limit):
+        scaled = f"xp.clip({scaled}, {-frozen.limit!r}, {frozen.limit!r})"
+    return [*lines, f"        return xp.asarray({scaled}, dtype=xp.float32)", ""]
+
+
+def _network(frozen: Frozen) -> list[str]:
+    lines = [
+        "    def network(self, x):",
+        '        """The base model\'s features of inputs."""',
+    ]
+    if not frozen.kernels:
+        for index in range(frozen.layers):
+            lines.append(f"        x = self.activated(x @ self.w{index} + self.b{index})")
+        lines += ["        return x", ""]
+    else:
+        lines.append(f"        x = x.reshape(-1, {', '.join(map(str, frozen.shape))})")
+        for index, (size, stride) in enumerate(frozen.kernels):
+            seen = f"self.patches(x, {size}, {stride})"
+            lines.append(f"        x = self.activated({seen} @ self.w{index} + self.b{index})")
+        lines += [
+            '        x = xp.einsum("dw,ehwu->ehdu", self.columns, x)',
+            '        x = xp.einsum("ch,ehdu->ecdu", self.rows, x)',
+            "        return x.reshape(len(x), -1)",
+            "",
+            "    def patches(self, x, size, stride):",
+            '        """What a kernel sees at each place, in one row."""',
+            "        height, width = (stride * ((side - size) // stride) + 1 for side in x.shape[1:3])",
+            "        corners = [(i, j) for i in range(size) for j in range(size)]",
+            "        cut = [x[:, i : i + height : stride, j : j + width : stride] for i, j in corners]",
+            "        return xp.concatenate(cut, -1)",
+            "",
+        ]
+    return [*lines, "    def activated(self, x):", f"        return {_ACTIVATIONS[frozen.activation]}", ""]
+
+
+def _views(frozen: Frozen) -> list[str]:
+    lines = [
+        "    def features(self, rows):",
+        '        """The features of rows, each by itself."""',
+        "        x = self.prepared(rows)",
+        "        made = self.network(x)",
+    ]
+    if "scale" not in frozen.arrays:
+        return [*lines, "        return made"]
+    lines.append("        made = (made - self.centre) * self.scale")
+    if "skip_axes" in frozen.arrays:
+        lines.append("        made = xp.concatenate([made, (x - self.skip_mean) @ self.skip_axes], 1)")
+    if "anchors" not in frozen.arrays:
+        return [*lines, "        return made"]
+    return [
+        *lines,
+        "        return xp.concatenate([made, self.recalled((made - self.key_mean) @ self.key_axes)], 1)",
+        "",
+        "    def recalled(self, keys):",
+        '        """The mean of what the nearest anchors hold, weighted by how near they are."""',
+        "        closeness = 2 * keys @ self.anchors.T - (self.anchors**2).sum(1)",
+        "        near = xp.argsort(-closeness, 1)[:, : int(self.nearest)]",
+        "        rows = xp.arange(len(keys))[:, None]",
+        "        distances = xp.clip((keys**2).sum(1)[:, None] - closeness[rows, near], 0, None)",
+        "        share = xp.exp(-distances / xp.clip(distances.mean(1), 1e-30, None)[:, None])",
+        "        share = share / share.sum(1)[:, None]",
+        "        return (self.values[near] * share[:, :, None]).sum(1)",
+    ]
