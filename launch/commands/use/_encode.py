@@ -4,9 +4,9 @@ from typing import Annotated
 import tyro
 
 from ...caches._compilations import cache_compilations
-from ...encoders._encoding import Encoding, located, RuleAndData, write_encoded
 from ...options._parse import parse
 from ...records._features_file import check_features_file
+from ._encoding import Encoding, located, RuleAndData, write_encoded
 
 
 def main(arguments: list[str]) -> int:

@@ -5,9 +5,9 @@ import tyro
 
 from ....errors import BadInput
 from ...caches._compilations import cache_compilations
-from ...encoders._encoding import Encoding, located, RuleAndData
 from ...options._parse import parse
 from ...records._files import check_writable, write_atomically
+from ._encoding import Encoding, located, RuleAndData
 
 
 def main(arguments: list[str]) -> int:

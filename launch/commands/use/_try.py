@@ -10,7 +10,6 @@ from rich.console import Console
 from ....errors import BadInput
 from ....tasks import count, DataSet, load, Part, take
 from ...caches._compilations import cache_compilations
-from ...encoders._encoding import Encoding, located, RuleAndData, write_encoded
 from ...encoders._trained_rule import TrainedRule
 from ...evaluation._advice import advice
 from ...evaluation._evaluate import Evaluation, Sayings
@@ -20,6 +19,7 @@ from ...options._parse import parse
 from ...records._features_file import check_features_file
 from ...records._files import check_writable, write_atomically
 from ...records._tables import TableFiles
+from ._encoding import Encoding, located, RuleAndData, write_encoded
 
 
 _PCA = 32

@@ -4,16 +4,16 @@ from typing import Annotated, final, TYPE_CHECKING
 
 import tyro
 
-from ...errors import BadInput
-from ...tasks import Chosen, Examples, load_inputs, own_path, Part
-from ..options._recipes import recipe
-from ..records._features_file import FeaturePart, write_features
-from ..records._rule_file import locate_rule
-from ._trained_rule import TrainedRule
+from ....errors import BadInput
+from ....tasks import Chosen, Examples, load_inputs, own_path, Part
+from ...encoders._trained_rule import TrainedRule
+from ...options._recipes import recipe
+from ...records._features_file import FeaturePart, write_features
+from ...records._rule_file import locate_rule
 
 
 if TYPE_CHECKING:
-    from ._unsupervised_encoder import UnsupervisedEncoder
+    from ...encoders._unsupervised_encoder import UnsupervisedEncoder
 
 
 RuleAndData = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RULE] DATA")]
@@ -73,7 +73,7 @@ class Encoding:
 
     def fit(self, rule: TrainedRule, x: Examples, ready: bool) -> "UnsupervisedEncoder":
         """An encoder that this rule has fitted to examples, which are prepared unless they are `ready`."""
-        from ._unsupervised_encoder import UnsupervisedEncoder  # Takes seconds to import.
+        from ...encoders._unsupervised_encoder import UnsupervisedEncoder  # Takes seconds to import.
 
         return UnsupervisedEncoder(rule, standardise=not ready, random_state=self.seed).fit(x)
 
