@@ -26,11 +26,6 @@ class WithCovariance(AbstractRecipe):
 
     hidden: int = 16
     """Channels of a hidden state."""
-    signal: int = 8
-    """Channels of an error signal."""
-    readout: int = 2
-    """Numbers that a term reads from a hidden state."""
 
     def build(self, key):
-        rule = lean(key, hidden=self.hidden, signal=self.signal, readout=self.readout)
-        return rule.with_term(Covariance())
+        return lean(key, hidden=self.hidden).with_term(Covariance())

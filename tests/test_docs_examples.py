@@ -37,7 +37,7 @@ def test_the_rule_keeps_its_promises_and_begins_at_no_change():
 
 def test_the_recipe_makes_the_lean_rule_with_one_more_term():
     own = example("own_term")
-    rule, plain = own.WithCovariance(**TINY).build(jr.key(0)), lean(jr.key(0), **TINY)
+    rule, plain = own.WithCovariance(hidden=3).build(jr.key(0)), lean(jr.key(0), hidden=3)
     model, x = MultiLayerPerceptron((3,))((4,), jr.key(1)), jr.normal(jr.key(2), (5, 4))
     update = eqx.filter_jit(lambda rule: rule.update(model, x, None)[0].synapses[0])
     (term,) = rule.weight_change.terms[len(plain.weight_change.terms) :]

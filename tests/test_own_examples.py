@@ -37,8 +37,7 @@ def there(folder, monkeypatch):
     "options, place, name",
     [
         (f"--rule own_rule:Plasticity {SMALL}", ("rule", "rule"), "own_rule:Plasticity"),
-        (f"--rule own_term:WithCovariance --rule.hidden 4 --rule.signal 2 --rule.readout 1 {SMALL}", ("rule",),
-         "own_term:WithCovariance"),
+        (f"--rule own_term:WithCovariance --rule.hidden 4 {SMALL}", ("rule",), "own_term:WithCovariance"),
         (f"--rule own_rule:Plasticity --tasks own_tasks:Mixtures {SMALL}", ("tasks",), "own_tasks:Mixtures"),
         (f"--rule own_rule:Plasticity --objective own_objective:Prototypes {SMALL}", ("objective",),
          "own_objective:Prototypes"),

@@ -41,6 +41,7 @@ SMALL = {
     "encode": "--steps 2",
     "export": "--steps 2",
     "try": "--steps 2 --seeds 2 --memory 0 --skip 2",
+    "inspect": "--steps 2",
     "bench": "--repeats 1 --seconds 0.1",
 }
 
@@ -65,7 +66,7 @@ def made_tiny(words):
     more = SMALL.get(words[0], "").split()
     if words[0] == "train" and "own_estimator:Differences" not in words:
         more += "--estimator.population.tasks 2 --estimator.window.low 2 --devices 1".split()
-    if words[0] == "train" and not {"own_rule:Plasticity", "--start"} & set(words):
+    if words[0] == "train" and not {"own_rule:Plasticity", "own_term:WithCovariance", "--start"} & set(words):
         more += _TINY_RULE.split()
     return [*words, *more]
 
