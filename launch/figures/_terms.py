@@ -1,26 +1,23 @@
-import jax
 import numpy as np
 
 from ...errors import BadInput
-from ...rules import LearnedRule
-from ..options._ingredients import terms_of
+from ..options._ingredients import MONOMIALS, terms_of, weight_changes
 from ._plots import bars, COLOURS, panels
 from ._request import Drawing, FigureRequest
 
 
 def terms(request: FigureRequest) -> Drawing:
     """Draws how much each term counts in a learned rule's weight change, beside the value that it began with."""
-    is_learned = lambda node: isinstance(node, LearnedRule)
-    found = [node for node in jax.tree.leaves(request.trained.rule, is_leaf=is_learned) if is_learned(node)]
+    found = weight_changes(request.trained.rule)
     if not found:
         raise BadInput("This rule has no terms that could be drawn: name another figure.")
-    (learned, *_) = found
     names = list(terms_of(request.trained.rule))
-    coefficients = np.asarray(learned.weight_change.coefficients, float)
+    coefficients = np.asarray(found[0].coefficients, float)
     order = np.argsort(-np.abs(coefficients))
     figure, (axes,) = panels(1, 6.0, 1.2 + 0.3 * len(names))
     bars(axes, [names[i] for i in order], coefficients[order].tolist(), [0.0] * len(names), color=COLOURS[0])
-    axes.axvline(0.1, color="#555555", linestyle="--", linewidth=1.2, label="at the start")
+    begun = "at the start" if MONOMIALS.keys().isdisjoint(names) else "at the start (products of x, y and w: near 0)"
+    axes.axvline(0.1, color="#555555", linestyle="--", linewidth=1.2, label=begun)
     axes.axvline(0.0, color="black", linewidth=0.8)
     axes.set(xlabel="coefficient of the term")
     axes.legend(frameon=False)

@@ -7,8 +7,8 @@ from ...errors import BadInput
 from ...rules import AbstractRule
 
 
-def _terms(*kinds: type[rules.AbstractTerm]) -> Callable[[AbstractRule], AbstractRule]:
-    return lambda rule: rules.without_terms(rule, *kinds)
+def _terms(*which: type[rules.AbstractTerm] | rules.AbstractTerm) -> Callable[[AbstractRule], AbstractRule]:
+    return lambda rule: rules.without_terms(rule, *which)
 
 
 def _features(*kinds: type[rules.AbstractFeature]) -> Callable[[AbstractRule], AbstractRule]:
@@ -39,6 +39,9 @@ TERMS: dict[str, type[rules.AbstractTerm]] = {
 }
 """The twelve terms, by the names of the released code."""
 
+MONOMIALS: dict[str, rules.AbstractTerm] = {term.name: term for term in rules.MONOMIALS}
+"""The terms of `polynomial` that have powers of activity in them, by what they multiply."""
+
 INGREDIENTS: dict[str, Callable[[AbstractRule], AbstractRule]] = {
     **{name: _terms(kind) for name, kind in TERMS.items()},
     "lateral": _terms(*LATERAL),
@@ -57,6 +60,9 @@ INGREDIENTS: dict[str, Callable[[AbstractRule], AbstractRule]] = {
     "growth": rules.without_growth,
     "decay": rules.without_decay,
     "momentum": rules.without_momentum,
+    # Of the rule `polynomial`.
+    **{name: _terms(term) for name, term in MONOMIALS.items()},
+    "monomials": _terms(rules.Monomial),
 }
 """What can be left out of a rule, by name: the one place where names meet the parts of a rule."""
 
@@ -74,9 +80,17 @@ def leave_out(rule: AbstractRule, names: tuple[str, ...]) -> AbstractRule:
 
 
 def terms_of(rule: AbstractRule) -> tuple[str, ...]:
-    """The names of the terms of a learned rule, also of one within another; none for a rule that has no terms."""
-    is_learned = lambda node: isinstance(node, rules.LearnedRule)
-    names = {kind: name for name, kind in TERMS.items()}
-    found = [node for node in jax.tree.leaves(rule, is_leaf=is_learned) if isinstance(node, rules.LearnedRule)]
-    held = [type(term) for learned in found for term in learned.weight_change.terms]
-    return tuple(dict.fromkeys(names.get(kind, kind.__name__) for kind in held))
+    """The names of a rule's terms, also of one within another; none for a rule that has no terms."""
+    held = [term for change in weight_changes(rule) for term in change.terms]
+    return tuple(dict.fromkeys(_name_of(term) for term in held))
+
+
+def weight_changes(rule: AbstractRule) -> list[rules.WeightChange]:
+    """The sums of terms in a rule, that of the forward weights first."""
+    is_change = lambda node: isinstance(node, rules.WeightChange)
+    return [node for node in jax.tree.leaves(rule, is_leaf=is_change) if isinstance(node, rules.WeightChange)]
+
+
+def _name_of(term: rules.AbstractTerm) -> str:
+    known = {**TERMS, **MONOMIALS}
+    return next((name for name, which in known.items() if rules.is_term(term, which)), type(term).__name__)
