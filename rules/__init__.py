@@ -26,6 +26,7 @@ from ._released_variables import released_from_variables as released_from_variab
 from ._rule import AbstractRule as AbstractRule
 from ._synaptic_rule import AbstractSynapticRule as AbstractSynapticRule
 from ._top import AbstractTop as AbstractTop, TopErrorNetwork as TopErrorNetwork
+from .encodings._bidirectional import Bidirectional as Bidirectional, bidirectional as bidirectional
 from .encodings._polynomial import Plasticity as Plasticity, polynomial as polynomial
 from .hand_made._krotov_hopfield import KrotovHopfield as KrotovHopfield
 from .hand_made._oja import Oja as Oja, Sanger as Sanger

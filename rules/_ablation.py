@@ -6,10 +6,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ._feedback import TransposedWeights
+from ._feedback import AbstractFeedback, TransposedWeights
 from ._learned_rule import LearnedRule
 from ._rule import AbstractRule
 from ._top import TopErrorNetwork
+from .encodings._bidirectional import Bidirectional
 from .encodings._polynomial import Plasticity
 from .networks._blocks import AbstractBlock, BatchMixing, Convolution, DenseUnitMixing
 from .networks._features import AbstractFeature
@@ -123,7 +124,7 @@ def without_batch_mixing(rule: _Rule) -> _Rule:
 
 def without_separate_feedback(rule: _Rule) -> _Rule:
     """The rule that sends errors down the transpose of the forward weights."""
-    return edited(rule, LearnedRule, lambda it: eqx.tree_at(lambda it: it.feedback, it, TransposedWeights()))
+    return edited(rule, AbstractFeedback, lambda _: TransposedWeights())
 
 
 def without_projection(rule: _Rule) -> _Rule:
@@ -138,5 +139,6 @@ def without_growth(rule: _Rule) -> _Rule:
 
 def without_decay(rule: _Rule) -> _Rule:
     """The rule whose step does not shrink the parameters themselves."""
-    rule = edited(rule, LearnedRule, lambda it: dataclasses.replace(it, decay=0.0))
-    return edited(rule, Plasticity, lambda it: dataclasses.replace(it, decay=0.0))
+    for kind in (LearnedRule, Plasticity, Bidirectional):
+        rule = edited(rule, kind, lambda it: dataclasses.replace(it, decay=0.0))
+    return rule

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from metarule.errors import BadInput
 from metarule.launch.options._ingredients import INGREDIENTS, LATERAL, leave_out, MONOMIALS
-from metarule.launch.options._recipes import build, configuration_of, Lean, Polynomial, Released
+from metarule.launch.options._recipes import Bidirectional, build, configuration_of, Lean, Polynomial, Released
 from metarule.models import Activity, MultiLayerPerceptron, Trace
 
 
@@ -20,6 +20,7 @@ FULL = {
     "lean": Lean(**SIZES),
     "wide": Lean(width=3, **SIZES),
     "released": Released(4, top_hidden=4, step_size=0.03, **SIZES),
+    "bidirectional": Bidirectional(hidden=4),
     "polynomial": Polynomial(),
 }
 TERMS = tuple(INGREDIENTS)[:12]
@@ -47,6 +48,7 @@ PRODUCTS = {*MONOMIALS, "monomials"}
 HAS = {
     "lean": {*INGREDIENTS} - PRODUCTS - {"momentum", "batch_mixing"},  # A width of 1, no memory.
     "released": {*INGREDIENTS} - PRODUCTS - {"momentum"},
+    "bidirectional": {"unit_mixing", "separate_feedback", "decay"},
     "polynomial": PRODUCTS | {"hebb", "decorr_x", "w_base", "large_decay", "projection", "growth", "decay"},
 }
 

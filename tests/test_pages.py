@@ -63,7 +63,7 @@ def made_tiny(words):
     more = SMALL.get(words[0], "").split()
     if words[0] == "train" and "own_estimator:Differences" not in words:
         more += "--estimator.population.tasks 2 --estimator.window.low 2 --devices 1".split()
-    if words[0] == "train" and not {"own_rule:Plasticity", "polynomial", "--start"} & set(words):
+    if words[0] == "train" and not {"own_rule:Plasticity", "polynomial", "bidirectional", "--start"} & set(words):
         more += _TINY_RULE.split()
     return [*words, *more]
 

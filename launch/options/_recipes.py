@@ -92,6 +92,26 @@ class Polynomial(AbstractRecipe):
 
 @final
 @dataclasses.dataclass(frozen=True)
+class Bidirectional(AbstractRecipe):
+    """Units of several states that go up and come down; weights change by their products."""
+
+    states: int = 2
+    """States of a unit; with two, backpropagation is a case."""
+    hidden: int = 16
+    """Channels of the network that makes the first feedback."""
+    step_size: float = 0.03
+    """Initial step size of the inner loop; it is learned."""
+    without: tuple[str, ...] = dataclasses.field(default=(), metadata=ADJUSTED)
+    """All ingredients that are left out."""
+    momentum: float = 0.0
+    """Initial decay of a moving average that takes the place of the updates, and is learned; 0 for none."""
+
+    def build(self, key: PRNGKeyArray) -> AbstractRule:
+        return _build(rules.bidirectional, self, key)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
 class ExistingRule(AbstractRecipe):
     """A rule that is there already, such as one of the user's own class: it is meta-trained from the arrays it has."""
 
@@ -101,10 +121,12 @@ class ExistingRule(AbstractRecipe):
         return _without_weak_types(self.rule)
 
 
-BuiltIn = Lean | Released | Polynomial
+BuiltIn = Lean | Released | Polynomial | Bidirectional
 """Recipes of this package: what they leave out has names."""
 
-ARCHITECTURES: dict[str, type[BuiltIn]] = {"lean": Lean, "released": Released, "polynomial": Polynomial}
+ARCHITECTURES: dict[str, type[BuiltIn]] = {
+    "lean": Lean, "released": Released, "polynomial": Polynomial, "bidirectional": Bidirectional,
+}  # fmt: skip
 
 
 def recipe(name: str) -> AbstractRecipe:
