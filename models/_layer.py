@@ -50,7 +50,7 @@ class Layer(eqx.Module):
                 f"The connections of one layer must arrive at the same places; got values of shapes {shapes}."
             )
         sums = self.sums(received)
-        z = self._normalised(sums) + self.bias
+        z = self.normalised(sums) + self.bias
         y = self.activation(z)
         activities = tuple(Activity(_rows(x), z, y) for x in received)
         y = y.reshape(*places, -1)
@@ -82,7 +82,8 @@ class Layer(eqx.Module):
         """The sum of all connections' biases."""
         return total([each.synapse.b for each in self.connections])
 
-    def _normalised(self, sums: Float[Array, "row unit"]) -> Float[Array, "row unit"]:
+    def normalised(self, sums: Float[Array, "row unit"]) -> Float[Array, "row unit"]:
+        """The sums after batch normalisation, before the bias; as they are where there is none."""
         if self.epsilon is None:
             return sums
         centred = sums - sums.mean(0)

@@ -1,6 +1,7 @@
 """How a weight changes: the learned rule, its terms, hand-made rules."""
 
 from ._ablation import (
+    is_term as is_term,
     without_batch_mixing as without_batch_mixing,
     without_blocks as without_blocks,
     without_decay as without_decay,
@@ -25,6 +26,8 @@ from ._released_variables import released_from_variables as released_from_variab
 from ._rule import AbstractAdditiveRule as AbstractAdditiveRule, AbstractRule as AbstractRule
 from ._synaptic_rule import AbstractSynapticRule as AbstractSynapticRule
 from ._top import AbstractTop as AbstractTop, TopErrorNetwork as TopErrorNetwork
+from .encodings._bidirectional import Bidirectional as Bidirectional, bidirectional as bidirectional
+from .encodings._polynomial import Plasticity as Plasticity, polynomial as polynomial
 from .hand_made._krotov_hopfield import KrotovHopfield as KrotovHopfield
 from .hand_made._oja import Oja as Oja, Sanger as Sanger
 from .hand_made._soft_hebb import SoftHebb as SoftHebb
@@ -64,6 +67,7 @@ from .terms._lateral_terms import (
     UpperLateral as UpperLateral,
     UpperPositive as UpperPositive,
 )
+from .terms._monomial import Monomial as Monomial, MONOMIALS as MONOMIALS
 from .terms._site import Site as Site, standardise as standardise, unit_rms as unit_rms
 from .terms._terms import (
     AbstractTerm as AbstractTerm,

@@ -6,10 +6,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ._feedback import TransposedWeights
+from ._feedback import AbstractFeedback, TransposedWeights
 from ._learned_rule import LearnedRule
 from ._rule import AbstractRule
 from ._top import TopErrorNetwork
+from .encodings._bidirectional import Bidirectional
+from .encodings._polynomial import Plasticity
 from .networks._blocks import AbstractBlock, BatchMixing, Convolution, DenseUnitMixing
 from .networks._features import AbstractFeature
 from .networks._networks import UpdateNetwork
@@ -20,53 +22,46 @@ from .terms._terms import AbstractTerm
 _Rule = TypeVar("_Rule", bound=AbstractRule)
 
 # Ablation is deletion: each function returns a rule that lacks something and owns no parameter for it. It works on
-# a fresh rule, to be meta-trained without the ingredient, and on a trained one, to switch the ingredient off. A learned
-# rule is found wherever it is, also within rules that wrap it, such as `Momentum`.
+# a fresh rule, to be meta-trained without the ingredient, and on a trained one, to switch the ingredient off. A part is
+# found wherever it is, also within rules that wrap a rule, such as `Momentum`.
 
 
-def edited(rule: _Rule, edit: Callable[[LearnedRule], LearnedRule]) -> _Rule:
-    """The rule with each learned rule in it replaced by what `edit` returns of it."""
-    return jax.tree.map(
-        lambda node: edit(node) if isinstance(node, LearnedRule) else node,
-        rule,
-        is_leaf=lambda node: isinstance(node, LearnedRule),
-    )
+_Node = TypeVar("_Node")
 
 
-def without_terms(rule: _Rule, *kinds: type[AbstractTerm]) -> _Rule:
-    """The rule without the terms of these classes, in the forward and the feedback change."""
+def edited(rule: _Rule, kind: type[_Node], edit: Callable[[_Node], _Node]) -> _Rule:
+    """The rule with each part of this class in it replaced by what `edit` returns of it."""
+    is_kind = lambda node: isinstance(node, kind)
+    return jax.tree.map(lambda node: edit(node) if is_kind(node) else node, rule, is_leaf=is_kind)
 
-    def edit(learned: LearnedRule) -> LearnedRule:
-        changed = _map_changes(learned, lambda change: _drop_terms(change, kinds))
-        if not changed.weight_change.terms:
+
+def without_terms(rule: _Rule, *which: type[AbstractTerm] | AbstractTerm) -> _Rule:
+    """The rule without the terms of these classes, or those equal to these terms, in every weight change.
+
+    Raises `ValueError` where no term is left.
+    """
+
+    def edit(change: WeightChange) -> WeightChange:
+        kept = [i for i, term in enumerate(change.terms) if not any(is_term(term, each) for each in which)]
+        if not kept:
             raise ValueError("A rule needs at least one weight-change term; leave one in.")
-        return changed
+        return eqx.tree_at(
+            lambda it: (it.terms, it.coefficients),
+            change,
+            (tuple(change.terms[i] for i in kept), change.coefficients[jnp.array(kept, int)]),
+        )
 
-    return edited(rule, edit)
-
-
-def _drop_terms(change: WeightChange, kinds: tuple[type[AbstractTerm], ...]) -> WeightChange:
-    kept = [i for i, term in enumerate(change.terms) if not isinstance(term, kinds)]
-    return eqx.tree_at(
-        lambda it: (it.terms, it.coefficients),
-        change,
-        (tuple(change.terms[i] for i in kept), change.coefficients[jnp.array(kept, int)]),
-    )
+    return edited(rule, WeightChange, edit)
 
 
-def _map_changes(rule: LearnedRule, edit: Callable[[WeightChange], WeightChange]) -> LearnedRule:
-    feedback = None if rule.feedback_change is None else edit(rule.feedback_change)
-    return eqx.tree_at(
-        lambda it: (it.weight_change, it.feedback_change),
-        rule,
-        (edit(rule.weight_change), feedback),
-        is_leaf=lambda node: node is None,
-    )
+def is_term(term: AbstractTerm, which: type[AbstractTerm] | AbstractTerm) -> bool:
+    """Whether a term is of this class or, if `which` is a term, equal to it."""
+    return isinstance(term, which) if isinstance(which, type) else eqx.tree_equal(term, which) is True
 
 
 def without_features(rule: _Rule, *kinds: type[AbstractFeature]) -> _Rule:
     """The rule whose update network does not see these ingredients."""
-    return edited(rule, lambda learned: _without_features(learned, kinds))
+    return edited(rule, LearnedRule, lambda learned: _without_features(learned, kinds))
 
 
 def _without_features(rule: LearnedRule, kinds: tuple[type[AbstractFeature], ...]) -> LearnedRule:
@@ -129,27 +124,21 @@ def without_batch_mixing(rule: _Rule) -> _Rule:
 
 def without_separate_feedback(rule: _Rule) -> _Rule:
     """The rule that sends errors down the transpose of the forward weights."""
-    return edited(rule, lambda learned: eqx.tree_at(lambda it: it.feedback, learned, TransposedWeights()))
+    return edited(rule, AbstractFeedback, lambda _: TransposedWeights())
 
 
 def without_projection(rule: _Rule) -> _Rule:
     """The rule whose changes may shrink a weight matrix."""
-    return edited(rule, lambda learned: _map_changes(learned, lambda it: _with_fields(it, shrinkage=1.0)))
+    return edited(rule, WeightChange, lambda change: dataclasses.replace(change, shrinkage=1.0))
 
 
 def without_growth(rule: _Rule) -> _Rule:
     """The rule without the constant outward pull on weights."""
-    return edited(rule, lambda learned: _map_changes(learned, lambda it: _with_fields(it, growth=0.0)))
+    return edited(rule, WeightChange, lambda change: dataclasses.replace(change, growth=0.0))
 
 
 def without_decay(rule: _Rule) -> _Rule:
     """The rule whose step does not shrink the parameters themselves."""
-    return edited(rule, lambda learned: _with_fields(learned, decay=0.0))
-
-
-_Module = TypeVar("_Module", bound=eqx.Module)
-
-
-def _with_fields(module: _Module, **changed: float) -> _Module:
-    """The module with other static fields, which `equinox.tree_at` can't reach."""
-    return dataclasses.replace(module, **changed)
+    for kind in (LearnedRule, Plasticity, Bidirectional):
+        rule = edited(rule, kind, lambda it: dataclasses.replace(it, decay=0.0))
+    return rule

@@ -9,7 +9,7 @@ from ._learned_rule import LearnedRule
 from ._released import all_terms
 from ._top import TopErrorNetwork
 from .kernels._linear import Linear
-from .networks._blocks import BatchMixing, Convolution, PooledMixing
+from .networks._blocks import BatchMixing, PooledMixing
 from .networks._features import Activation, Bias, ErrorSignal, PreActivation, UnitIdentity, WeightStatistics
 from .networks._networks import UpdateNetwork
 from .terms._change import BiasChange, WeightChange
@@ -31,14 +31,7 @@ def lean(
     learned. `hidden`, `signal` and `readout` are channel counts.
     """
     keys = iter(jr.split(key, 10))
-    top = TopErrorNetwork(
-        (
-            BatchMixing.create((width, 1, hidden), next(keys)),
-            PooledMixing.create(hidden, next(keys)),
-            BatchMixing.create((width, hidden, hidden), next(keys)),
-        ),
-        Convolution.create((width, hidden, signal), next(keys)),
-    )
+    top = TopErrorNetwork.pooled(keys, hidden, signal, width)
     plain = (WeightStatistics(), Bias())
     standardised = (Activation(), PreActivation(), UnitIdentity(), ErrorSignal())
     widths = [sum(feature.channels(signal) for feature in group) for group in (plain, standardised)]

@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..models import Activity, Connection, Layer, Mixing, Model, Synapse, Trace
+from ..models import Activity, Layer, Model, Synapse, Trace
 from ._feedback import AbstractFeedback
 from ._rule import AbstractAdditiveRule
 from ._top import AbstractTop
+from ._travel import divided_bias, raised, sent_down, total
 from .kernels._linear import Linear
 from .kernels._signal_length import unit_length
 from .kernels._states import States
@@ -73,7 +74,7 @@ class LearnedRule(AbstractAdditiveRule[Any]):
                 return jax.tree.map(jnp.zeros_like, synapse)
             activity, hidden, connections = sight
             # A unit's bias is the sum of its synapses' biases, and each of them makes its part of the change.
-            change = _divided_bias(self.change(synapse, activity, hidden), connections)
+            change = divided_bias(self.change(synapse, activity, hidden), connections)
             return jax.tree.map(lambda p, c: -step_size * (self.decay * p + c), synapse, change)
 
         steps = [step(synapse, sight) for synapse, sight in zip(model.synapses, seen)]
@@ -106,7 +107,7 @@ class LearnedRule(AbstractAdditiveRule[Any]):
             if above is None or below is None:
                 return None
             context, values = trace.contexts[index][place], trace.values[connection.source]
-            lower = _raised(connection, below.hidden, (values, context))
+            lower = raised(connection, below.hidden, (values, context))
             return _Sight(trace.activities[index][place], (lower, above.hidden), len(layer.connections))
 
         return [at(layer, i, j) for i, layer in enumerate(model.layers) for j in range(len(layer.connections))], state
@@ -119,7 +120,7 @@ class LearnedRule(AbstractAdditiveRule[Any]):
         for index in reversed(range(count + 1)):
             if index < count and not coming[index]:
                 continue
-            incoming = top if index == count else unit_length(_total(coming[index]))
+            incoming = top if index == count else unit_length(total(coming[index]))
             inputs = _neuron_inputs(model, trace, index, incoming)
             hidden = self.network(inputs)
             outgoing = self._outgoing(incoming, hidden, inputs.z)
@@ -129,11 +130,8 @@ class LearnedRule(AbstractAdditiveRule[Any]):
             layer = model.layers[index - 1]
             for connection, context in zip(layer.connections, trace.contexts[index - 1]):
                 signal, values = self.feedback(connection.synapse, outgoing), trace.values[connection.source]
-                lowered, wire = _lowered(connection, signal, (values, context)), connection.wire
-                coming[connection.source].append(lowered)
-                if isinstance(wire, Mixing):  # A token's query hears of itself, its key of all whom it goes into.
-                    coming[wire.query].append(signal)
-                    coming[wire.key].append(lowered)
+                for place, sent in sent_down(connection, signal, (values, context)):
+                    coming[place].append(sent)
             if layer.skip is not None:
                 coming[layer.skip].append(outgoing)
         return tuple(found)
@@ -178,41 +176,5 @@ def _neuron_inputs(model: Model, trace: Trace, index: int, signal: States) -> Ne
     return NeuronInputs(x, activity.z, layer.bias, signal, below, above)
 
 
-def _divided_bias(change: Synapse, parts: int) -> Synapse:
-    return change if parts == 1 else Synapse(change.w, change.b / parts, change.v)
-
-
 def _joined(parts: Sequence[Array], axis: int) -> Array:
     return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis)
-
-
-def _total(parts: Sequence[States]) -> States:
-    first, *others = parts
-    for other in others:
-        first = first.replace(first.array + other.along(first.axis))
-    return first
-
-
-_Carried = tuple[Float[Array, "example ... _unit"], Any]
-"""The values of the population that a wire comes from, and the wire's context."""
-
-
-def _raised(connection: Connection, states: States, carried: _Carried) -> States:
-    """States of the population below as the synapse receives them."""
-    values, context = carried
-    first = states.first.reshape(-1, *values.shape)
-    raised = connection.wire.up(first, context)
-    return _in_order(raised.reshape(len(raised), -1, raised.shape[-1]), states.axis)
-
-
-def _lowered(connection: Connection, signal: States, carried: _Carried) -> States:
-    """A signal at the synapse as the population below receives it."""
-    values, context = carried
-    like = jax.ShapeDtypeStruct((len(signal.first), *values.shape), signal.array.dtype)
-    places = jax.eval_shape(lambda x: connection.wire.up(x, context), like).shape
-    lowered = connection.wire.down(signal.first.reshape(places), like, context)
-    return _in_order(lowered.reshape(len(lowered), -1, lowered.shape[-1]), signal.axis)
-
-
-def _in_order(first: Float[Array, "channel row unit"], axis: int) -> States:
-    return States(first) if axis == 0 else States(first.T, axis)

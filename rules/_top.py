@@ -1,11 +1,13 @@
 import abc
+from collections.abc import Iterator
 from typing import final, Generic, TypeVar
 
 import equinox as eqx
+from jaxtyping import PRNGKeyArray
 
 from ..models import Model, Trace
 from .kernels._states import States
-from .networks._blocks import AbstractBlock, Convolution
+from .networks._blocks import AbstractBlock, BatchMixing, Convolution, PooledMixing
 
 
 _Memory = TypeVar("_Memory")
@@ -32,6 +34,19 @@ class TopErrorNetwork(AbstractTop[None]):
 
     blocks: tuple[AbstractBlock, ...]
     output: Convolution
+
+    @classmethod
+    def pooled(cls, keys: Iterator[PRNGKeyArray], hidden: int, signal: int, width: int = 1) -> "TopErrorNetwork":
+        """One whose units hear the mean state of their population, for any number of them, with four keys' draws.
+
+        `hidden` and `signal` are channels; `width` examples of the batch mix in a convolution.
+        """
+        blocks = (
+            BatchMixing.create((width, 1, hidden), next(keys)),
+            PooledMixing.create(hidden, next(keys)),
+            BatchMixing.create((width, hidden, hidden), next(keys)),
+        )
+        return cls(blocks, Convolution.create((width, hidden, signal), next(keys)))
 
     def init(self, model: Model) -> None:
         return None

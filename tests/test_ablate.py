@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from metarule.errors import BadInput
 from metarule.launch.__main__ import main
-from metarule.launch.options._ingredients import INGREDIENTS
+from metarule.launch.options._ingredients import INGREDIENTS, MONOMIALS
 from metarule.launch.options._presets import PRESETS
 from metarule.launch.studies._ablation import variants_of
 from metarule.launch.studies._intervals import Interval
@@ -115,10 +115,13 @@ def test_the_variants():
         "unit_identity",
         "batch_mixing",
         "momentum",
-    }
+        "monomials",
+    } - set(MONOMIALS)
     assert "without lateral" not in names and "without lin_upper_symm" in names  # The only lateral term it has.
     assert list(variants_of(lean, ("lateral",))) == ["without lateral"]
-    assert {name.split(" ")[1] for name in variants_of(PRESETS["paper"], ())} == set(INGREDIENTS) - {"momentum"}
+    assert {name.split(" ")[1] for name in variants_of(PRESETS["paper"], ())} == (
+        set(INGREDIENTS) - {"momentum", "monomials", *MONOMIALS}
+    )
     with pytest.raises(BadInput, match="no ingredient 'batch_mixing'"):
         variants_of(lean, ("batch_mixing",))
     with pytest.raises(BadInput, match="Unknown ingredient 'heb'; the known ones are 0_order"):

@@ -20,6 +20,7 @@ from metarule.meta.estimators import (
     FullES,
     GPES,
     Hybrid,
+    Implicit,
     Noise,
     NRES,
     PES,
@@ -58,6 +59,7 @@ BUILT_IN = {
     "forward": ForwardMode(PAIRS, 2),
     "pes-analytic": PESAnalytic(PES(PAIRS, 2, NOISE)),
     "hybrid": Hybrid(AntitheticES(PAIRS, 2, NOISE)),
+    "implicit": Implicit(Population(4), 2),
 }
 QUICK = ("tbptt", "pes", "evosax")
 

@@ -16,6 +16,7 @@ from metarule.meta.estimators import (
     FullES,
     GPES,
     Hybrid,
+    Implicit,
     NRES,
     PES,
     PESAnalytic,
@@ -75,6 +76,7 @@ ESTIMATORS = {
     "forward, fresh": lambda chunk: ForwardMode(Population(8, 4, chunk), 2, reuse=False),
     "hybrid": lambda chunk: Hybrid(AntitheticES(Population(8, 4, chunk), 2)),
     "hybrid, independent": lambda chunk: Hybrid(NRES(Population(8, 4, chunk), 2), independent=True),
+    "implicit": lambda chunk: Implicit(Population(16, 1, chunk), 2, clip=None),
     "evosax": lambda chunk: EvosaxSearch(members=32, tasks=2, chunk=chunk),
 }
 

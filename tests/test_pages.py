@@ -66,7 +66,8 @@ def made_tiny(words):
     more = SMALL.get(words[0], "").split()
     if words[0] == "train" and "own_estimator:Differences" not in words:
         more += "--estimator.population.tasks 2 --estimator.window.low 2 --devices 1".split()
-    if words[0] == "train" and not {"own_rule:Plasticity", "own_term:WithCovariance", "--start"} & set(words):
+    shaped = {"own_rule:Plasticity", "own_term:WithCovariance", "polynomial", "bidirectional", "--start"}
+    if words[0] == "train" and not shaped & set(words):
         more += _TINY_RULE.split()
     return [*words, *more]
 
@@ -130,7 +131,7 @@ def test_the_options_of_a_command_exist(command, capsys):
 
 
 def test_the_glossary_explains_every_ingredient_and_every_term():
-    text = (DOCS / "read.md").read_text().partition("## Which parts")[0]
+    text = (DOCS / "read.md").read_text().partition("## Which parts")[0] + (DOCS / "encodings.md").read_text()
     assert sorted(re.findall(r"^\| `(\w+)` \|", text, re.M)) == sorted(INGREDIENTS)
     terms = [name for name in dir(rules) if isinstance(getattr(rules, name), type)]
     terms = [name for name in terms if issubclass(getattr(rules, name), rules.AbstractTerm)]

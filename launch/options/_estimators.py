@@ -13,6 +13,7 @@ from ...meta.estimators import (
     FullES,
     GPES,
     Hybrid,
+    Implicit,
     Noise,
     NRES,
     PES,
@@ -35,6 +36,7 @@ ESTIMATORS: dict[str, Callable[[int, Length], AbstractEstimator]] = {
     "gpes": lambda tasks, window: GPES(_pairs(tasks), window, NOISE),
     "forward": lambda tasks, window: ForwardMode(_pairs(tasks), window),
     "hybrid": lambda tasks, window: Hybrid(AntitheticES(_pairs(tasks), window, NOISE)),
+    "implicit": lambda tasks, window: Implicit(Population(tasks)),
 }
 """Estimators by name, each made for a preset's number of tasks and window."""
 

@@ -7,8 +7,8 @@ from ...errors import BadInput
 from ...rules import AbstractAdditiveRule, AbstractRule
 
 
-def _terms(*kinds: type[rules.AbstractTerm]) -> Callable[[AbstractRule], AbstractRule]:
-    return lambda rule: rules.without_terms(rule, *kinds)
+def _terms(*which: type[rules.AbstractTerm] | rules.AbstractTerm) -> Callable[[AbstractRule], AbstractRule]:
+    return lambda rule: rules.without_terms(rule, *which)
 
 
 def _features(*kinds: type[rules.AbstractFeature]) -> Callable[[AbstractRule], AbstractRule]:
@@ -39,6 +39,9 @@ TERMS: dict[str, type[rules.AbstractTerm]] = {
 }
 """The twelve terms, by the names of the released code."""
 
+MONOMIALS: dict[str, rules.AbstractTerm] = {term.name: term for term in rules.MONOMIALS}
+"""The terms of `polynomial` that have powers of activity in them, by what they multiply."""
+
 INGREDIENTS: dict[str, Callable[[AbstractRule], AbstractRule]] = {
     **{name: _terms(kind) for name, kind in TERMS.items()},
     "lateral": _terms(*LATERAL),
@@ -57,6 +60,9 @@ INGREDIENTS: dict[str, Callable[[AbstractRule], AbstractRule]] = {
     "growth": rules.without_growth,
     "decay": rules.without_decay,
     "momentum": rules.without_momentum,
+    # Of the rule `polynomial`.
+    **{name: _terms(term) for name, term in MONOMIALS.items()},
+    "monomials": _terms(rules.Monomial),
 }
 """What can be left out of a rule, by name: the one place where names meet the parts of a rule."""
 
@@ -80,9 +86,10 @@ def terms_of(rule: AbstractRule) -> tuple[str, ...]:
 
 
 def names_of(terms: Sequence[rules.AbstractTerm]) -> tuple[str, ...]:
-    """The name of each term: that of its class, with a number where several terms are of one class."""
-    known = {kind: name for name, kind in TERMS.items()}
-    names = [known.get(type(term), type(term).__name__) for term in terms]
+    """The name of each term: that of its class, with a number where several terms of one name are there."""
+    known = {**TERMS, **MONOMIALS}
+    find = lambda term: next((name for name, which in known.items() if rules.is_term(term, which)), type(term).__name__)
+    names = [find(term) for term in terms]
     return tuple(
         name if names.count(name) == 1 else f"{name} {names[: place + 1].count(name)}"
         for place, name in enumerate(names)

@@ -12,7 +12,7 @@ from jaxtyping import PRNGKeyArray
 
 from ... import rules
 from ...errors import BadInput
-from ...rules import AbstractRecipe, AbstractRule, LearnedRule, Momentum
+from ...rules import AbstractRecipe, AbstractRule, Momentum
 from ..records._description import class_name, describe
 from ._fields import ADJUSTED, fields_as_options, fitting, with_description
 from ._ingredients import leave_out
@@ -76,6 +76,42 @@ class Released(AbstractRecipe):
 
 @final
 @dataclasses.dataclass(frozen=True)
+class Polynomial(AbstractRecipe):
+    """Plasticity as a polynomial in pre- and postsynaptic activity and weight: a few coefficients to be read."""
+
+    step_size: float = 0.03
+    """Initial step size of the inner loop; it is learned."""
+    without: tuple[str, ...] = dataclasses.field(default=(), metadata=ADJUSTED)
+    """All ingredients that are left out."""
+    momentum: float = 0.0
+    """Initial decay of a moving average that takes the place of the updates, and is learned; 0 for none."""
+
+    def build(self, key: PRNGKeyArray) -> AbstractRule:
+        return _build(rules.polynomial, self, key)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Bidirectional(AbstractRecipe):
+    """Units of several states that go up and come down; weights change by their products."""
+
+    states: int = 2
+    """States of a unit; with two, backpropagation is a case."""
+    hidden: int = 16
+    """Channels of the network that makes the first feedback."""
+    step_size: float = 0.03
+    """Initial step size of the inner loop; it is learned."""
+    without: tuple[str, ...] = dataclasses.field(default=(), metadata=ADJUSTED)
+    """All ingredients that are left out."""
+    momentum: float = 0.0
+    """Initial decay of a moving average that takes the place of the updates, and is learned; 0 for none."""
+
+    def build(self, key: PRNGKeyArray) -> AbstractRule:
+        return _build(rules.bidirectional, self, key)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
 class ExistingRule(AbstractRecipe):
     """A rule that is there already, such as one of the user's own class: it is meta-trained from the arrays it has."""
 
@@ -85,7 +121,12 @@ class ExistingRule(AbstractRecipe):
         return _without_weak_types(self.rule)
 
 
-ARCHITECTURES: dict[str, type[AbstractRecipe]] = {"lean": Lean, "released": Released}
+BuiltIn = Lean | Released | Polynomial | Bidirectional
+"""Recipes of this package: what they leave out has names."""
+
+ARCHITECTURES: dict[str, type[BuiltIn]] = {
+    "lean": Lean, "released": Released, "polynomial": Polynomial, "bidirectional": Bidirectional,
+}  # fmt: skip
 
 
 def recipe(name: str) -> AbstractRecipe:
@@ -140,7 +181,7 @@ def build(
     if not isinstance(name, str) or name not in ARCHITECTURES:
         raise BadInput(f"This rule file asks for the architecture {name!r}; this version knows {list(ARCHITECTURES)}.")
     fields = {field: value for field, value in configuration.items() if field != "architecture"}
-    known = {field.name for field in dataclasses.fields(ARCHITECTURES[name])}  # type: ignore[arg-type]
+    known = {field.name for field in dataclasses.fields(ARCHITECTURES[name])}
     if not set(fields) <= known:
         odd = sorted(set(fields) - known)[0]
         raise BadInput(f"This rule file's field {odd!r} is unknown to this version's {name} rule; it knows {known}.")
@@ -154,7 +195,7 @@ def _without_weak_types(rule: AbstractRule) -> AbstractRule:
     return jax.tree.map(lambda leaf: jnp.array(leaf, leaf.dtype) if getattr(leaf, "weak_type", False) else leaf, rule)
 
 
-def _build(rule: Callable[..., LearnedRule], recipe: "Lean | Released", key: PRNGKeyArray) -> AbstractRule:
+def _build(rule: Callable[..., AbstractRule], recipe: "BuiltIn", key: PRNGKeyArray) -> AbstractRule:
     sizes = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
     _check(sizes)
     return _make(rule, sizes, (sizes.pop("without"), sizes.pop("momentum")), key)
@@ -162,10 +203,10 @@ def _build(rule: Callable[..., LearnedRule], recipe: "Lean | Released", key: PRN
 
 @eqx.filter_jit  # One program, which the next command finds compiled, instead of a hundred small ones.
 def _make(
-    rule: Callable[..., LearnedRule], sizes: dict[str, Any], parts: tuple[tuple[str, ...], float], key: PRNGKeyArray
+    rule: Callable[..., AbstractRule], sizes: dict[str, Any], parts: tuple[tuple[str, ...], float], key: PRNGKeyArray
 ) -> AbstractRule:
     without, momentum = parts
-    made: AbstractRule = rule(key=key, **sizes)
+    made = rule(key=key, **sizes)
     return _without_weak_types(leave_out(Momentum.create(made, momentum) if momentum else made, without))
 
 

@@ -13,7 +13,7 @@ from ..evaluation._rows import Row
 from ..figures._plots import COLOURS, panels, Picture, save
 from ..options._ingredients import INGREDIENTS, leave_out
 from ..options._names import choose
-from ..options._recipes import build, Lean, Released
+from ..options._recipes import ARCHITECTURES, build, BuiltIn
 from ..options._training import Training
 from ..records._rule_file import load_rule
 from ..records._tables import print_columns, read_rows, write_rows
@@ -51,9 +51,9 @@ def without_of(training: Training) -> tuple[str, ...]:
     return _named(training).without
 
 
-def _named(training: Training) -> Lean | Released:
-    if not isinstance(training.rule, Lean | Released):
-        raise BadInput("Only the rules lean and released have ingredients with names: --rule lean or --rule released.")
+def _named(training: Training) -> BuiltIn:
+    if not isinstance(training.rule, BuiltIn):
+        raise BadInput(f"Only Metarule's own rules have ingredients with names: --rule {' or '.join(ARCHITECTURES)}.")
     return training.rule
 
 

@@ -20,6 +20,7 @@ from ._divergence import DivergenceGuard
 from ._experiment import Experiment
 from ._logging import Reports
 from ._snapshot import write_rule
+from ._unrest import unrest
 
 
 _COMPILING = 3600.0  # seconds that the compiler may take
@@ -81,13 +82,16 @@ class MetaTraining:
             learner, warm = self._at(guard.step_scale), False
             if step == 0 and devices.processes.first:
                 self._write_snapshot(state, folder, 0.0)
-            stopping = validated = False
+            stopping = validated = warned = False
             while step < total and not stopping:
                 with devices.awaited("A meta-step", 0.0 if warm else _COMPILING), clock.compiling(not warm):
                     meta, measured = learner.step(state.meta, self.key, self._step)
                     values = {name: float(value) for name, value in measured.items()}
                 state, warm = Progressed(meta, state.best, state.best_loss), True
                 step += 1
+                if not warned and (sentence := unrest(values)):
+                    reports.say(sentence)
+                    warned = True
                 if guard.see(values):
                     checkpoints.wait()
                     step, state, _, _, notes = self._latest(checkpoints, start, True)

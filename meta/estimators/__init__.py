@@ -30,6 +30,7 @@ from ._evosax import EvosaxSearch as EvosaxSearch
 from ._forward import ForwardMode as ForwardMode
 from ._full_backprop import FullBackprop as FullBackprop
 from ._hybrid import Hybrid as Hybrid
+from ._implicit import Implicit as Implicit
 from ._noise import Noise as Noise
 from ._persistent import AbstractPersistent as AbstractPersistent, AntitheticPair as AntitheticPair
 from ._pes_analytic import PESAnalytic as PESAnalytic

@@ -1,0 +1,1 @@
+"""In which other forms can a rule be learned?"""
