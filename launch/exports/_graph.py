@@ -30,7 +30,7 @@ def graph(frozen: Frozen) -> bytes:
     Raises `BadInput` where onnx is not installed.
     """
     require_onnx()
-    import onnx  # An extra.
+    import onnx  # pyright: ignore[reportMissingImports]
 
     arrays, lines = dict(frozen.arrays), [*_preparation(frozen)]
     arrays |= {"low": np.array(-frozen.limit), "high": np.array(frozen.limit)}
