@@ -1,5 +1,6 @@
 """`metarule export`: a fitted encoder as ONNX, PyTorch and NumPy makes the features that `transform` makes."""
 
+import copy
 import importlib.util
 import sys
 
@@ -13,6 +14,7 @@ from metarule import UnsupervisedEncoder
 from metarule.launch.__main__ import main
 from metarule.launch.exports._frozen import Frozen
 from metarule.launch.exports._graph import graph
+from metarule.launch.options._networks import ACTIVATIONS
 from metarule.launch.options._recipes import configuration_of, Lean
 from metarule.launch.records._rule_file import save_rule
 
@@ -23,11 +25,9 @@ ROWS = RANDOM.normal(size=(60, 4)) * (1, 1000, 0.1, 1) + (3, 3000, 0, 0)
 GAPS = np.where(RANDOM.random((60, 4)) < 0.1, np.nan, ROWS)
 IMAGES = RANDOM.integers(0, 256, (60, 9, 9, 3), dtype=np.uint8)
 ENCODERS = {
-    "all views": (GAPS, {"skip": 2, "memory": 9}),
-    "no views": (ROWS, {"skip": 0, "memory": 0, "activation": "leaky-relu"}),
-    "skip path": (ROWS, {"skip": 2, "memory": 0, "activation": "step", "standardise": False}),
-    "memory": (ROWS, {"skip": 0, "memory": 9, "activation": "swish"}),
+    "table": (GAPS, {"skip": 2, "memory": 9}),
     "images": (IMAGES, {"skip": 3, "memory": 9, "activation": "tanh", "network": "conv3x3s2x4-2x2x3-quadrants"}),
+    "bare": (ROWS, {"skip": 0, "memory": 0, "standardise": False}),
 }
 
 
@@ -40,7 +40,7 @@ def folder(tmp_path_factory):
         choice = Lean(hidden=2, signal=1, readout=1)
         save_rule("rule", choice.build(jr.key(0)), configuration_of(choice), RECORD)
         np.savez("images.npz", x=IMAGES)
-        frame = pandas.DataFrame(GAPS, columns=["a", "b", "c", "d"])
+        frame = pandas.DataFrame(ROWS, columns=["a", "b", "c", "d"])
         frame.to_csv("table.csv", index=False)
         frame.assign(colour=np.array(["red", "blue"])[np.arange(60) % 2]).to_csv("colours.csv", index=False)
         yield folder
@@ -108,8 +108,19 @@ def test_a_module_of_pytorch_makes_them(name, fitted):
     assert_equal(of_module("torch", encoder, x), encoder.transform(x))
 
 
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_is_known(activation, fitted):
+    x, encoder = fitted("bare")
+    other = copy.copy(encoder)
+    other.form_ = (encoder.form_[0], activation, encoder.form_[2])
+    expected = other.transform(x)
+    assert activation == "relu" or not np.allclose(expected, encoder.transform(x))
+    assert_equal(of_onnx(graph(Frozen.of(other)), x), expected)
+    assert_equal(of_module("numpy", other, x), expected)
+
+
 def test_a_far_outlier_is_cut_off_alike(fitted):
-    _, encoder = fitted("all views")
+    _, encoder = fitted("table")
     far = np.array([[1e30, 0, 0, np.nan]])
     assert_equal(of_onnx(graph(Frozen.of(encoder)), far), encoder.transform(far))
 
@@ -119,7 +130,7 @@ def test_the_command_writes_what_it_says(capsys):
     expected = UnsupervisedEncoder("rule", random_state=0, skip=2, memory=9).fit_transform(pandas.read_csv("table.csv"))
     options = ["--skip", "2", "--memory", "9"]
     assert main(["export", "rule", "table.csv", "--to", "onnx", "--out", "made.onnx", *options]) == 0
-    assert "Rows of 4 numbers (a, b, c, d), NaN where one is missing, become 11 features." in capsys.readouterr().out
+    assert "Rows of 4 numbers (a, b, c, d), NaN where one is missing, become 13 features." in capsys.readouterr().out
     assert_equal(of_onnx("made.onnx", x), expected)
     assert [prop.value for prop in onnx.load("made.onnx").metadata_props] == ["a\nb\nc\nd"]
     assert main(["export", "rule", "table.csv", "--to", "numpy", "--out", "made.py", *options]) == 0

@@ -1,5 +1,5 @@
 from collections.abc import Callable, Iterable
-from typing import final, NamedTuple
+from typing import Any, final, NamedTuple
 
 import jax.numpy as jnp
 import jax.random as jr
@@ -43,10 +43,11 @@ def hide_columns(train: Examples, test: Examples, ready: bool = False) -> list[H
     not two columns, and for what can't be prepared.
     """
     whole = Preparation.of(train, standardise=not ready)
-    if isinstance(train, Frame):
+    framed, names = isinstance(train, Frame), []
+    if framed:
         names = [name for name in train.columns if _varies(train[[name]])]
         train, test = train[names], test[names]
-    if not isinstance(train, Frame) or len(names) < 2:
+    if not framed or len(names) < 2:
         train, test, ready = whole(train), whole(test), True
         train, test = (x[:, np.ptp(train, axis=0) > 0] for x in (train, test))
     columns = train.shape[1]
@@ -109,7 +110,7 @@ def _rows(
             accuracies=each,
             stderr=float(np.std(each, ddof=1) / len(each) ** 0.5),
             seeds=len(each),
-            labelled=len(support),
+            labelled=len(_labelled(folds[0][0].train)),
             unlabelled=account.unlabelled,
             steps=account.steps,
             seconds=total,
@@ -174,7 +175,8 @@ def _varies(column: Examples) -> bool:
 
 
 def _columns(x: Examples, places: np.ndarray) -> Examples:
-    return x.iloc[:, places] if isinstance(x, Frame) else x[:, places]
+    rows: Any = x
+    return rows.iloc[:, places] if isinstance(x, Frame) else rows[:, places]
 
 
 def _filled(x: _Matrix, width: int) -> _Matrix:

@@ -30,7 +30,7 @@ def graph(frozen: Frozen) -> bytes:
     Raises `BadInput` where onnx is not installed.
     """
     require_onnx()
-    import onnx  # An extra.
+    import onnx  # pyright: ignore[reportMissingImports]
 
     arrays, lines = dict(frozen.arrays), [*_preparation(frozen)]
     arrays |= {"low": np.array(-frozen.limit), "high": np.array(frozen.limit)}
@@ -77,7 +77,7 @@ def _network(frozen: Frozen, arrays: dict[str, Any]) -> list[str]:
             lines += _activated(frozen.activation, index)
             below = f"h{index}"
         arrays |= {"columns_across": arrays["columns"].T}
-        lines += [f"across = MatMul({below}, columns_across)", "cells = MatMul(rows_down, across)"]
+        lines += [f"along = MatMul({below}, columns_across)", "cells = MatMul(rows_down, along)"]
         arrays |= {"rows_down": arrays["rows"]}  # `rows` is what goes in.
         lines += ["placed = Transpose<perm = [0, 2, 3, 1]>(cells)", "made = Reshape(placed, flat)"]
         arrays.pop("rows")

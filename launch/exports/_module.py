@@ -1,4 +1,5 @@
 import io
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,8 @@ def module(frozen: Frozen, library: str) -> tuple[str, bytes]:
     body = "\n".join([*_preparation(frozen), *_network(frozen), *_views(frozen)])
     head = _HEADS[library].format(sentence=frozen.sentence)
     content = io.BytesIO()
-    np.savez(content, **frozen.arrays)
+    arrays: Any = frozen.arrays
+    np.savez(content, **arrays)
     return f"{head}\n{body}\n", content.getvalue()
 
 

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import final, NamedTuple
+from typing import Any, final, NamedTuple
 
 from ...errors import BadInput
 from ._load import data_folder, find
@@ -69,5 +69,5 @@ def _addresses(name: str) -> dict[str, tuple[str, str]]:
         return {}
     import tensorflow_datasets as tfds  # Takes a second.
 
-    infos = tfds.builder_cls(_REGISTERED[name]).url_infos
+    infos: Any = tfds.builder_cls(_REGISTERED[name]).url_infos
     return {url.rpartition("/")[2]: (url, info.checksum) for url, info in infos.items()}
