@@ -11,13 +11,19 @@ import pytest
 from jaxtyping import Array, Float
 from metarule.errors import BadInput
 from metarule.models import MultiLayerPerceptron
-from metarule.rules import AbstractRule, AbstractSynapticRule, lean, Momentum, Oja, polynomial
+from metarule.rules import AbstractRule, AbstractSynapticRule, bidirectional, lean, Momentum, Oja, polynomial
 from metarule.testing import check_rule, check_rule_form
 
 
 @pytest.mark.parametrize(
     "rule",
-    [Oja(), Momentum.create(Oja()), polynomial(jr.key(0)), lean(jr.key(0), hidden=4, signal=2, readout=1)],
+    [
+        Oja(),
+        Momentum.create(Oja()),
+        polynomial(jr.key(0)),
+        bidirectional(jr.key(0), hidden=4),
+        lean(jr.key(0), hidden=4, signal=2, readout=1),
+    ],
     ids=lambda it: type(it).__name__,
 )
 def test_built_in_rules_pass(rule):

@@ -55,7 +55,7 @@ def test_no_term_of_the_polynomial_stands_for_another():
     bounded = [each / np.sqrt(change.epsilon + (each**2).mean(0)) for each in map(np.asarray, change.changes(site))]
     changes = np.stack([np.ravel(each) for each in bounded] + [np.ones(72)])
     changes /= np.linalg.norm(changes, axis=1, keepdims=True)
-    assert np.linalg.svd(changes, compute_uv=False)[-1] > 0.01
+    assert np.linalg.svd(changes, compute_uv=False)[-1] > 1e-3
     assert len(set(terms_of(polynomial(jr.key(0))))) == len(change.terms) == 21
     assert "Monomial" not in terms_of(polynomial(jr.key(0)))
 

@@ -23,6 +23,7 @@ from metarule.rules import (
     LearnedRule,
     Momentum,
     Oja,
+    polynomial,
     unit_rms,
     WeightDecay,
     without_terms,
@@ -54,14 +55,18 @@ def _asked(rule, model, x):
     return rule.update(model, x, state)[0], rule.parts(model, x, state)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_the_parts_of_a_change_sum_to_it(name):
-    whole, parts, _ = added(RULE, name)
+@pytest.mark.parametrize(
+    "name, rule",
+    [("perceptron", RULE), ("transformer", RULE), ("perceptron", polynomial(jr.key(0)))],
+    ids=["perceptron", "transformer", "polynomial"],
+)
+def test_the_parts_of_a_change_sum_to_it(name, rule):
+    whole, parts, _ = added(rule, name)
     for change, found in zip(whole, parts, strict=True):
         if found is None:
             assert not change.any()
             continue
-        assert len(found["terms"]) == 12
+        assert len(found["terms"]) == len(rule.weight_change.terms)
         total = sum(part.sum(0) for part in found.values())
         np.testing.assert_allclose(total, change, atol=1e-5 * float(jnp.abs(change).max()) + 1e-9)
 

@@ -64,8 +64,7 @@ def polynomial(key: PRNGKeyArray, *, step_size: float = 0.03) -> Plasticity:
     decorrelation and decay: the coefficients of the monomials are small normal numbers.
     """
     hand_made: tuple[AbstractTerm, ...] = (Decorrelation(), Hebbian(), LargeWeightDecay(), WeightDecay())
-    # A bound this soft leaves terms their sizes: a hard one would make all powers of y alike, which a column shares.
-    change = WeightChange.create((*hand_made, *MONOMIALS), epsilon=1.0)
+    change = WeightChange.create((*hand_made, *MONOMIALS), epsilon=0.01)
     small = 0.01 * jax.random.normal(key, (len(MONOMIALS),))
     coefficients = change.coefficients.at[len(hand_made) :].set(small)
     change = eqx.tree_at(lambda it: it.coefficients, change, coefficients)
