@@ -90,8 +90,8 @@ class LearnedRule(AbstractAdditiveRule[Any]):
             if sight is None:
                 return None
             activity, (lower, upper), _ = sight
-            found = self.weight_change.parts(Site(unit_rms(synapse.w), activity, lower, upper))
-            return {name: -step_size * part for name, part in {**found, "decay": self.decay * synapse.w[None]}.items()}
+            site = Site(unit_rms(synapse.w), activity, lower, upper)
+            return self.weight_change.parts_of_step(site, synapse.w, self.decay, step_size)
 
         return tuple(of(synapse, sight) for synapse, sight in zip(model.synapses, seen))
 

@@ -44,8 +44,7 @@ class Plasticity(AbstractSynapticRule, AbstractAdditiveRule[None]):
         step_size = jnp.exp(self.log_step_size)
 
         def of(synapse: Synapse, activity: Activity) -> dict[str, Float[Array, "part pre post"]]:
-            found = self.weight_change.parts(_site(synapse, activity)) | {"decay": self.decay * synapse.w[None]}
-            return {name: -step_size * part for name, part in found.items()}
+            return self.weight_change.parts_of_step(_site(synapse, activity), synapse.w, self.decay, step_size)
 
         return tuple(of(synapse, activity) for synapse, activity in zip(model.synapses, flat))
 

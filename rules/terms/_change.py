@@ -71,6 +71,13 @@ class WeightChange(eqx.Module):
             "growth": -self.growth * site.weights[None],
         }
 
+    def parts_of_step(
+        self, site: Site, weights: Float[Array, "pre post"], decay: float, step_size: Float[Array, ""]
+    ) -> dict[str, Float[Array, "part pre post"]]:
+        """What is added to the weights in a step: its parts, and `decay`."""
+        found = self.parts(site) | {"decay": decay * weights[None]}
+        return {name: -step_size * part for name, part in found.items()}
+
     def changes(self, site: Site) -> list[Float[Array, "pre post"]]:
         """What each term asks for."""
         upper = iter(read_together([readout for term in self.terms for readout in term.upper], site.upper))
