@@ -78,7 +78,7 @@ def run_page(page, tmp_path, monkeypatch):
     images, labels = load_digits(return_X_y=True)
     np.savez(tmp_path / "images.npz", x=images[:200].reshape(-1, 8, 8), y=labels[:200])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])  # As Python in that folder has it.
     names = {"__name__": "page"}
     for kind, text in blocks(page):
         if kind == "python":
