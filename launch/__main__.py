@@ -22,7 +22,7 @@ _ROOMS = {
             "try": "Say whether a rule beats raw inputs, PCA and k-means on your data, labelled or not.",
             "encode": "Turn unlabelled data into features with a trained rule, and write them to a file.",
             "export": "Write a fitted encoder as ONNX, or as a module of PyTorch or NumPy.",
-            "data": "List available data sets and what the others need; prepare one.",
+            "data": "List data sets, say where one comes from and fetch it, or prepare one.",
         },
     ),
     "look": (
