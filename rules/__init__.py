@@ -7,6 +7,7 @@ from ._ablation import (
     without_decay as without_decay,
     without_features as without_features,
     without_growth as without_growth,
+    without_losses as without_losses,
     without_projection as without_projection,
     without_separate_feedback as without_separate_feedback,
     without_terms as without_terms,
@@ -27,6 +28,13 @@ from ._rule import AbstractAdditiveRule as AbstractAdditiveRule, AbstractRule as
 from ._synaptic_rule import AbstractSynapticRule as AbstractSynapticRule
 from ._top import AbstractTop as AbstractTop, TopErrorNetwork as TopErrorNetwork
 from .encodings._bidirectional import Bidirectional as Bidirectional, bidirectional as bidirectional
+from .encodings._local_loss import (
+    AbstractLayerLoss as AbstractLayerLoss,
+    local_loss as local_loss,
+    LocalLoss as LocalLoss,
+    PairLoss as PairLoss,
+    UnitLoss as UnitLoss,
+)
 from .encodings._polynomial import Plasticity as Plasticity, polynomial as polynomial
 from .hand_made._krotov_hopfield import KrotovHopfield as KrotovHopfield
 from .hand_made._oja import Oja as Oja, Sanger as Sanger

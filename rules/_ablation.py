@@ -11,6 +11,7 @@ from ._learned_rule import LearnedRule
 from ._rule import AbstractRule
 from ._top import TopErrorNetwork
 from .encodings._bidirectional import Bidirectional
+from .encodings._local_loss import AbstractLayerLoss, LocalLoss
 from .encodings._polynomial import Plasticity
 from .networks._blocks import AbstractBlock, BatchMixing, Convolution, DenseUnitMixing
 from .networks._features import AbstractFeature
@@ -57,6 +58,18 @@ def without_terms(rule: _Rule, *which: type[AbstractTerm] | AbstractTerm) -> _Ru
 def is_term(term: AbstractTerm, which: type[AbstractTerm] | AbstractTerm) -> bool:
     """Whether a term is of this class or, if `which` is a term, equal to it."""
     return isinstance(term, which) if isinstance(which, type) else eqx.tree_equal(term, which) is True
+
+
+def without_losses(rule: _Rule, kind: type[AbstractLayerLoss]) -> _Rule:
+    """The rule whose layers' own losses lack this part. Raises `ValueError` where no part is left."""
+
+    def edit(local: LocalLoss) -> LocalLoss:
+        kept = tuple(part for part in local.losses if not isinstance(part, kind))
+        if not kept:
+            raise ValueError("A local loss needs at least one part; leave one in.")
+        return dataclasses.replace(local, losses=kept)
+
+    return edited(rule, LocalLoss, edit)
 
 
 def without_features(rule: _Rule, *kinds: type[AbstractFeature]) -> _Rule:
@@ -139,6 +152,6 @@ def without_growth(rule: _Rule) -> _Rule:
 
 def without_decay(rule: _Rule) -> _Rule:
     """The rule whose step does not shrink the parameters themselves."""
-    for kind in (LearnedRule, Plasticity, Bidirectional):
+    for kind in (LearnedRule, Plasticity, Bidirectional, LocalLoss):
         rule = edited(rule, kind, lambda it: dataclasses.replace(it, decay=0.0))
     return rule

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from metarule.errors import BadInput
 from metarule.launch.options._ingredients import INGREDIENTS, LATERAL, leave_out, MONOMIALS, terms_of
-from metarule.launch.options._recipes import Bidirectional, build, configuration_of, Lean, Polynomial, Released
+from metarule.launch.options._recipes import (
+    Bidirectional,
+    build,
+    configuration_of,
+    Lean,
+    LocalLoss,
+    Polynomial,
+    Released,
+)
 from metarule.models import Activity, MultiLayerPerceptron, Trace
 
 
@@ -22,6 +30,7 @@ FULL = {
     "released": Released(4, top_hidden=4, step_size=0.03, **SIZES),
     "bidirectional": Bidirectional(hidden=4),
     "polynomial": Polynomial(),
+    "local-loss": LocalLoss(hidden=4),
 }
 TERMS = tuple(INGREDIENTS)[:12]
 
@@ -44,12 +53,14 @@ def distance(one, other):
     return max(float(jnp.abs(a - b).max()) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other)))
 
 
-PRODUCTS = {*MONOMIALS, "monomials"}
+OTHERS = {*MONOMIALS, "monomials", "unit_loss", "pair_loss"}  # Parts of other encodings.
 HAS = {
-    "lean": {*INGREDIENTS} - PRODUCTS - {"momentum", "batch_mixing"},  # A width of 1, no memory.
-    "released": {*INGREDIENTS} - PRODUCTS - {"momentum"},
+    "lean": {*INGREDIENTS} - OTHERS - {"momentum", "batch_mixing"},  # A width of 1, no memory.
+    "released": {*INGREDIENTS} - OTHERS - {"momentum"},
     "bidirectional": {"unit_mixing", "separate_feedback", "decay"},
-    "polynomial": PRODUCTS | {"hebb", "decorr_x", "w_base", "large_decay", "projection", "growth", "decay"},
+    "polynomial": {*MONOMIALS, "monomials", "projection", "growth", "decay"}
+    | {"hebb", "decorr_x", "w_base", "large_decay"},
+    "local-loss": {"unit_loss", "pair_loss", "decay"},
 }
 
 
@@ -194,10 +205,12 @@ def test_a_separate_feedback_change_loses_the_same_terms():
 
 def test_a_rule_without_any_term_is_refused(full):
     for name, (rule, _) in full.items():
-        if name != "bidirectional":  # Which adds up no terms.
+        if terms_of(rule):
             with pytest.raises(BadInput, match="at least one weight-change term"):
                 leave_out(rule, terms_of(rule))
         assert count(leave_out(rule, ())) == count(rule)
+    with pytest.raises(BadInput, match="A local loss needs at least one part"):
+        leave_out(full["local-loss"][0], ("unit_loss", "pair_loss"))
 
 
 def test_an_unknown_ingredient_lists_the_known(full):

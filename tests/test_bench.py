@@ -35,6 +35,21 @@ def test_a_table_and_its_rows(tmp_path, capsys):
     assert last["flops"] is None and last["rows_per_second"] > 0
 
 
+def test_a_convolution_is_measured_beside_a_perceptron_of_as_many_products(tmp_path):
+    file = tmp_path / "bench.json"
+    assert main(["bench", "apply-conv", "apply-attention", "--small", "--repeats", "3", "--json", str(file)]) == 0
+    rows = json.loads(file.read_text())
+    assert [row["workload"].removeprefix("apply-") for row in rows] == [
+        "conv",
+        "conv-perceptron",
+        "attention",
+        "attention-perceptron",
+    ]
+    for own, perceptron in zip(rows[::2], rows[1::2]):
+        assert own["flops_by_hand"] == pytest.approx(perceptron["flops_by_hand"], rel=0.2)
+        assert own["ratio"] > 0 and f"{own['ratio']:.2f}" in own["remark"]
+
+
 def test_a_plot_of_scaling(tmp_path):
     axes = ("tasks", "inner-steps")
     rows = [

@@ -11,7 +11,16 @@ import pytest
 from jaxtyping import Array, Float
 from metarule.errors import BadInput
 from metarule.models import MultiLayerPerceptron
-from metarule.rules import AbstractRule, AbstractSynapticRule, bidirectional, lean, Momentum, Oja, polynomial
+from metarule.rules import (
+    AbstractRule,
+    AbstractSynapticRule,
+    bidirectional,
+    lean,
+    local_loss,
+    Momentum,
+    Oja,
+    polynomial,
+)
 from metarule.testing import check_rule, check_rule_form
 
 
@@ -21,6 +30,7 @@ from metarule.testing import check_rule, check_rule_form
         Oja(),
         Momentum.create(Oja()),
         polynomial(jr.key(0)),
+        local_loss(jr.key(0)),
         bidirectional(jr.key(0), hidden=4),
         lean(jr.key(0), hidden=4, signal=2, readout=1),
     ],

@@ -23,6 +23,7 @@ from metarule.models import Activity, Connection, Layer, Model, MultiLayerPercep
 from metarule.rules import (
     AbstractTop,
     Bidirectional,
+    local_loss,
     Monomial,
     polynomial,
     SeparateWeights,
@@ -124,7 +125,42 @@ def test_the_matrices_of_a_bidirectional_rule_mix_states(getkey):
         np.testing.assert_allclose(found.b, [-0.5 * (0.1 + bias @ above)], rtol=1e-4)
 
 
-NAMES = ("polynomial", "bidirectional")
+def by_hand(rule, w, b, x):
+    """The loss of a layer, one unit, one row and one pair after the other."""
+
+    def network(part, values):
+        hidden = np.tanh(values @ np.asarray(part.hidden.weight) + np.asarray(part.hidden.bias))
+        return (hidden @ np.asarray(part.output.weight) + np.asarray(part.output.bias)).item()
+
+    unit, pair = rule.losses
+    sums = (x @ w - (x @ w).mean(0)) / np.sqrt((x @ w).var(0) + 1e-6)
+    rows, units = sums.shape
+    z = sums + b
+    alone = [
+        network(unit, np.array([z[e, i], z[e].mean(), (z[e] ** 2).mean()])) for e in range(rows) for i in range(units)
+    ]
+    others = [(i, j) for i in range(units) for j in range(units) if i != j]
+    apart = [network(pair, np.array([(sums[:, i] * sums[:, j]).mean()])) for i, j in others]
+    return sum(alone) / rows + sum(apart) / (units - 1)
+
+
+def test_a_synapse_descends_the_loss_of_its_own_layer():
+    """The change by central differences of the loss by hand; the bound is over receptive fields."""
+    with jax.enable_x64(True):
+        rule, b = local_loss(jr.key(0), hidden=3, step_size=0.5), GENERATOR.normal(size=4)
+        found = rule.change(Synapse(*map(jnp.asarray, (W, b, W))), SITE.activity)
+
+        def slopes(values, loss):
+            steps = [1e-5 * step.reshape(values.shape) for step in np.eye(values.size)]
+            return np.reshape([(loss(values + h) - loss(values - h)) / 2e-5 for h in steps], values.shape)
+
+        of_w, of_b = slopes(W, lambda w: by_hand(rule, w, b, X)), slopes(b, lambda b: by_hand(rule, W, b, X))
+    np.testing.assert_allclose(found.w, -0.5 * (W + of_w / np.sqrt(0.01 + (of_w**2).mean(0))), rtol=1e-5)
+    np.testing.assert_allclose(found.b, -0.5 * (b + of_b / np.sqrt(1 + (of_b**2).mean())), rtol=1e-5)
+    assert not found.v.any() and np.abs(of_w).max() > 0.01
+
+
+NAMES = ("polynomial", "bidirectional", "local-loss")
 SIZES = (
     "--networks 4 --ways 3 --shots 2 --batch-sizes 6 --averaging 0.5 --sources glyphs --augmentation none "
     "--estimator.population.tasks 2 --estimator.window.low 2 --horizon.low 4 --steps 4 --checkpoint-every 100 "

@@ -66,7 +66,7 @@ def made_tiny(words):
     more = SMALL.get(words[0], "").split()
     if words[0] == "train" and "own_estimator:Differences" not in words:
         more += "--estimator.population.tasks 2 --estimator.window.low 2 --devices 1".split()
-    shaped = {"own_rule:Plasticity", "own_term:WithCovariance", "polynomial", "bidirectional", "--start"}
+    shaped = {"own_rule:Plasticity", "own_term:WithCovariance", "polynomial", "bidirectional", "local-loss", "--start"}
     if words[0] == "train" and not shaped & set(words):
         more += _TINY_RULE.split()
     return [*words, *more]

@@ -12,6 +12,7 @@ from metarule.launch.options._presets import PRESETS
 from metarule.launch.records._run_folder import RunFolder
 from metarule.launch.training._meta_run import MetaRun
 from metarule.meta import diagnose, GradientSamples
+from metarule.meta.estimators import TruncatedBackprop
 
 
 def row(encoder, accuracy):
@@ -89,3 +90,27 @@ def test_only_what_chance_does_not_explain_is_called_a_bias():
     near, far = diagnose(sampled(1.0, 1.4), reference), diagnose(sampled(2.0, 2.4), reference)
     np.testing.assert_allclose([near.bias, near.resolution], [0, np.sqrt(0.05)], atol=1e-9)
     np.testing.assert_allclose([far.bias, far.resolution], [np.sqrt(1.2**2 - 0.05), np.sqrt(0.05)])
+
+
+def test_rules_are_compared_by_what_they_learn_in_equal_time(cells, monkeypatch, tmp_path, capsys):
+    slow = {"polynomial": 0.05, "local-loss": 0.2}  # Seconds of a meta-step.
+    fake = lambda file, *_: GradientSamples(np.ones((2, 3)), 1.0, 0.0, 4.0, slow[file.parent.name], 0)
+    monkeypatch.setattr(_compare, "sampled", fake)
+    monkeypatch.setattr(_compare, "plot_rules", lambda *_: None)
+    sizes = "--networks 4 --ways 3 --shots 2 --sources glyphs --augmentation none".replace("--", "--training.").split()
+    grid = tmp_path / "grid"
+    assert main(["compare", *sizes, "--rules", *slow, "--seconds", "2", "--run", str(grid)]) == 0
+    found = {(folder.parent.name, training.seed): training.steps for folder, training in cells.items()}
+    assert found == {("polynomial", seed): 40 for seed in range(3)} | {("local-loss", seed): 10 for seed in range(3)}
+    assert all(type(each.estimator) is TruncatedBackprop for each in cells.values())
+    rows = json.loads((grid / "comparison.json").read_text())
+    assert [(row["rule"], row["numbers"], row["meta_steps"]) for row in rows] == [
+        ("polynomial", 26, 40),
+        ("local-loss", 131, 10),
+    ]
+    np.testing.assert_allclose([row["meta-trained on digits"] for row in rows], 0.6)
+    assert "random starts: 30.0 on digits" in " ".join(capsys.readouterr().out.split())
+    for options in ([], ["--seconds", "2", "--estimators", "es", "pes"], ["--seconds", "2", "--at", str(grid)]):
+        assert main(["compare", *sizes, "--rules", "lean", *options, "--run", str(tmp_path / "none")]) == 2
+        assert "--rules are compared by what they learn" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()

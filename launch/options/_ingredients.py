@@ -63,6 +63,9 @@ INGREDIENTS: dict[str, Callable[[AbstractRule], AbstractRule]] = {
     # Of the rule `polynomial`.
     **{name: _terms(term) for name, term in MONOMIALS.items()},
     "monomials": _terms(rules.Monomial),
+    # Of the rule `local-loss`.
+    "unit_loss": lambda rule: rules.without_losses(rule, rules.UnitLoss),
+    "pair_loss": lambda rule: rules.without_losses(rule, rules.PairLoss),
 }
 """What can be left out of a rule, by name: the one place where names meet the parts of a rule."""
 

@@ -112,6 +112,24 @@ class Bidirectional(AbstractRecipe):
 
 @final
 @dataclasses.dataclass(frozen=True)
+class LocalLoss(AbstractRecipe):
+    """A learned loss within each layer, of single units and of pairs, whose gradient is the change of a weight."""
+
+    hidden: int = 16
+    """Units of each of the two networks that make the loss."""
+    step_size: float = 0.03
+    """Initial step size of the inner loop; it is learned."""
+    without: tuple[str, ...] = dataclasses.field(default=(), metadata=ADJUSTED)
+    """All ingredients that are left out."""
+    momentum: float = 0.0
+    """Initial decay of a moving average that takes the place of the updates, and is learned; 0 for none."""
+
+    def build(self, key: PRNGKeyArray) -> AbstractRule:
+        return _build(rules.local_loss, self, key)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
 class ExistingRule(AbstractRecipe):
     """A rule that is there already, such as one of the user's own class: it is meta-trained from the arrays it has."""
 
@@ -121,11 +139,12 @@ class ExistingRule(AbstractRecipe):
         return _without_weak_types(self.rule)
 
 
-BuiltIn = Lean | Released | Polynomial | Bidirectional
+BuiltIn = Lean | Released | Polynomial | Bidirectional | LocalLoss
 """Recipes of this package: what they leave out has names."""
 
 ARCHITECTURES: dict[str, type[BuiltIn]] = {
     "lean": Lean, "released": Released, "polynomial": Polynomial, "bidirectional": Bidirectional,
+    "local-loss": LocalLoss,
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ..options._estimators import NOISE
 from ..options._training import Training
 from ..records._files import write_atomically
 from ..records._metrics import MEASURED, read_metrics
-from ..records._tables import print_columns
+from ..records._tables import best_in_bold, print_columns
 from ..training._meta_run import MetaRun
 from ._intervals import Interval
 
@@ -67,6 +68,61 @@ def learned(runs: Sequence[MetaRun]) -> dict[str, Any]:
         "above_untrained_interval": gain.half,
         "above_random_init": float(np.mean(accuracy("meta-trained")) - np.mean(accuracy("random-init"))),
     }
+
+
+def by_data_set(runs: Sequence[MetaRun]) -> dict[str, Any]:
+    """Returns the mean accuracy on each data set, over seeds and readouts: of the rule, and of its random start."""
+    rows = [row for run in runs for row in run.rows or ()]
+    tasks, encoders = dict.fromkeys(row["task"] for row in rows), ("meta-trained", "random-init")
+
+    def mean(encoder: str, task: str) -> float:
+        return float(np.mean([row["accuracy"] for row in rows if (row["encoder"], row["task"]) == (encoder, task)]))
+
+    return {f"{encoder} on {task}": mean(encoder, task) for task in tasks for encoder in encoders}
+
+
+_START = "random-init on "
+
+
+def print_rules(rows: Sequence[Mapping[str, Any]], title: str) -> None:
+    """Prints what rules have learned in equal time, with a column for each data set."""
+    tasks = [name.removeprefix(_START) for name in rows[0] if name.startswith(_START)]
+    starts = [f"{100 * float(np.mean([row[_START + task] for row in rows])):.1f} on {task}" for task in tasks]
+    accuracies = {task: [row[f"meta-trained on {task}"] for row in rows] for task in tasks}
+    print_columns(
+        title,
+        {
+            "rule": [row["rule"] for row in rows],
+            "numbers": [f"{row['numbers']:,}" for row in rows],
+            "ms an\ninner step": [f"{1e3 * row['seconds'] / row['inner_steps']:.2f}" for row in rows],
+            "meta-\nsteps": [f"{row['meta_steps']:,}" for row in rows],
+            "accuracy\n%": [Interval(row["accuracy"], row["accuracy_interval"]).text() for row in rows],
+            "above\nuntrained": [
+                Interval(row["above_untrained"], row["above_untrained_interval"]).text(sign=True) for row in rows
+            ],
+            **{
+                f"{task}\n%": best_in_bold([f"{100 * value:.1f}" for value in values], values)
+                for task, values in accuracies.items()
+            },
+        },
+        "numbers: meta-parameters; an inner step with its share of the meta-gradient; ± is half a 95% confidence "
+        f"interval over seeds; random starts: {', '.join(starts)}",
+    )
+
+
+def plot_rules(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draws accuracy against the number of meta-parameters, and the validation loss along meta-training."""
+    figure, axes = panels(2)
+    for index, row in enumerate(rows):
+        where = [row["numbers"]], [100 * row["accuracy"]]
+        half = row["accuracy_interval"]
+        axes[0].errorbar(*where, yerr=[100 * half] if math.isfinite(half) else None, color=style(index)["color"])
+        axes[0].scatter(*where, **style(index), label=row["rule"])
+        _curve(axes[1], index, path / row["rule"].replace(":", "-"))
+    axes[0].set(xscale="log", xlabel="meta-parameters", ylabel="accuracy in %")
+    axes[1].set(xlabel="seconds, without compilation", ylabel="best validation loss (mean of seeds)")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
+    save(figure, (path / "comparison.png", Picture()))
 
 
 def print_comparison(rows: Sequence[Mapping[str, Any]], title: str) -> None:

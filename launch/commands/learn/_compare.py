@@ -8,16 +8,28 @@ import tyro
 from ....errors import BadInput
 from ....meta import diagnose, Length
 from ...caches._compilations import cache_compilations
+from ...inspection._numbers import sizes
 from ...options._command_line import Command, parse_training
 from ...options._estimators import ESTIMATORS, with_estimator
 from ...options._problems import problems_of
+from ...options._recipes import recipe
 from ...options._training import RunOptions, Training
 from ...records._description import describe
 from ...records._rule_file import load_rule_like, locate_rule
 from ...records._run_folder import RunFolder
 from ...records._tables import TableFiles, write_rows
 from ...studies._cell import cell_run
-from ...studies._comparison import for_seconds, learned, plot_comparison, print_comparison, reference_estimator, sampled
+from ...studies._comparison import (
+    by_data_set,
+    for_seconds,
+    learned,
+    plot_comparison,
+    plot_rules,
+    print_comparison,
+    print_rules,
+    reference_estimator,
+    sampled,
+)
 from ...training._experiment import first_rule
 from ...training._meta_run import MetaRun
 
@@ -25,10 +37,12 @@ from ...training._meta_run import MetaRun
 @final
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Which estimators to compare, with what, and where to keep it."""
+    """Which estimators or which rules to compare, with what, and where to keep it."""
 
-    estimators: tuple[str, ...] = tuple(ESTIMATORS)
-    """Names as for `metarule train --estimator`."""
+    estimators: tuple[str, ...] = ()
+    """Names as for `metarule train --estimator`; by default all of them, and tbptt to compare rules."""
+    rules: tuple[str, ...] = ()
+    """Compare rules in place of estimators, by names as for `metarule train --rule`: what each learns in --seconds."""
     tasks_per_step: int | None = None
     """Tasks in a meta-step of each estimator; by default as many as the preset has."""
     window: int | None = None
@@ -50,9 +64,12 @@ class Comparison:
     table: Annotated[TableFiles, tyro.conf.arg(name="")] = TableFiles()
 
 
+_Rows = list[dict[str, Any]]
+
 _COMMAND = Command(
     "compare",
-    "Measure estimators of the meta-gradient on one problem from one state: bias, variance, cost.",
+    "Measure estimators of the meta-gradient on one problem from one state: bias, variance, cost. Or, with --rules, "
+    "what rules of several encodings learn in equal time.",
     "training",
     choices=("rule", "objective", "tasks"),
 )
@@ -62,21 +79,35 @@ def main(arguments: list[str]) -> int:
     """Runs `metarule compare`."""
     training, comparison = parse_training(arguments, Comparison(), _COMMAND)
     cache_compilations()
-    if comparison.samples < 2 or comparison.seeds < 1 or comparison.seconds < 0 or not comparison.estimators:
-        raise BadInput("--samples needs 2 or more, --seeds 1 or more, --seconds 0 or more, --estimators a name.")
+    if comparison.samples < 2 or comparison.seeds < 1 or comparison.seconds < 0:
+        raise BadInput("--samples needs 2 or more, --seeds 1 or more, --seconds 0 or more.")
     training = dataclasses.replace(
         training,
         tasks_per_step=training.tasks_per_step if comparison.tasks_per_step is None else comparison.tasks_per_step,
         window=training.window if comparison.window is None else Length(comparison.window),
     )
-    trainings = {name: with_estimator(training, name) for name in comparison.estimators}
+    path = comparison.run or Path("runs") / f"compare-{training.preset}"
+    rows = (_rules if comparison.rules else _estimators)(training, comparison, path)
+    if rows is None:
+        print("Stopped and saved: the same command goes on.")
+        return 0
+    title = f"{'Rules' if comparison.rules else f'Estimators beside {comparison.reference}'}: {training.preset}, "
+    title += f"{comparison.samples} samples"
+    show = print_rules if comparison.rules else print_comparison
+    comparison.table.write_and(lambda: show(rows, title), rows)
+    print(f"Table and picture: {path / 'comparison.csv'}, {path / 'comparison.png'}.")
+    return 0
+
+
+def _estimators(training: Training, comparison: Comparison, path: Path) -> _Rows | None:
+    """A row for each estimator; None if meta-training was stopped."""
+    trainings = {name: with_estimator(training, name) for name in comparison.estimators or ESTIMATORS}
     theta = first_rule(training, training.rule.build(jr.fold_in(jr.key(training.seed), 0)))
     if comparison.at is not None:
         theta = load_rule_like(locate_rule(comparison.at), theta)
     problem = problems_of(training, comparison.data_dir)[0][0]
     for each in trainings.values():  # Whether it suits the problem.
         each.estimator.check(problem, theta, jr.key(0))
-    path = comparison.run or Path("runs") / f"compare-{training.preset}"
     settings = {"reference": comparison.reference, "samples": comparison.samples, "at": str(comparison.at)}
     settings |= {"seconds": comparison.seconds}
     RunFolder.open_or_create(path, {**describe(training), **settings})
@@ -84,7 +115,7 @@ def main(arguments: list[str]) -> int:
     reference = reference_estimator(training, comparison.reference)
     apart, here = ((problem, theta, jr.fold_in(key, kind)) for kind in range(2))  # They must share no key.
     right = sampled(path / "reference.npz", reference, apart, 4 * comparison.samples)
-    rows: list[dict[str, Any]] = []
+    rows: _Rows = []
     for name, each in trainings.items():
         folder = path / name.replace(":", "-")
         found = sampled(folder / "samples.npz", each.estimator, here, comparison.samples)
@@ -92,16 +123,48 @@ def main(arguments: list[str]) -> int:
         if comparison.seconds:
             runs = _meta_train(for_seconds(each, comparison.seconds, found.seconds), folder, comparison)
             if runs is None:
-                print("Stopped and saved: the same command goes on.")
-                return 0
+                return None
             rows[-1] |= learned(runs)
-        for suffix in ("json", "csv"):
-            write_rows(path / f"comparison.{suffix}", rows)
+        _keep(rows, path)
     plot_comparison(rows, path)
-    title = f"Estimators beside {comparison.reference}: {training.preset}, {comparison.samples} samples"
-    comparison.table.write_and(lambda: print_comparison(rows, title), rows)
-    print(f"Table and picture: {path / 'comparison.csv'}, {path / 'comparison.png'}.")
-    return 0
+    return rows
+
+
+def _rules(training: Training, comparison: Comparison, path: Path) -> _Rows | None:
+    """A row for each rule, all meta-trained with one estimator for equal time; None if that was stopped."""
+    if not comparison.seconds or comparison.at is not None or len(comparison.estimators) > 1:
+        raise BadInput(
+            "--rules are compared by what they learn: say for how long with --seconds, with at most one of "
+            "--estimators, and without --at."
+        )
+    training = with_estimator(training, *(comparison.estimators or ("tbptt",)))
+    trainings = {name: dataclasses.replace(training, rule=recipe(name)) for name in comparison.rules}
+    first = {name: each.rule.build(jr.fold_in(jr.key(each.seed), 0)) for name, each in trainings.items()}
+    problem = problems_of(training, comparison.data_dir)[0][0]
+    for theta in first.values():
+        training.estimator.check(problem, theta, jr.key(0))
+    settings = {"rules": "by turns", "samples": comparison.samples, "seconds": comparison.seconds}
+    RunFolder.open_or_create(path, {**describe(training), **settings})
+    rows: _Rows = []
+    for name, each in trainings.items():
+        folder = path / name.replace(":", "-")
+        where = problem, first[name], jr.key(each.seed)
+        found = sampled(folder / "samples.npz", each.estimator, where, comparison.samples)
+        runs = _meta_train(for_seconds(each, comparison.seconds, found.seconds), folder, comparison)
+        if runs is None:
+            return None
+        cost = {"seconds": found.seconds, "inner_steps": found.inner_steps, "memory": found.memory}
+        rows.append(
+            {"rule": name, "numbers": sum(sizes(first[name]).values()), **cost, **learned(runs), **by_data_set(runs)}
+        )
+        _keep(rows, path)
+    plot_rules(rows, path)
+    return rows
+
+
+def _keep(rows: _Rows, path: Path) -> None:
+    for suffix in ("json", "csv"):
+        write_rows(path / f"comparison.{suffix}", rows)
 
 
 def _meta_train(training: Training, folder: Path, comparison: Comparison) -> list[MetaRun] | None:

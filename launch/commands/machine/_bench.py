@@ -6,6 +6,7 @@ import jax
 import tyro
 
 from ....errors import BadInput
+from ...bench._base_models import apply_attention, apply_conv
 from ...bench._encode import transformer
 from ...bench._estimators import estimators
 from ...bench._meta_steps import outer_overhead, QUICK_STEPS
@@ -24,6 +25,8 @@ from ...records._tables import print_columns, TableFiles
 WORKLOADS: dict[str, Workload] = {
     "apply-released": apply_released,
     "apply-lean": apply_lean,
+    "apply-conv": apply_conv,
+    "apply-attention": apply_attention,
     "metagrad-released": metagrad_released,
     "metagrad-lean": metagrad_lean,
     **QUICK_STEPS,
