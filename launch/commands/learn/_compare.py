@@ -54,9 +54,9 @@ class Comparison:
     at: Path | None = None
     """A rule (file or run folder) at which to estimate its meta-gradient; by default a fresh one."""
     seconds: float = 0.0
-    """Also meta-train with each estimator for so many seconds of meta-steps, and score the rules; 0 for not at all."""
+    """Also meta-train with each for so many seconds of meta-steps, and score what was learned; 0 for not at all."""
     seeds: int = 3
-    """Such runs of each estimator."""
+    """Such runs of each estimator or rule."""
     run: Path | None = None
     """Folder of the comparison; by default runs/compare-PRESET. What is there already is not done again."""
     data_dir: Path | None = None
@@ -87,13 +87,15 @@ def main(arguments: list[str]) -> int:
         window=training.window if comparison.window is None else Length(comparison.window),
     )
     path = comparison.run or Path("runs") / f"compare-{training.preset}"
-    rows = (_rules if comparison.rules else _estimators)(training, comparison, path)
+    if comparison.rules:
+        rows, show = _rules(training, comparison, path), print_rules
+        title = f"Rules: {training.preset}, {comparison.seconds:g} s of meta-steps, {comparison.seeds} seeds"
+    else:
+        rows, show = _estimators(training, comparison, path), print_comparison
+        title = f"Estimators beside {comparison.reference}: {training.preset}, {comparison.samples} samples"
     if rows is None:
         print("Stopped and saved: the same command goes on.")
         return 0
-    title = f"{'Rules' if comparison.rules else f'Estimators beside {comparison.reference}'}: {training.preset}, "
-    title += f"{comparison.samples} samples"
-    show = print_rules if comparison.rules else print_comparison
     comparison.table.write_and(lambda: show(rows, title), rows)
     print(f"Table and picture: {path / 'comparison.csv'}, {path / 'comparison.png'}.")
     return 0
@@ -143,7 +145,7 @@ def _rules(training: Training, comparison: Comparison, path: Path) -> _Rows | No
     problem = problems_of(training, comparison.data_dir)[0][0]
     for theta in first.values():
         training.estimator.check(problem, theta, jr.key(0))
-    settings = {"rules": "by turns", "samples": comparison.samples, "seconds": comparison.seconds}
+    settings = {"compared": "rules", "samples": comparison.samples, "seconds": comparison.seconds}
     RunFolder.open_or_create(path, {**describe(training), **settings})
     rows: _Rows = []
     for name, each in trainings.items():
