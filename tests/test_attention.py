@@ -7,6 +7,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from metarule.errors import BadInput
+from metarule.launch.options._recipes import Lean
 from metarule.models import Connection, Kernel, Layer, Mixing, Model, Pool, Straight, Synapse, Transformer
 from metarule.rules import lean
 from toys import assert_gradient_is_that_of_finite_differences
@@ -88,7 +89,7 @@ def test_meta_gradient_is_that_of_finite_differences():
     """Of one step of the lean rule and the features after it, along random directions, in float64."""
     with jax.enable_x64():
         x, goal = jr.normal(jr.key(1), (4, 2, 1, 2)), jr.normal(jr.key(2), (4, 2))
-        model, theta = attention(2, Mixing(1, 2), jr.key(3)), lean(jr.key(4), hidden=3, signal=2, readout=1)
+        model, theta = attention(2, Mixing(1, 2), jr.key(3)), Lean(hidden=3, signal=2, readout=1).build(jr.key(4))
         theta = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), theta)
         vector, rebuild = jax.flatten_util.ravel_pytree(theta)
 

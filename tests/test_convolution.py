@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array
 from metarule.errors import BadInput
+from metarule.launch.options._recipes import Lean
 from metarule.meta import InnerLoop, Length, RidgeObjective
 from metarule.models import Convolutional, freeze, Kernel, MultiLayerPerceptron, Patches, Pool, random_crops, unlabelled
 from metarule.rules import AbstractRule, fit, lean, Oja
@@ -150,7 +151,7 @@ def test_meta_gradient_is_that_of_finite_differences():
     with jax.enable_x64():
         architecture = Convolutional((Kernel(2, 1, 2), Kernel(3, 2, 3)), 1, jnp.tanh, weight_scale=0.5)
         problem = InnerLoop(Pictures(), architecture, RidgeObjective(), Length(2))
-        theta = lean(jr.key(1), hidden=3, signal=2, readout=1)
+        theta = Lean(hidden=3, signal=2, readout=1).build(jr.key(1))
         theta = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), theta)
         vector, rebuild = jax.flatten_util.ravel_pytree(theta)
 

@@ -24,8 +24,5 @@ def cache_compilations() -> Path | None:
             return None
     except (OSError, RuntimeError):
         return None
-    from jax.experimental.compilation_cache import compilation_cache
-
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    compilation_cache.reset_cache()  # JAX looks for the folder once, when the first program is compiled.
     return folder
