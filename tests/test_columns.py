@@ -64,7 +64,8 @@ def test_of_many_categories_the_rarest_share_a_column():
 
 def test_an_identifier_is_left_out_with_a_notice():
     fitted = columns(name=[f"n{i}" for i in range(101)], size=range(101))
-    assert fitted.names == ("size",) and fitted.notices == ("column 'name' is left out: each of its values is another",)
+    assert fitted.names == ("size",)
+    assert fitted.notices == ("column 'name' is left out as an identifier, because all its values differ",)
 
 
 def test_texts_become_the_presence_of_words():
@@ -94,6 +95,10 @@ def test_a_date_is_its_day_and_its_place_in_year_week_and_day(written):
         for wave, function in (("sin", np.sin), ("cos", np.cos)):
             if written != "date" or name != "day":
                 np.testing.assert_allclose(found[f"when_{name}_{wave}"], function(2 * np.pi * days / period), atol=1e-9)
+
+
+def test_days_have_no_time_of_the_day_not_even_a_rounding_error():
+    assert not [name for name in columns(when=["2010-03-01", "2017-11-23", "2024-02-29"]).names if "_day_" in name]
 
 
 def test_a_date_with_a_time_zone_is_in_universal_time():

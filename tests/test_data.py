@@ -75,9 +75,9 @@ def test_a_truncated_idx_file_is_named(tmp_path):
         load("mnist28", tmp_path)
 
 
-def test_an_unknown_name_lists_the_known_and_a_missing_file_its_place(tmp_path, monkeypatch):
-    with pytest.raises(BadInput, match="Unknown data set 'nope'.*digits14, mnist14"):
-        load("nope", tmp_path)
+def test_an_unknown_name_gets_a_similar_one_and_a_missing_file_its_place(tmp_path, monkeypatch):
+    with pytest.raises(BadInput, match="Unknown data set 'mnits14'; did you mean mnist14. `metarule data list`"):
+        load("mnits14", tmp_path)
     with pytest.raises(BadInput, match="mnist/train-images-idx3-ubyte.gz"):
         load("mnist14", tmp_path)
     monkeypatch.delenv("METARULE_DATA", raising=False)

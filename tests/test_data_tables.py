@@ -5,7 +5,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from metarule.errors import BadInput
-from metarule.tasks import load
+from metarule.tasks import load, load_inputs
 
 
 def rows(many=20):
@@ -130,6 +130,24 @@ def test_damaged_tables_are_named(tmp_path):
     for file, sentence in sentences.items():
         with pytest.raises(BadInput, match=sentence):
             load(f"{tmp_path / file}:kind")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("a.csv", "size,said;so,kind\n1.5,x,a\n-2,y,b\n"),
+        ("b.csv", "size;said\tso;kind\n1,5;x,z;a\n-2;y;b\n"),
+        ("c.tsv", "size\tsaid so\tkind\n1.5\tx;z\ta\n-2\ty\tb\n"),
+        ("d.csv", "\r\nsize;kind\r\n1,5;a\r\n-2,0;b\r\n"),
+    ],
+)
+def test_tables_as_spreadsheets_write_them(tmp_path, encoding, name, text):
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / name).write_bytes((mark + text).encode(encoding))
+    (part,), _ = load_inputs(f"{tmp_path / name}:kind")
+    assert list(part.y) == ["a", "b"] and [float(size) for size in part.x["size"]] == [1.5, -2.0]
+    assert len(part.x.columns) == (1 if name == "d.csv" else 2)
 
 
 def test_known_tables_are_standardised(tmp_path):

@@ -1,4 +1,5 @@
 import dataclasses
+import difflib
 import functools
 import os
 import re
@@ -11,7 +12,7 @@ from ..data._data_set import DataSet
 from ..data._from_arrays import from_parts
 from ..data._resize import resized
 from ..data._tfds import read_tfds, tfds_folder
-from ._own import Chosen, FORMS, read_file, read_images
+from ._own import Chosen, FORMS, read_file, read_images, TABLE
 from ._source import AbstractSource
 from ._sources import SOURCES
 
@@ -45,18 +46,18 @@ def load(name: str, data_dir: str | Path | None = None, chosen: Chosen = Chosen(
 
     A name is one of `known()`, such as `digits` or `mnist14` (a number after an image set is the side to resize to);
     `tfds:NAME` or `tfds:NAME@SIDE`; or a file or folder of one's own: `PATH.npz` or `PATH.npz:INPUTS:LABELS`,
-    `PATH.npy:LABELS.npy`, `PATH.jsonl`, `PATH.csv:LABEL` or `PATH.parquet:LABEL`, where LABEL is the label column, and
+    `PATH.npy:LABELS.npy`, `PATH.jsonl`, a table, `PATH.csv:LABEL`, where LABEL is the label column, and
     `FOLDER` or `FOLDER@SIDE` with a folder of images for each class. Known data sets are read from files below
     `data_dir`, by default the folder in the environment variable METARULE_DATA; `chosen` says what to read of a file.
-    Of data without a split a fifth of each class is held out. Raises `BadInput` for an unknown name (the message lists
-    the known ones), for missing files (it says where to put them), and for data without labels. Warns of what was left
+    Of data without a split a fifth of each class is held out. Raises `BadInput` for an unknown name (the message names
+    a similar one), for missing files (it says where to put them), and for data without labels. Warns of what was left
     out of a table or filled in.
     """
     parts = read_file(name, chosen)
     data_set = None if parts is not None else load_known(name, data_dir)
     if data_set is None:
         parts = parts or read_images(name) or ()
-        if not any(part.y is not None for part in parts) and name.endswith((".csv", ".csv.gz", ".parquet")):
+        if not any(part.y is not None for part in parts) and re.fullmatch(TABLE, name):
             raise BadInput(f"{name} is a table: name its label column too, as in {name}:LABEL.")
         data_set = from_parts(name, parts, tell=lambda sentence: warnings.warn(sentence, stacklevel=4))
     return dataclasses.replace(data_set, name=name)
@@ -117,6 +118,11 @@ def find(name: str, folder: Path | None = None) -> tuple[AbstractSource, int | N
         if present:
             return found
     if found is None and not (Path(name).is_dir() or Path(name.rpartition("@")[0] or "?").is_dir()):
-        names = ", ".join(dict.fromkeys(label for source in SOURCES for label in source.names))
-        raise BadInput(f"Unknown data set {name!r}; the known ones are {names}, and tfds:NAME, {', '.join(FORMS)}.")
+        names = dict.fromkeys(label for source in SOURCES for label in source.names)
+        near = difflib.get_close_matches(name, names, n=1)
+        meant = f"; did you mean {near[0]}?" if near else "."
+        raise BadInput(
+            f"Unknown data set {name!r}{meant} `metarule data list` names the known ones; those of your own are named "
+            f"{', '.join(FORMS)}."
+        )
     return found

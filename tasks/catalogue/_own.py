@@ -11,12 +11,15 @@ from ..data._text import read_texts
 
 
 FORMS = (
-    *("PATH.npz", "PATH.npz:INPUTS:LABELS", "PATH.npy", "PATH.npy:LABELS.npy", "PATH.csv:LABEL", "PATH.parquet:LABEL"),
-    *("PATH.jsonl", "FOLDER", "FOLDER@SIDE"),
+    *("PATH.npz", "PATH.npz:INPUTS:LABELS", "PATH.npy", "PATH.npy:LABELS.npy", "PATH.csv:LABEL"),
+    *("PATH.tsv:LABEL", "PATH.parquet:LABEL", "PATH.jsonl", "FOLDER", "FOLDER@SIDE"),
 )
 """How a user's own data are named."""
 
-_FILE = re.compile(r"(.+?\.(npz|npy|jsonl|jsonl\.gz|csv|csv\.gz|parquet))(?::(.*))?")
+TABLE = r".+?\.(?:[ct]sv|[ct]sv\.gz|parquet)"
+"""A regular expression of a table's file."""
+
+_FILE = re.compile(r"(.+?\.(npz|npy|jsonl|jsonl\.gz|csv|csv\.gz|tsv|tsv\.gz|parquet))(?::(.*))?")
 
 
 @final
@@ -43,7 +46,7 @@ def read_file(name: str, chosen: Chosen = Chosen()) -> tuple[Part, ...] | None:
     if found is None:
         return None
     path, kind, rest = Path(found[1]), found[2].removesuffix(".gz"), found[3] or None
-    if kind in ("csv", "parquet"):
+    if kind in ("csv", "tsv", "parquet"):
         if chosen.inputs is not None:
             raise BadInput(f"{path} is a table: choose its inputs by --drop, which leaves columns out.")
         return (read_table(path, rest or chosen.labels, chosen.drop),)

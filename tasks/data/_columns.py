@@ -55,7 +55,9 @@ class Columns:
         self._given = tuple(frame.columns)
         self._kinds: dict[Any, Kind] = {name: kind for name, kind in columns.items() if kind != "identifier"}
         left_out = [
-            f"column {name!r} is left out: each of its values is another" for name in columns if name not in self._kinds
+            f"column {name!r} is left out as an identifier, because all its values differ"
+            for name in columns
+            if name not in self._kinds
         ]
         self._transformer = _transformer(self._kinds)
         made = self._fitted(self._plain(frame))
@@ -208,7 +210,8 @@ def _date_parts(dates: Any) -> Float[np.ndarray, "row part"]:
         days = np.where(dates[name].isna(), np.nan, days)
         columns.append(days)
         for period in _PERIODS.values():
-            columns += [np.sin(2 * np.pi * days / period), np.cos(2 * np.pi * days / period)]
+            turn = 2 * np.pi * np.mod(days, period) / period  # Exactly zero at midnight, whatever the day.
+            columns += [np.sin(turn), np.cos(turn)]
     return np.stack(columns, axis=1)
 
 

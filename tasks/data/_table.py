@@ -1,6 +1,8 @@
+import codecs
 import csv
 import gzip
 import io
+import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,12 @@ from ._examples import Part
 
 
 def read_table(path: Path, label: str | None = None, drop: tuple[str, ...] = ()) -> Part:
-    """Reads a table: .csv or .csv.gz (UTF-8, with a header line), or .parquet.
+    """Reads a table with a header line, .csv or .tsv, also with .gz behind it, or .parquet.
 
-    `label` names the label column, and `drop` columns to leave out. Raises `BadInput` for a file that is missing or
-    damaged, and where one of these columns or every other one is missing.
+    Text is UTF-8, or UTF-16 with its byte order mark. Cells are separated by tabs or semicolons if there are no commas
+    in the header; beside semicolons, `1,5` is a number. `label` names the label column, and `drop` columns to leave
+    out. Raises `BadInput` for a file that is missing or damaged, and where one of these columns or every other one is
+    missing.
     """
     frame = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     for name in (*drop, *([] if label is None else [label])):
@@ -45,9 +49,11 @@ def _read_csv(path: Path) -> Any:
         raise BadInput(f"There is no file {path}.")
     try:
         raw = path.read_bytes()
-        # `utf-8-sig` drops the byte order mark that spreadsheets write.
-        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
-        rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        # Either drops the byte order mark that spreadsheets write.
+        text = raw.decode("utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig")
+        separator = _separator(text)
+        rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8 (byte {error.start}); save it in UTF-8.") from error
     except (OSError, EOFError, zlib.error, csv.Error) as error:
@@ -59,7 +65,22 @@ def _read_csv(path: Path) -> Any:
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
             raise BadInput(f"{path}, row {number}: {len(row)} cells but {len(rows[0])} columns.")
-    return pandas.DataFrame({name.strip(): [cell.strip() for cell in cells] for name, *cells in zip(*rows)}, dtype=str)
+    read = _with_point if separator == ";" else str.strip
+    return pandas.DataFrame({name.strip(): [*map(read, cells)] for name, *cells in zip(*rows)}, dtype=str)
+
+
+def _separator(text: str) -> str:
+    """What separates the cells of a header: a comma, or a tab or semicolon where there is none."""
+    header = text.lstrip("\r\n").partition("\n")[0]
+    return "," if "," in header else max(",\t;", key=header.count)
+
+
+def _with_point(cell: str) -> str:
+    """A cell, with a decimal point for a decimal comma."""
+    return _DECIMAL_COMMA.sub(r"\1.\2", cell.strip())
+
+
+_DECIMAL_COMMA = re.compile(r"^([+-]?\d+),(\d+)$")
 
 
 def _read_parquet(path: Path) -> Any:

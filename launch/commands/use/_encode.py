@@ -27,7 +27,7 @@ def encode(
 
     Args:
         rule_and_data: RULE is a rule file, the folder of a run or the name of a shipped rule, by default `default`.
-            DATA is a table (PATH.csv, PATH.parquet, with :LABEL where it has a label column), arrays (PATH.npz,
+            DATA is a table (PATH.csv, PATH.tsv, PATH.parquet, with :LABEL if it has a label column), arrays (PATH.npz,
             PATH.npy), texts (PATH.jsonl), a folder of images (FOLDER, FOLDER@SIDE), or a data set as for `metarule
             evaluate`. An .npz has x, or x_train and x_test, and labels y or none; the names of other arrays are known
             (images and labels, data and target) or said.
