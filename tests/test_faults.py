@@ -101,7 +101,8 @@ def test_watch(tmp_path, capsys):
     assert "last update" in out
     (tmp_path / "aside").rename(tmp_path / "results.json")
     assert main(["watch", str(tmp_path)]) == 0  # A finished run is shown once.
-    assert "done" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "done" in out and out.endswith("\n")  # In a pipe, too.
     (tmp_path / "metrics.jsonl").unlink()
     assert main(["watch", str(tmp_path), "--once"]) == 0
     assert main(["watch", str(tmp_path), "--every", "0"]) == 2

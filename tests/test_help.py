@@ -1,9 +1,11 @@
 """What a terminal shows of help, data sets, rules and runs: whole words at 80 and at 40 columns, all explained."""
 
 import contextlib
+import dataclasses
 import io
 import re
 import sys
+import textwrap
 
 import pytest
 from metarule.launch.__main__ import _COMMANDS, main
@@ -12,6 +14,7 @@ from metarule.launch.figures._terminal import RunSummary
 from metarule.launch.options._command_line import parse_training
 from metarule.launch.options._estimators import ESTIMATORS
 from metarule.launch.options._objectives import OBJECTIVES
+from metarule.launch.options._parse import parse
 from metarule.launch.options._training import RunOptions
 from metarule.launch.records._run_folder import RunFolder
 from rich.console import Console
@@ -48,6 +51,38 @@ def test_help_fits_and_explains_every_option(command, columns, monkeypatch):
     assert not long  # A single word that is longer may stand out, but no line is.
     if columns == 40:
         assert not unexplained(lines)
+
+
+@dataclasses.dataclass
+class Options:
+    """What a class says is longer than a line of its docstring, and so this sentence ends in the middle, on
+    another line.
+    """
+
+    size: int = 3
+    """Centimetres between the first and the last of all that there are, which is said here at such a length that it
+    goes on below."""
+    names: tuple[str, ...] = ()
+    """Words that are given."""
+    place: str | None = None
+    """Where it is."""
+
+
+@pytest.mark.parametrize("columns", [80, 129, 300])
+def test_a_sentence_goes_on_to_the_end_of_each_line(columns, monkeypatch):
+    def show():
+        with contextlib.suppress(SystemExit):
+            parse(Options, ["--help"], "test")
+
+    lines = [line.strip("│ ") for line in shown(show, columns, monkeypatch)]
+    said = " ".join(str(Options.__doc__).split())
+    assert lines[2:4] == textwrap.wrap(said, columns)[:2] or lines[2] == said
+    first = next(place for place, line in enumerate(lines) if "Centimetres" in line)
+    begin = lines[first].index("Centimetres")
+    words = "Centimetres between the first and the last of all that there are, which is said here at such a length "
+    wrapped = textwrap.wrap(f"{words}that it goes on below. (default: 3)", min(columns, 129) - 4 - begin)
+    assert [lines[first][begin:], *lines[first + 1 : first + len(wrapped)]] == wrapped
+    assert re.findall("default.*?[)]", " ".join(lines)) == ["default: 3)"]  # Nothing of what may be left out.
 
 
 @pytest.mark.parametrize("part", PARTS, ids=" ".join)

@@ -60,7 +60,16 @@ ADVICE = {  # Accuracies of two seeds by encoder, and what is advised.
 @pytest.mark.parametrize("sentence, accuracies", ADVICE.items())
 def test_the_advice_is_the_simplest_within_a_standard_error_of_the_best(sentence, accuracies):
     rows = [row(name, values, readout) for name, values in zip(NAMES, accuracies) for readout in ("ridge", "logistic")]
-    assert advice(rows, NAMES, "points") == f"Use {sentence}."
+    assert advice(rows, NAMES, "points", 0.2) == f"Use {sentence}."
+
+
+@pytest.mark.parametrize("guessing, advised", [(0.49, True), (0.51, False)])
+def test_nothing_is_advised_where_the_best_is_no_better_than_guessing(guessing, advised):
+    # The best one is at 0.7 with a standard error of 0.1: two of them lead to 0.5.
+    rows = [row(name, values) for name, values in zip(NAMES, [[0.5, 0.5], [0.6, 0.8], [0.4, 0.4]])]
+    distance = f"{70 - 100 * guessing:.1f} points above (standard error 10.0)"
+    refusal = f"No advice: not even the best here, k-means, is clearly better than guessing, {distance}."
+    assert advised == (advice(rows, NAMES, "points", guessing) != refusal)
 
 
 def test_the_share_that_is_predicted():

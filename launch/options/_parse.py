@@ -18,6 +18,8 @@ from tyro.constructors import (
     UnsupportedTypeAnnotationError,
 )
 
+from ._help import rejoined, without_empty_defaults
+
 
 _Result = TypeVar("_Result")
 
@@ -30,9 +32,9 @@ def parse(
 ) -> _Result:
     """Reads a command line for a function, which is called, or for a dataclass, which is made: every command's parser.
 
-    Help is laid out for the width of the terminal, with words whole. It comes from the target's docstring, or begins
-    with `description`. Ends the process by `SystemExit` after help, and
-    with code 2 for a command line that can't be read.
+    Help is laid out for the width of the terminal, with words whole, and no wider than can be read. It comes from the
+    target's docstring, or begins with `description`. Ends the process by `SystemExit` after help, and with code 2 for a
+    command line that can't be read.
     """
     read = lambda: tyro.cli(
         target,
@@ -47,7 +49,7 @@ def parse(
     width = max(shutil.get_terminal_size().columns, _LEAST)
     shown = io.TextIOWrapper(io.BytesIO(), encoding=sys.stdout.encoding or "ascii", errors="replace")
     try:
-        with _columns(width if width >= _NARROW else _ONE_BOX), contextlib.redirect_stdout(shown):
+        with _columns(min(width, _ONE_BOX) if width >= _NARROW else _ONE_BOX), contextlib.redirect_stdout(shown):
             return read()
     finally:
         shown.seek(0)
@@ -95,8 +97,9 @@ def _columns(count: int) -> Iterator[None]:
 
 
 def _filled(lines: list[str], width: int) -> list[str]:
-    """Help with the paragraphs above its boxes wrapped."""
-    return [part for line in lines for part in (_wrapped(line, width) if len(line) > width else [line])]
+    """Help with its paragraphs wrapped and one empty line at a time."""
+    joined = rejoined([line for line, last in zip(lines, ["", *lines]) if line != last or line.strip("│| ")])
+    return [part for line in joined for part in (_wrapped(line, width) if len(line) > width else [line])]
 
 
 def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
@@ -111,7 +114,7 @@ def _narrow(lines: list[str], width: int) -> list[str]:
     words: list[str] = []
 
     def end(indent: str = "    ") -> None:
-        out.extend(_wrapped(" ".join(words), width, indent))
+        out.extend(_wrapped(without_empty_defaults(" ".join(words)), width, indent))
         words.clear()
 
     for line in lines:

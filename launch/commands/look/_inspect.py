@@ -114,6 +114,7 @@ def _print_numbers(trained: TrainedRule) -> None:
             "": ["learned" if number.learned else "constant" for number in found],
         }
         print_columns("Single numbers", columns)
+        print()
     total = sum(counts.values())
     if total:
         columns = {
@@ -122,6 +123,7 @@ def _print_numbers(trained: TrainedRule) -> None:
             "%": [f"{100 * count / total:.1f}" for count in (*counts.values(), total)],
         }
         print_columns("Meta-parameters by part", columns)
+        print()
 
 
 def _print_shares(trained: TrainedRule, measured: Pushes, title: str) -> None:

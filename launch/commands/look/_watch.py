@@ -41,4 +41,6 @@ def watch(run: _Folder, /, once: bool = False, every: float = 2.0) -> int:
         while not folder.results.exists():
             time.sleep(every)
             live.update(RunSummary(folder), refresh=True)
+    if not console.is_terminal:
+        console.print()  # Elsewhere the last line has no end yet.
     return 0

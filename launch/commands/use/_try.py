@@ -74,11 +74,13 @@ def try_(
     with Console(stderr=True).status("compiling") as status:  # Shown on a terminal only.
         if parts[0].y is None:
             rows, title, note = _without_labels(data, parts, ready, trained, Sayings(status.update))
+            guessing = 0.0
         else:
             data_set = load(data, encoding.data_dir, encoding.chosen)
             rows, title, note = _with_labels(data_set, (per_class, seeds), trained, Sayings(status.update))
+            guessing = 1 / data_set.classes
     names = dict(zip(dict.fromkeys(row["encoder"] for row in rows), [*_OTHERS.values(), "the rule"]))
-    sentence = advice(rows, names, "points")
+    sentence = advice(rows, names, "points", guessing)
     table.write(rows)
     if page is not None:
         write_atomically(page, _page(rows, data, (title, note, sentence)))
