@@ -147,6 +147,9 @@ def test_the_command_shows_all_of_it(tmp_path, monkeypatch, capsys):
         assert len(own) == 10 and math.fsum(own) == pytest.approx(1, rel=1e-3)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80 and any(line.startswith("hebb") for line in lines)
+    assert all(
+        lines[lines.index(title) - 1] == "" for title in lines if title.startswith(("Meta-parameters by", "Shares"))
+    )
 
 
 def test_a_rule_without_terms_is_told_so(tmp_path, monkeypatch, capsys):
