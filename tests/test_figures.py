@@ -137,6 +137,7 @@ def test_a_report_is_one_page_that_needs_nothing_else(monkeypatch, tmp_path):
     assert "Length: low 3" in settings and not re.search(r"null|[{}\[\]]|wandb", settings)
     assert "prefers-color-scheme: dark" in text and "@media print" in text and "max-width: 600px" in text
     assert not re.search(r"<script|<link|https?://|url\(", text)
+    assert not re.search("Left|Right", text)  # Panels stand above one another on a phone.
 
 
 def test_coefficients_move_along_the_snapshots():

@@ -33,7 +33,7 @@ def coefficients(request: FigureRequest) -> Drawing:
     for each in others:
         _along(each, [row for row in rows if row["meta_step"] is not None])
     moved = (
-        "Right: the moving average of the coefficients along meta-training."
+        "Second: the moving average of the coefficients along meta-training."
         if kept
         else "How they moved can't be shown: the rule comes without snapshots of its meta-training."
     )

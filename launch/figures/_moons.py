@@ -43,9 +43,9 @@ def moons(request: FigureRequest) -> Drawing:
             )
     panes[0].legend(frameon=False, fontsize=8, loc="lower left")
     caption = (
-        f"Two moons, 1,000 unlabelled points. Left of each pair: the decision of ridge regression on the features from "
+        "Two moons, 1,000 unlabelled points. First of each pair: the decision of ridge regression on the features from "
         f"{request.labels} labels per moon (circled), and its accuracy on 1,000 new points; from the two inputs "
-        f"themselves it is {100 * raw:.0f} %{_compared(rows, raw)}. Right: the features, along their first two "
+        f"themselves it is {100 * raw:.0f} %{_compared(rows, raw)}. Second: the features, along their first two "
         "principal components. One base model, one seed."
     )
     return Drawing(figure, "Two moons", caption, rows)

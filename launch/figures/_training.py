@@ -42,8 +42,8 @@ def training(request: FigureRequest) -> Drawing:
     )
     rows = [{name: line.get(name) for name in names} | {"smoothed": mean} for line, mean in zip(lines, smooth)]
     caption = (
-        f"Left: the meta-loss over {len(lines)} meta-steps, its running mean, and the lowest loss so far on validation "
-        "tasks, which selects the rule. Right: the norm of the estimated meta-gradient before clipping. "
+        f"First: the meta-loss over {len(lines)} meta-steps, its running mean, and the lowest loss so far on "
+        "validation tasks, which selects the rule. Second: the norm of the estimated meta-gradient before clipping. "
         f"{lines[-1]['seconds']:,.0f} s in all, with compilation."
     )
     return Drawing(figure, "Meta-training", caption, rows)
