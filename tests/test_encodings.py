@@ -140,7 +140,8 @@ def by_hand(rule, w, b, x):
         network(unit, np.array([z[e, i], z[e].mean(), (z[e] ** 2).mean()])) for e in range(rows) for i in range(units)
     ]
     others = [(i, j) for i in range(units) for j in range(units) if i != j]
-    apart = [network(pair, np.array([(sums[:, i] * sums[:, j]).mean()])) for i, j in others]
+    correlations = [(sums[:, i] * sums[:, j]).mean() for i, j in others]
+    apart = [each**2 + network(pair, np.array([each])) for each in correlations]
     return sum(alone) / rows + sum(apart) / (units - 1)
 
 

@@ -47,7 +47,10 @@ class UnitLoss(AbstractLayerLoss):
 
 @final
 class PairLoss(AbstractLayerLoss):
-    """The mean over a unit's companions of a function of the correlation of the two over the rows: decorrelation."""
+    """The mean over a unit's companions of a function of the correlation of the two over the rows.
+
+    The function is the correlation's square, which drives units apart, and a learned one beside it.
+    """
 
     hidden: Linear
     output: Linear
@@ -60,7 +63,8 @@ class PairLoss(AbstractLayerLoss):
     def __call__(self, sums: Float[Array, "row unit"], bias: Float[Array, " unit"]) -> Float[Array, ""]:
         units = sums.shape[1]
         correlations = sums.T @ sums / len(sums)
-        each = self.output(jnp.tanh(self.hidden(correlations[..., None])))[..., 0]
+        # Without the square some random losses make all units alike, and meta-training has nothing to go by.
+        each = correlations**2 + self.output(jnp.tanh(self.hidden(correlations[..., None])))[..., 0]
         return ((1 - jnp.eye(units)) * each).sum() / max(units - 1, 1)
 
 
@@ -91,7 +95,7 @@ class LocalLoss(AbstractSynapticRule):
 
 
 def local_loss(key: PRNGKeyArray, *, hidden: int = 16, step_size: float = 0.03) -> LocalLoss:
-    """Random losses of single units and of pairs of units; each is a network of one layer of `hidden` units."""
+    """Begins as decorrelation beside random losses, each a network of one layer of `hidden` units."""
     unit, pair = jr.split(key)
     losses = UnitLoss.create(hidden, unit), PairLoss.create(hidden, pair)
     return LocalLoss(losses, jnp.asarray(math.log(step_size)))
