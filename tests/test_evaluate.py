@@ -144,7 +144,7 @@ def test_the_protocol_finds_what_the_features_hold():
         ("future", "", ["'transformer'", "lean"]),
         ("odd", "", ["'depth'"]),
         ("released", "", ["fits base models with 8 features, not 4"]),
-        ("trained", "--tasks mnits", ["'mnits'", "digits"]),
+        ("trained", "--tasks mnits", ["'mnits'", "metarule data list"]),
         ("trained", "--network 4-x", ["'4-x'"]),
         ("trained", "--activation sine", ["'sine'", "relu"]),
         ("trained", "--steps -1", ["--steps 0 or more"]),
