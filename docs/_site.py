@@ -104,6 +104,8 @@ def on_page_content(content, **_):
         element, formula, punctuation = found.groups()
         display, kind = ("block", "formula") if element == "div" else ("inline", "unbroken")
         made = latex2mathml.converter.convert(html.unescape(formula), display=display)
+        if unknown := re.search(r">\s*(\\\w+)", made):  # The converter leaves the command in the text.
+            raise ValueError(f"{unknown[1]} can't be shown as it is used in {formula!r}; write the formula without.")
         return f'<{element} class="{kind}">{made}{punctuation}</{element}>'
 
     # A number stays on one line with its error or its interval.

@@ -43,6 +43,11 @@ def test_formulas_become_mathml_and_stay_beside_their_full_stop():
     assert "3.1\u00a0±\u00a00.2" in made
 
 
+def test_a_formula_that_cant_be_shown_stops_the_build():
+    with pytest.raises(ValueError, match=r"\\langle can't be shown as it is used"):
+        site["on_page_content"](r'<p><span class="arithmatex">\(\bigl\langle x \bigr\rangle\)</span></p>')
+
+
 def test_a_notebook_becomes_a_page_with_its_outputs(tmp_path):
     picture = {"output_type": "display_data", "data": {"image/png": "cG5n"}}
     told = {"output_type": "stream", "name": "stdout", "text": ["84%\n"]}
