@@ -32,6 +32,7 @@ from .encodings._local_loss import (
     AbstractLayerLoss as AbstractLayerLoss,
     local_loss as local_loss,
     LocalLoss as LocalLoss,
+    LossNetwork as LossNetwork,
     PairLoss as PairLoss,
     UnitLoss as UnitLoss,
 )

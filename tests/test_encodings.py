@@ -129,8 +129,9 @@ def by_hand(rule, w, b, x):
     """The loss of a layer, one unit, one row and one pair after the other."""
 
     def network(part, values):
-        hidden = np.tanh(values @ np.asarray(part.hidden.weight) + np.asarray(part.hidden.bias))
-        return (hidden @ np.asarray(part.output.weight) + np.asarray(part.output.bias)).item()
+        hidden, output = part.network.hidden, part.network.output
+        inside = np.tanh(values @ np.asarray(hidden.weight) + np.asarray(hidden.bias))
+        return (inside @ np.asarray(output.weight) + np.asarray(output.bias)).item()
 
     unit, pair = rule.losses
     sums = (x @ w - (x @ w).mean(0)) / np.sqrt((x @ w).var(0) + 1e-6)

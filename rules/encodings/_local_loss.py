@@ -24,25 +24,35 @@ class AbstractLayerLoss(eqx.Module):
 
 
 @final
+class LossNetwork(eqx.Module):
+    """A function of several numbers that returns one: a network of one hidden layer."""
+
+    hidden: Linear
+    output: Linear
+
+    @classmethod
+    def create(cls, inputs: int, hidden: int, key: PRNGKeyArray) -> "LossNetwork":
+        first, second = jr.split(key)
+        return cls(Linear.create(inputs, hidden, first), Linear.create(hidden, 1, second))
+
+    def __call__(self, values: Float[Array, "*any input"]) -> Float[Array, "*any"]:
+        return self.output(jnp.tanh(self.hidden(values)))[..., 0]
+
+
+@final
 class UnitLoss(AbstractLayerLoss):
     """The mean over rows of a function of what a unit sums up, z, and of the mean and mean square of z over all units.
 
     Of standardised sums such a function is what projection pursuit and independent component analysis ask for.
     """
 
-    hidden: Linear
-    output: Linear
-
-    @classmethod
-    def create(cls, hidden: int, key: PRNGKeyArray) -> "UnitLoss":
-        first, second = jr.split(key)
-        return cls(Linear.create(3, hidden, first), Linear.create(hidden, 1, second))
+    network: LossNetwork
 
     def __call__(self, sums: Float[Array, "row unit"], bias: Float[Array, " unit"]) -> Float[Array, ""]:
         z = sums + bias
         common = jnp.stack([z.mean(1), (z**2).mean(1)], -1)[:, None]
         seen = jnp.concatenate([z[..., None], jnp.broadcast_to(common, (*z.shape, 2))], -1)
-        return self.output(jnp.tanh(self.hidden(seen))).sum((1, 2)).mean()
+        return self.network(seen).sum(1).mean()
 
 
 @final
@@ -52,19 +62,13 @@ class PairLoss(AbstractLayerLoss):
     The function is the correlation's square, which drives units apart, and a learned one beside it.
     """
 
-    hidden: Linear
-    output: Linear
-
-    @classmethod
-    def create(cls, hidden: int, key: PRNGKeyArray) -> "PairLoss":
-        first, second = jr.split(key)
-        return cls(Linear.create(1, hidden, first), Linear.create(hidden, 1, second))
+    network: LossNetwork
 
     def __call__(self, sums: Float[Array, "row unit"], bias: Float[Array, " unit"]) -> Float[Array, ""]:
         units = sums.shape[1]
         correlations = sums.T @ sums / len(sums)
         # Without the square some random losses make all units alike, and meta-training has nothing to go by.
-        each = correlations**2 + self.output(jnp.tanh(self.hidden(correlations[..., None])))[..., 0]
+        each = correlations**2 + self.network(correlations[..., None])
         return ((1 - jnp.eye(units)) * each).sum() / max(units - 1, 1)
 
 
@@ -97,5 +101,5 @@ class LocalLoss(AbstractSynapticRule):
 def local_loss(key: PRNGKeyArray, *, hidden: int = 16, step_size: float = 0.03) -> LocalLoss:
     """Begins as decorrelation beside random losses, each a network of one layer of `hidden` units."""
     unit, pair = jr.split(key)
-    losses = UnitLoss.create(hidden, unit), PairLoss.create(hidden, pair)
+    losses = UnitLoss(LossNetwork.create(3, hidden, unit)), PairLoss(LossNetwork.create(1, hidden, pair))
     return LocalLoss(losses, jnp.asarray(math.log(step_size)))
