@@ -27,6 +27,7 @@ from .data._examples import (
     count as count,
     Examples as Examples,
     Frame as Frame,
+    has_label as has_label,
     Part as Part,
     Sparse as Sparse,
     take as take,

@@ -121,7 +121,7 @@ IMAGES, LABELS = np.zeros((4, 5, 5), np.uint8), np.array([0, 1, 0, 1])
 BAD = {
     "hold infinity": ((np.full((4, 3), np.inf), LABELS), None),
     "NaN or infinity": ((np.full((4, 3, 3), np.nan), LABELS), None),
-    "1 labels are missing": ((np.zeros((4, 3)), np.array([0, 1, np.nan, 1])), None),
+    "has no labels": ((np.zeros((4, 3)), np.full(4, np.nan)), None),
     "one label for each example": ((IMAGES, LABELS[:3]), None),
     "at least two": ((IMAGES, np.zeros(4, int)), None),
     "differ in size": ((np.array([np.zeros(2), np.zeros(3)], object), LABELS[:2]), None),

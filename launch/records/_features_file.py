@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 from ...errors import BadInput
+from ...tasks import has_label
 from ._files import write_atomically
 
 
@@ -81,4 +82,6 @@ def _write_table(
 
 
 def _labels(part: FeaturePart) -> list[object]:
-    return [None] * len(part.features) if part.y is None else part.y.tolist()
+    if part.y is None:
+        return [None] * len(part.features)
+    return [label if known else None for label, known in zip(part.y.tolist(), has_label(part.y))]

@@ -24,11 +24,12 @@ def as_image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
 @final
 @dataclasses.dataclass(frozen=True, eq=False)  # A generated `__eq__` would fail on arrays.
 class DataSet:
-    """Labelled examples in host memory, with a train split and a test split, which may be empty.
+    """Examples in host memory, with a train split and a test split, which may be empty.
 
     Images are grey [example, side, side] or coloured [example, side, side, 3], with values from 0 to 255; texts and
-    tables are vectors [example, feature]. Labels are indices into `class_names`. Raises `BadInput` where there are not
-    as many labels as examples, for a label without a class, and for fewer than two classes.
+    tables are vectors [example, feature]. Labels are indices into `class_names`. Train examples behind those that
+    `train_y` has a label for are unlabelled. Raises `BadInput` for more labels than examples and for fewer test labels,
+    for a label without a class, and for fewer than two classes.
     """
 
     name: str
@@ -49,7 +50,7 @@ class DataSet:
 
     def __post_init__(self):
         for split, x, y in (("train", self.train_x, self.train_y), ("test", self.test_x, self.test_y)):
-            if len(x) != len(y):
+            if len(y) > len(x) or (split == "test" and len(y) < len(x)):
                 raise BadInput(f"{self.name}: {len(x)} {split} examples have {len(y)} labels; give one label for each.")
             if len(y) and not 0 <= y.min() <= y.max() < self.classes:
                 raise BadInput(f"{self.name}: a {split} label lies outside its {self.classes} classes.")

@@ -2,7 +2,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, final, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 
 from ...errors import BadInput
 from ._images import as_bytes
@@ -16,12 +16,18 @@ class Part(NamedTuple):
     """The examples of one split as a file holds them, with their labels if there are any.
 
     `name` is `train` or `test`, or empty for data without a split. `x` are images or rows in an array or a memory map,
-    rows of a sparse matrix, a data frame of pandas, or a list of texts. Labels are the user's own values, not indices.
+    rows of a sparse matrix, a data frame of pandas, or a list of texts. Labels are the user's own values, not indices;
+    an empty text or NaN says that an example has none.
     """
 
     name: str
     x: Examples
     y: Shaped[np.ndarray, " example"] | None
+
+
+def has_label(y: Shaped[np.ndarray, " example"]) -> Bool[np.ndarray, " example"]:
+    """Which examples of a `Part` have a label."""
+    return np.array([not (label is None or label == "" or label != label) for label in y.tolist()], bool)
 
 
 @runtime_checkable

@@ -1,11 +1,12 @@
 from collections.abc import Callable, Sequence
+from typing import final, NamedTuple
 
 import numpy as np
 from jaxtyping import Int64, Shaped
 
 from ...errors import BadInput
 from ._data_set import DataSet, Kind
-from ._examples import check_inputs, count, Examples, Part, take
+from ._examples import check_inputs, count, Examples, has_label, Part, take
 from ._images import as_bytes
 from ._preparation import Preparation
 from ._split import stratified_split
@@ -13,13 +14,17 @@ from ._split import stratified_split
 
 _Pair = tuple[np.ndarray, np.ndarray]
 
+_OF_FEW = 0.5
+"""What is held out of the labelled examples where they are the minority: it takes nothing from the unlabelled ones."""
+
 
 def from_arrays(name: str, train: _Pair, test: _Pair | None = None, held_out: float = 0.2) -> DataSet:
     """Makes a data set from arrays: each split is a pair of examples and labels.
 
     Images are [example, side, side] or [example, side, side, 3], or colours first, as bytes, as floats in [0, 1] or
     [0, 255], or as integers of 16 bits. Vectors are [example, feature]: bytes are scaled to [0, 1]; other columns are
-    standardised by the train split's mean and deviation, and constant ones become zero; NaN is a missing value.
+    standardised by the train split's mean and deviation, and constant ones become zero; NaN is a missing value. A label
+    that is NaN or an empty text makes a train example an unlabelled one.
     Without a test split, the share `held_out` of each class becomes one, by a fixed seed. Raises `BadInput` for
     infinity, labels of the wrong length, a single class, or other shapes.
     """
@@ -30,29 +35,58 @@ def from_arrays(name: str, train: _Pair, test: _Pair | None = None, held_out: fl
 def from_parts(
     name: str, parts: Sequence[Part], held_out: float = 0.2, tell: Callable[[str], None] = lambda _: None
 ) -> DataSet:
-    """Makes a data set from the examples of one or two splits in any form; each needs labels.
+    """Makes a data set from the examples of one or two splits in any form; the first needs labels.
 
-    Everything that is fitted is fitted to the train split. Without a test split the share `held_out` of each class
-    becomes one, by a fixed seed. `tell` is called with a sentence on what was left out and filled in.
-    Raises `BadInput` as `from_arrays` and `Preparation` do.
+    Train examples without a label are kept as unlabelled ones, and test examples without one are left out. Everything
+    that is fitted is fitted to the train split, unlabelled examples included. Without a test split the share `held_out`
+    of each class becomes one, by a fixed seed; at least half where most examples have no label. `tell` is called with a
+    sentence on what was left out and filled in. Raises `BadInput` as `from_arrays` and `Preparation` do.
     """
-    labelled = [(part.x, part.y) for part in parts if part.y is not None]
-    if parts[0].y is None or not labelled:
+    split = [_Labelled.of(name, part.x, part.y) for part in parts if part.y is not None]
+    if parts[0].y is None or not len(split[0].labels):
         raise BadInput(f"{name} has no labels: name them, as in PATH.csv:LABEL or PATH.npz:INPUTS:LABELS.")
-    for x, y in labelled:
-        _check(name, x, y)
-    (train_x, labels), *rest = labelled
-    class_names, train_y = _encode(labels)
-    kind = _kind(train_x)
+    train, *rest = split
+    class_names, train_y = _encode(train.labels)
+    kept, unlabelled = train.rows, train.others
+    if len(unlabelled) > len(kept):
+        held_out = max(held_out, _OF_FEW)
     if rest:
         # Classes are those of the train split: a class without train examples can't be learned.
-        test_x, test_y = rest[0][0], _look_up(name, rest[0][1], class_names)
+        test_x, test_y = take(rest[0].x, rest[0].rows), _look_up(name, rest[0].labels, class_names)
     else:
-        kept, chosen = stratified_split(train_y, fraction=held_out, seed=0)
-        train_x, test_x = take(train_x, kept), take(train_x, chosen)
-        train_y, test_y = train_y[kept], train_y[chosen]
-    train_x, test_x = _prepared(name, train_x, test_x, tell)
-    return DataSet(name, kind, class_names, train_x, train_y, test_x, test_y)
+        learned, chosen = stratified_split(train_y, fraction=held_out, seed=0)
+        test_x, test_y = take(train.x, kept[chosen]), train_y[chosen]
+        kept, train_y = kept[learned], train_y[learned]
+    for part, fate in zip(split, ("serve as unlabelled ones only", "are left out")):
+        if len(part.others):
+            tell(f"{name}: {len(part.others):,} of {count(part.x):,} examples have no label and {fate}.")
+    train_x, test_x = _prepared(name, take(train.x, np.concatenate([kept, unlabelled])), test_x, tell)
+    return DataSet(name, _kind(train.x), class_names, train_x, train_y, test_x, test_y)
+
+
+@final
+class _Labelled(NamedTuple):
+    """The examples of a split, the numbers of those with a label, their labels, and the numbers of the others."""
+
+    x: Examples
+    rows: Int64[np.ndarray, " labelled"]
+    labels: Shaped[np.ndarray, " labelled"]
+    others: Int64[np.ndarray, " other"]
+
+    @classmethod
+    def of(cls, name: str, x: Examples, y: np.ndarray) -> "_Labelled":
+        """Raises `BadInput` for other examples than numbers, and unless there is a place for a label for each."""
+        if isinstance(x, np.ndarray):
+            check_inputs(name, x)
+        if y.ndim != 1 or count(x) != len(y):
+            raise BadInput(
+                f"{name}: {count(x)} examples but labels of shape {y.shape}; give one label for each example."
+            )
+        known = has_label(y)
+        labels = y[known]
+        if labels.dtype.kind == "f" and (labels == np.round(labels)).all():
+            labels = labels.astype(np.int64)  # Whole numbers became floats for the sake of those that are missing.
+        return cls(x, np.flatnonzero(known), labels, np.flatnonzero(~known))
 
 
 def _kind(x: Examples) -> Kind:
@@ -78,16 +112,6 @@ def _prepared(name: str, train: Examples, test: Examples, tell: Callable[[str], 
         return made, preparation(test) if count(test) else made[:0]
     except BadInput as error:
         raise BadInput(f"{name}: {str(error)[0].lower()}{str(error)[1:]}") from error
-
-
-def _check(name: str, x: Examples, y: np.ndarray) -> None:
-    if isinstance(x, np.ndarray):
-        check_inputs(name, x)
-    if y.ndim != 1 or count(x) != len(y):
-        raise BadInput(f"{name}: {count(x)} examples but labels of shape {y.shape}; give one label for each example.")
-    lacking = sum(label is None or label == "" or label != label for label in y.tolist())
-    if lacking:
-        raise BadInput(f"{name}: {lacking} labels are missing; leave unlabelled examples out.")
 
 
 def _encode(labels: Shaped[np.ndarray, " example"]) -> tuple[tuple[str, ...], Int64[np.ndarray, " example"]]:

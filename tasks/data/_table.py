@@ -19,26 +19,26 @@ def read_table(path: Path, label: str | None = None, drop: tuple[str, ...] = ())
 
     Text is UTF-8, or UTF-16 with its byte order mark. Cells are separated by tabs or semicolons if there are no commas
     in the header; beside semicolons, `1,5` is a number. `label` names the label column, and `drop` columns to leave
-    out. Raises `BadInput` for a file that is missing or damaged, and where one of these columns or every other one is
-    missing.
+    out. A row with an empty label has none. Raises `BadInput` for a file that is missing or damaged, and where one of
+    these columns or every other one is missing.
     """
     frame = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     for name in (*drop, *([] if label is None else [label])):
         if name not in frame.columns:
             raise BadInput(f"{path} has no column {name!r}; its columns are {', '.join(map(str, frame.columns))}.")
-    labels = None if label is None else _labels(path, label, frame[label])
+    labels = None if label is None else _labels(frame[label])
     frame = frame.drop(columns=[*drop, *([] if label is None else [label])])
     if not len(frame.columns):
         raise BadInput(f"{path} has no column besides {label or drop[0]!r}; give at least one feature.")
     return Part("", frame, labels)
 
 
-def _labels(path: Path, name: str, values: Any) -> Shaped[np.ndarray, " row"]:
-    lacking = int((values.isna() | (values.astype(str) == "")).sum())
-    if lacking:
-        raise BadInput(f"{path}: the label column {name!r} lacks {lacking} values; leave unlabelled rows out.")
+def _labels(values: Any) -> Shaped[np.ndarray, " row"]:
+    lacking = values.isna().to_numpy()
     made = values.to_numpy()
-    return made.astype(str) if made.dtype == object or values.dtype == "category" else made
+    if made.dtype.kind in "biuf":
+        return made
+    return np.where(lacking, "", made.astype(str))
 
 
 def _read_csv(path: Path) -> Any:

@@ -14,8 +14,7 @@ def read_texts(path: Path) -> tuple[Part, ...]:
     """Reads texts from JSON lines (.jsonl or .jsonl.gz) with `text` and optionally `label` and `split`.
 
     `split` is train, the default, or test; lines of others are left out. Without a test line the texts are one part.
-    Raises `BadInput` for a file that is missing, damaged or not UTF-8, for a line without text, and where some lines
-    have a label and others none.
+    Raises `BadInput` for a file that is missing, damaged or not UTF-8, and for a line without text.
     """
     lines = read_lines(path)
     names = {line.get("split", "train") for line in lines}
@@ -29,8 +28,8 @@ def read_texts(path: Path) -> tuple[Part, ...]:
 def part_of(name: str, lines: list[dict[str, Any]]) -> Part:
     """The texts of these lines, and their labels if they have any."""
     labels = [line.get("label") for line in lines]
-    known = None if all(label in (None, "") for label in labels) else np.array([str(label) for label in labels])
-    return Part(name, [str(line["text"]) for line in lines], known)
+    known = None if all(label in (None, "") for label in labels) else ["" if x is None else str(x) for x in labels]
+    return Part(name, [str(line["text"]) for line in lines], None if known is None else np.array(known))
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -49,10 +48,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
         raise BadInput(f"{path} can't be read ({error}); fetch the file again.") from error
     if not lines:
         raise BadInput(f"{path} holds no line.")
-    labelled = any(isinstance(line, dict) and line.get("label") not in (None, "") for line in lines)
     for number, line in enumerate(lines, 1):
         if not isinstance(line, dict) or line.get("text") is None:
             raise BadInput(f"{path}, line {number}: no `text`; give one in every line.")
-        if labelled and line.get("label") in (None, ""):
-            raise BadInput(f"{path}, line {number}: no `label`; give one in every line, or in none.")
     return lines

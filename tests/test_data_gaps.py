@@ -1,0 +1,93 @@
+"""Data of which only some examples have a label: the others are unlabelled examples, and no reason to refuse a file."""
+
+import json
+
+import numpy as np
+import pandas
+import pyarrow.parquet
+import pytest
+from metarule.errors import BadInput
+from metarule.launch.commands.use._encode import main as encode
+from metarule.launch.evaluation._protocol import Protocol
+from metarule.models import MultiLayerPerceptron
+from metarule.tasks import as_inputs, DataSet, from_arrays, join, load
+
+
+ROWS, KNOWN = 60, 12
+KINDS = np.arange(ROWS) % 3
+NUMBERS = np.where(np.arange(ROWS) < KNOWN, KINDS, np.nan)
+X = np.float32(np.random.default_rng(0).normal(size=(ROWS, 4)) + 3 * np.eye(3, 4)[KINDS])
+
+
+@pytest.fixture(params=["csv", "parquet", "integers.parquet", "jsonl", "npz", "words.npz"])
+def named(request, tmp_path):
+    """A file whose first `KNOWN` examples have a label, by the name that it has on the command line."""
+    form = request.param
+    path = tmp_path / f"data.{form}"
+    words = [f"k{kind}" if row < KNOWN else None for row, kind in enumerate(KINDS)]
+    if form == "jsonl":
+        texts = [f"{'red green blue'.split()[kind]} word{row % 7}" for row, kind in enumerate(KINDS)]
+        lines = [{"text": text, "label": word} if word else {"text": text} for text, word in zip(texts, words)]
+        path.write_text("\n".join(map(json.dumps, lines)))
+        return str(path)
+    if form.endswith("npz"):
+        np.savez(path, x=X, y=np.array([word or "" for word in words]) if "words" in form else NUMBERS)
+        return str(path)
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    frame["kind"] = words
+    if "integers" in form:
+        numbers = [int(word[1]) if word else None for word in words]
+        frame["kind"] = pandas.array(numbers, dtype="Int64")
+    frame.to_csv(path, index=False) if form == "csv" else frame.to_parquet(path)
+    return f"{path}:kind"
+
+
+def test_examples_without_a_label_are_train_examples_behind_those_with_one(named):
+    with pytest.warns(UserWarning, match="48 of 60 examples have no label and serve as unlabelled ones only"):
+        data = load(named)
+    assert len(data.class_names) == 3 and not any("." in name or not name for name in data.class_names)
+    # Half of the few labelled ones are held out, two of each class; every unlabelled example is there to train on.
+    assert np.bincount(data.train_y).tolist() == np.bincount(data.test_y).tolist() == [2, 2, 2]
+    assert len(data.train_x) == ROWS - len(data.test_x) == 54
+    if not named.endswith("jsonl"):
+        # Of the same class as their label says, and the others in the order of the file.
+        centre = as_inputs(data.train_x)[:6, :3].argmax(1)
+        np.testing.assert_array_equal(centre, data.train_y)
+        whole = from_arrays("whole", (X[KNOWN:], KINDS[KNOWN:]), (X[:3], KINDS[:3]))
+        assert np.corrcoef(data.train_x[6:, 0], whole.train_x[:, 0])[0, 1] > 0.999
+
+
+def test_encoders_are_given_the_unlabelled_examples_and_tasks_are_not():
+    data = from_arrays("gaps", (X, NUMBERS))
+    protocol = Protocol(MultiLayerPerceptron((4, 2)), labels=2, seeds=2)
+    given = protocol.data(data)
+    assert given.train.shape == (54, 4) and given.support.shape == (2, 6, 4)
+    np.testing.assert_array_equal(given.train, data.train_x)
+    assert join([data]).examples.shape == (6, 4)
+
+
+def test_a_test_example_without_a_label_is_left_out():
+    data = from_arrays("gaps", (X, KINDS), (X, NUMBERS))
+    assert len(data.train_y) == len(data.train_x) == ROWS and len(data.test_x) == KNOWN
+    np.testing.assert_array_equal(data.test_y, KINDS[:KNOWN])
+    with pytest.raises(BadInput, match="59 test examples have 58 labels"):
+        DataSet("short", "table", ("a", "b"), X, np.zeros(ROWS, int), X[1:], np.zeros(58, int))
+    with pytest.raises(BadInput, match="59 train examples have 60 labels"):
+        DataSet("long", "table", ("a", "b"), X[1:], np.zeros(ROWS, int), X[:1], np.zeros(1, int))
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "npz"])
+def test_encode_writes_every_example_in_order_and_a_gap_where_there_is_no_label(named, suffix, tmp_path, capsys):
+    out = tmp_path / f"features.{suffix}"
+    small = ["--steps", "2", "--network", "4-3", "--skip", "0", "--memory", "0"]
+    assert encode([named, "--out", str(out), *small]) == 0
+    if suffix == "npz":
+        held = np.load(out)  # Without pickled objects.
+        y = pandas.Series(held["y"]).replace("", None)
+        assert len(held["features"]) == ROWS
+    else:
+        frame = pandas.read_csv(out) if suffix == "csv" else pyarrow.parquet.read_table(out).to_pandas()
+        y = frame["y"]
+        assert len(frame) == ROWS
+    assert y.isna().tolist() == [row >= KNOWN for row in range(ROWS)]
+    assert [int(float(str(label).removeprefix("k"))) for label in y[:KNOWN]] == KINDS[:KNOWN].tolist()
