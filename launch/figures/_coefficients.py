@@ -29,7 +29,7 @@ def coefficients(request: FigureRequest) -> Drawing:
     axes.axvline(0.1, color="#555555", linestyle="--", linewidth=1.2, label="at the start")
     axes.axvline(0.0, color="black", linewidth=0.8)
     axes.set(xlabel="coefficient of the term")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     for each in others:
         _along(each, [row for row in rows if row["meta_step"] is not None])
     moved = (
@@ -51,4 +51,4 @@ def _along(axes: Axes, rows: list[dict[str, Any]]) -> None:
         axes.plot(steps, values, label=name, markersize=4, **style(index))
     axes.axhline(0.0, color="black", linewidth=0.8)
     axes.set(xlabel="meta-steps", ylabel="coefficient")
-    axes.legend(frameon=False, fontsize="small")
+    axes.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))

@@ -69,7 +69,7 @@ def report(
     parts += [_figure(figures, name) for name in dict.fromkeys(("results", *FIGURES, *drawn)) if name in drawn]
     if rows:
         note = "± is the standard error over seeds; labelled and unlabelled are numbers of examples."
-        parts.append(section("Accuracy with few labels", table(_results(rows), note=note)))
+        parts.append(section("The final table: every data set and readout", table(_results(rows), note=note)))
     stored = folder.read_configuration() if folder.configuration.exists() else record
     words = {**settings(configuration), **settings({k: v for k, v in stored.items() if k != "rule"})}
     parts.append(section("Settings", table([{"": name, "value": value} for name, value in words.items()])))
