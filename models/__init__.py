@@ -12,7 +12,7 @@ from ._convolutional import (
     unlabelled as unlabelled,
 )
 from ._frozen import freeze as freeze, with_frozen as with_frozen
-from ._k_means import lloyd as lloyd, squared_distances as squared_distances
+from ._k_means import lloyd as lloyd, Prototypes as Prototypes, triangle as triangle
 from ._layer import Connection as Connection, Layer as Layer
 from ._memory import Memory as Memory
 from ._mixing import Mixing as Mixing
@@ -21,5 +21,5 @@ from ._patches import Patches as Patches, Pool as Pool
 from ._principal import principal_axes as principal_axes, PrincipalComponents as PrincipalComponents
 from ._synapse import Activity as Activity, Synapse as Synapse
 from ._transformer import Transformer as Transformer
-from ._views import Views as Views
+from ._views import Views as Views, ViewSizes as ViewSizes
 from ._wire import AbstractWire as AbstractWire, Flatten as Flatten, Straight as Straight

@@ -1,8 +1,47 @@
+from typing import final
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ..precision import full_precision
+from ._principal import principal_axes, PrincipalComponents
+
+
+_KEYS = 64
+"""Principal components by which distances are measured."""
+
+_LLOYD = 10
+"""Steps of k-means: centroids only have to lie where examples are."""
+
+
+@final
+class Prototypes(eqx.Module):
+    """How near an example lies to the centroids of those seen before: the `triangle` encoding of its leading principal
+    components. The columns' total variance over the examples is one.
+    """
+
+    keys: PrincipalComponents
+    centroids: Float[Array, "centroid key"]
+    offset: Float[Array, " centroid"]
+    scale: Float[Array, ""]
+
+    @classmethod
+    def of(cls, x: Float[Array, "example input"], count: int) -> "Prototypes":
+        """The prototypes of these examples: so many centroids, and a quarter as many as there are examples at most."""
+        mean = x.mean(0)
+        keys = PrincipalComponents(mean, principal_axes(x, mean, _KEYS))
+        along = keys(x)
+        start = along[jnp.linspace(0, len(x) - 1, max(1, min(count, len(x) // 4))).astype(int)]
+        centroids = lloyd(along, start, _LLOYD)
+        closeness = triangle(along, centroids)
+        scale = jax.lax.rsqrt(jnp.maximum(closeness.var(0).sum(), 1e-30))
+        return cls(keys, centroids, closeness.mean(0), scale)
+
+    def __call__(self, x: Float[Array, "example input"]) -> Float[Array, "example centroid"]:
+        """How near these examples are, each by itself."""
+        return (triangle(self.keys(x), self.centroids) - self.offset) * self.scale
 
 
 def lloyd(
@@ -16,6 +55,15 @@ def lloyd(
         return jnp.where(count > 0, nearest.T @ x / jnp.maximum(count, 1), centroids)
 
     return jax.lax.fori_loop(0, steps, step, centroids)
+
+
+def triangle(
+    x: Float[Array, "example input"], centroids: Float[Array, "centroid input"]
+) -> Float[Array, "example centroid"]:
+    """By how much each centroid is nearer than the mean one; zero for those that are farther (Coates, Lee and Ng, An
+    Analysis of Single-Layer Networks in Unsupervised Feature Learning, AISTATS 2011)."""
+    distances = jnp.sqrt(squared_distances(x, centroids))
+    return jax.nn.relu(distances.mean(1, keepdims=True) - distances)
 
 
 @full_precision

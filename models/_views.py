@@ -1,10 +1,11 @@
-from typing import final
+from typing import final, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ._k_means import Prototypes
 from ._memory import Memory
 from ._principal import principal_axes, PrincipalComponents
 
@@ -14,60 +15,74 @@ _KEYS = 64
 
 
 @final
+class ViewSizes(NamedTuple):
+    """How much stands beside a base model's features; 0 leaves a part out."""
+
+    skip: int = 0
+    """Principal components of the inputs."""
+    prototypes: int = 0
+    """Centroids of the inputs, at most."""
+    memory: int = 0
+    """Anchors of the neighbourhood graph, at most."""
+
+
+@final
 class Views(eqx.Module):
     """A base model's features, and beside them what a readout should not have to do without.
 
-    The skip path keeps the leading principal components of the inputs. Recall adds where an example lies among the
-    clusters of those seen before. Over the examples that the views were made from, features and skip path have the
-    same total variance, and recall has that of both together. An example's views depend on that example alone.
+    The skip path keeps the leading principal components of the inputs, prototypes tell how near their clusters are, and
+    recall where an example lies in the neighbourhood graph of those seen before. Each of these, as the features, has a
+    total variance of one over the examples that the views were made from. An example's views depend on that example
+    alone.
     """
 
     offset: Float[Array, " feature"]
     scale: Float[Array, " feature"]
     skip: PrincipalComponents | None
+    prototypes: Prototypes | None
     recall: "Recall | None"
 
     @classmethod
     def of(
-        cls,
-        x: Float[Array, "example input"],
-        features: Float[Array, "example feature"],
-        *,
-        skip: int,
-        memory: int,
+        cls, x: Float[Array, "example input"], features: Float[Array, "example feature"], sizes: ViewSizes
     ) -> "Views":
-        """The views of these examples, given their inputs and a base model's features of them.
-
-        `skip` components of the inputs are kept, and a memory of so many anchors at most; 0 for none.
-        """
+        """The views of these examples, given their inputs and a base model's features of them."""
         deviation = features.std(0)
         present = deviation > 1e-4 * jnp.maximum(deviation.max(), 1e-30)  # A unit that never changes tells nothing.
         scale = jnp.where(present, 1 / jnp.where(present, deviation, 1), 0)
         scale = scale * jax.lax.rsqrt(jnp.maximum(present.sum(dtype=scale.dtype), 1))
-        kept = PrincipalComponents.half_whitened(x, skip) if skip else None
-        views = cls(features.mean(0), scale, kept, None)
-        if not memory:
+        skip = PrincipalComponents.half_whitened(x, sizes.skip) if sizes.skip else None
+        prototypes = Prototypes.of(x, sizes.prototypes) if sizes.prototypes else None
+        views = cls(features.mean(0), scale, skip, prototypes, None)
+        if not sizes.memory:
             return views
-        return cls(views.offset, scale, kept, Recall.of(views(x, features), memory))
+        recall = Recall.of(views._known(x, features), sizes.memory)
+        return cls(views.offset, scale, skip, prototypes, recall)
 
     @property
     def size(self) -> int:
         """Number of columns of the views."""
         skipped = 0 if self.skip is None else self.skip.axes.shape[1]
+        near = 0 if self.prototypes is None else len(self.prototypes.centroids)
         recalled = 0 if self.recall is None else self.recall.memory.values.shape[1]
-        return len(self.scale) + skipped + recalled
+        return len(self.scale) + skipped + near + recalled
 
     def __call__(
         self, x: Float[Array, "example input"], features: Float[Array, "example feature"]
     ) -> Float[Array, "example view"]:
-        """All views of examples, given their inputs and the base model's features of them."""
-        parts = [(features - self.offset) * self.scale]
-        if self.skip is not None:
-            parts.append(self.skip(x))
-        known = jnp.concatenate(parts, 1)
-        if self.recall is None:
-            return known
-        return jnp.concatenate([known, len(parts) ** 0.5 * self.recall(known)], 1)
+        """All views of examples, given their inputs and the base model's features of them: features, skip path,
+        prototypes, recall."""
+        known = self._known(x, features)
+        near = [] if self.prototypes is None else [self.prototypes(x)]
+        recalled = [] if self.recall is None else [self.recall(known)]
+        return jnp.concatenate([known, *near, *recalled], 1)
+
+    def _known(
+        self, x: Float[Array, "example input"], features: Float[Array, "example feature"]
+    ) -> Float[Array, "example known"]:
+        """The features and the skip path, by which neighbours are found."""
+        own = (features - self.offset) * self.scale
+        return own if self.skip is None else jnp.concatenate([own, self.skip(x)], 1)
 
 
 @final
@@ -78,12 +93,12 @@ class Recall(eqx.Module):
     memory: Memory
 
     @classmethod
-    def of(cls, known: Float[Array, "example view"], anchors: int) -> "Recall":
+    def of(cls, known: Float[Array, "example known"], anchors: int) -> "Recall":
         """The recall of these examples."""
         mean = known.mean(0)
         keys = PrincipalComponents(mean, principal_axes(known, mean, _KEYS))
         return cls(keys, Memory.of(keys(known), anchors=anchors))
 
-    def __call__(self, known: Float[Array, "example view"]) -> Float[Array, "example component"]:
+    def __call__(self, known: Float[Array, "example known"]) -> Float[Array, "example component"]:
         """What these examples recall."""
         return self.memory(self.keys(known))

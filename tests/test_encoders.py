@@ -19,7 +19,7 @@ from metarule.launch.evaluation._contestants import Comparators, encoders_of, US
 from metarule.launch.evaluation._features import EvaluationData, features_of
 from metarule.launch.evaluation._programs import Programs
 from metarule.launch.evaluation._protocol import Protocol
-from metarule.models import MultiLayerPerceptron
+from metarule.models import MultiLayerPerceptron, ViewSizes
 from metarule.rules import Oja
 from metarule.tasks import few_shot_indices, from_arrays
 from sklearn.cluster import KMeans as ScikitKMeans
@@ -125,7 +125,7 @@ def test_unlabelled_examples_count_if_they_have_a_say(name, contests):
 
 def test_views_stand_beside_the_features_of_the_frozen_model(contests):
     with_views = dataclasses.replace(
-        contests["batch"], protocol=dataclasses.replace(contests["batch"].protocol, skip=2, memory=50)
+        contests["batch"], protocol=dataclasses.replace(contests["batch"].protocol, beside=ViewSizes(2, 5, 50))
     )
     given = problem(0)
     ((_, encoder),) = encoders_of(["meta-trained"], with_views)

@@ -25,8 +25,8 @@ ROWS = RANDOM.normal(size=(60, 4)) * (1, 1000, 0.1, 1) + (3, 3000, 0, 0)
 GAPS = np.where(RANDOM.random((60, 4)) < 0.1, np.nan, ROWS)
 IMAGES = RANDOM.integers(0, 256, (60, 9, 9, 3), dtype=np.uint8)
 ENCODERS = {
-    "table": (GAPS, {"skip": 2, "memory": 9}),
-    "images": (IMAGES, {"skip": 3, "memory": 9, "activation": "tanh", "network": "conv3x3s2x4-2x2x3-quadrants"}),
+    "table": (GAPS, {"skip": 2, "prototypes": 5, "memory": 9}),
+    "images": (IMAGES, {"skip": 3, "prototypes": 5, "activation": "tanh", "network": "conv3x3s2x4-2x2x3-quadrants"}),
     "bare": (ROWS, {"skip": 0, "memory": 0, "standardise": False}),
 }
 

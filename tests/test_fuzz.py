@@ -25,7 +25,7 @@ VALUES = st.recursive(
     max_leaves=5,
 )
 FIELDS = st.sampled_from(
-    [*GOOD, *RECORD, "activation", "weight_scale", "batch_size", "evaluation_steps", "skip", "memory"]
+    [*GOOD, *RECORD, "activation", "weight_scale", "batch_size", "evaluation_steps", "skip", "prototypes", "memory"]
 )
 OBJECTS = st.dictionaries(FIELDS | st.text(max_size=6), VALUES, max_size=3)
 

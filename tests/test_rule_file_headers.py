@@ -48,10 +48,11 @@ WRONG = [
     *({"step_size": value} for value in ("fast", float("inf"), -1.0, [])),
     {"architecture": 3}, {"architecture": ["lean"]}, {"architecture": None}, {"momentum": "much"}, {"odd": 1},
 ]  # fmt: skip
+COUNTS = ("batch_size", "evaluation_steps", "skip", "prototypes", "memory", "seed")
 WRONG_RECORD = [
     *({"network": value} for value in (3, "3-x", "100000-100000", "99999-99999", "9" * 5000, "²", "-".join("1" * 999))),
-    *({name: "many"} for name in ("batch_size", "evaluation_steps", "weight_scale", "skip", "memory", "seed")),
-    *({name: 10**30} for name in ("batch_size", "evaluation_steps", "skip", "memory", "seed")),
+    *({name: "many"} for name in (*COUNTS, "weight_scale")),
+    *({name: 10**30} for name in COUNTS),
     {"batch_size": 0}, {"skip": -1}, {"memory": 1.5}, {"seed": -1}, {"activation": ["relu"]}, {"activation": "sine"},
     {"weight_scale": float("nan")}, {"weight_scale": None},
 ]  # fmt: skip

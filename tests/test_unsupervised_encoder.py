@@ -14,7 +14,7 @@ from metarule.launch.encoders import _unsupervised_encoder
 from metarule.launch.options._networks import network
 from metarule.launch.options._recipes import build, configuration_of, Lean
 from metarule.launch.records._rule_file import load_rule, save_rule
-from metarule.models import freeze, Views
+from metarule.models import freeze, Views, ViewSizes
 from sklearn.base import clone
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV
@@ -45,7 +45,7 @@ def encoder(**options):
 
 
 @parametrize_with_checks(
-    [UnsupervisedEncoder("rule.safetensors"), UnsupervisedEncoder("rule.safetensors", skip=2, memory=20)]
+    [UnsupervisedEncoder("rule.safetensors"), UnsupervisedEncoder("rule.safetensors", skip=2, prototypes=5, memory=20)]
 )
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
@@ -123,11 +123,11 @@ def test_its_features_have_names_and_a_clone_has_none():
 
 
 def test_views_stand_beside_its_features():
-    plain, fitted = encoder().fit(X), encoder(skip=2, memory=30).fit(X)
+    plain, fitted = encoder().fit(X), encoder(skip=2, prototypes=4, memory=30).fit(X)
     found, features = fitted.transform(X), plain.transform(X)
-    expected = Views.of(jnp.asarray(fitted.preparation_(X)), jnp.asarray(features), skip=2, memory=30)
+    expected = Views.of(jnp.asarray(fitted.preparation_(X)), jnp.asarray(features), ViewSizes(2, 4, 30))
     np.testing.assert_allclose(found, expected(jnp.asarray(fitted.preparation_(X)), jnp.asarray(features)), atol=1e-3)
-    assert found.shape[1] == len(fitted.get_feature_names_out()) == 3 + 2 + 9 and plain.views_ is None
+    assert found.shape[1] == len(fitted.get_feature_names_out()) == 3 + 2 + 4 + 9 and plain.views_ is None
     np.testing.assert_array_equal(fitted.transform(np.concatenate([X] * 30))[777:778], fitted.transform(X[17:18]))
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.transform(X), found)
@@ -144,6 +144,7 @@ def test_the_file_says_how_large_the_views_are(folder):
     [
         ({"skip": -1}, "skip must be 0 or more; got -1"),
         ({"memory": -2}, "memory must be 0 or more; got -2"),
+        ({"prototypes": -1}, "prototypes must be 0 or more; got -1"),
         ({"rule": "absent"}, "There is no rule at absent"),
         ({"steps": -1}, "steps must be 0 or more"),
         ({"batch_size": 1}, "batch_size 2 or more"),

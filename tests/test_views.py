@@ -1,11 +1,11 @@
-"""What stands beside a base model's features: principal components and a memory, against NumPy and scikit-learn."""
+"""What stands beside a base model's features: components, prototypes, a memory, against NumPy and scikit-learn."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from metarule.models import Memory, PrincipalComponents, Views
+from metarule.models import Memory, PrincipalComponents, Prototypes, Views, ViewSizes
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
@@ -78,23 +78,36 @@ def test_of_few_examples_there_are_few_anchors():
     assert Memory.of(X, anchors=100).anchors.shape == (22, 6) and Memory.of(X, anchors=7).values.shape == (7, 6)
 
 
-@pytest.mark.parametrize("skip, memory", [(3, 40), (3, 0), (0, 40), (0, 0)])
-def test_parts_stand_side_by_side_with_their_shares_of_the_variance(skip, memory):
-    views = Views.of(X, FEATURES, skip=skip, memory=memory)
+def test_prototypes_tell_how_much_nearer_than_the_mean_each_centroid_is():
+    prototypes = Prototypes.of(X, 7)
+    start = np.asarray(X)[np.linspace(0, 89, 7).astype(int)]
+    centroids = KMeans(7, init=start, n_init=1, max_iter=10, tol=0, algorithm="lloyd").fit(X).cluster_centers_
+    distances = np.linalg.norm(np.asarray(X)[:, None] - centroids, axis=-1)
+    expected = np.maximum(distances.mean(1, keepdims=True) - distances, 0)
+    expected = (expected - expected.mean(0)) / np.sqrt(expected.var(0).sum())
+    np.testing.assert_allclose(prototypes(X), expected, atol=1e-3)
+    assert Prototypes.of(X, 100).centroids.shape == (22, 6) and np.isfinite(Prototypes.of(X[:1], 9)(X[:2])).all()
+
+
+@pytest.mark.parametrize("sizes", [(3, 5, 40), (3, 0, 40), (3, 5, 0), (0, 5, 40), (0, 0, 40), (0, 0, 0)])
+def test_parts_stand_side_by_side_with_equal_variance(sizes):
+    skip, prototypes, memory = sizes
+    views = Views.of(X, FEATURES, ViewSizes(*sizes))
     found = np.asarray(views(X, FEATURES))
     assert found.shape == (90, views.size) and np.isfinite(found).all()
-    own, skipped, recalled = np.split(found, [4, 4 + skip], 1)
+    own, skipped, near, recalled = np.split(found, np.cumsum([4, skip, prototypes]), 1)
     np.testing.assert_allclose(own, (FEATURES - FEATURES.mean(0)) / FEATURES.std(0) / 2, atol=1e-4)  # Of 4 units.
-    assert skipped.shape[1] == skip and (recalled.shape[1] > 0) == (memory > 0)
-    if skip:
-        np.testing.assert_allclose(skipped.var(0).sum(), 1, rtol=1e-3)
-    if memory:
-        np.testing.assert_allclose(recalled.var(0).sum(), 1 + (skip > 0), rtol=1e-3)
+    assert skipped.shape[1] == skip and near.shape[1] == prototypes and (recalled.shape[1] > 0) == (memory > 0)
+    for part in (skipped, near, recalled):
+        if part.shape[1]:
+            np.testing.assert_allclose(part.var(0).sum(), 1, rtol=1e-3)
+    if prototypes:
+        np.testing.assert_allclose(near, Prototypes.of(X, prototypes)(X), atol=1e-5)
 
 
 def test_an_example_s_views_depend_on_it_alone_and_bear_a_unit_that_never_changes():
     features = jnp.concatenate([FEATURES, jnp.zeros((90, 1))], 1)
-    views = eqx.filter_jit(Views.of)(X, features, skip=3, memory=40)
+    views = eqx.filter_jit(Views.of)(X, features, ViewSizes(3, 6, 40))
     together = np.asarray(views(X, features))
     alone = np.concatenate([np.asarray(views(X[i : i + 1], features[i : i + 1])) for i in range(5)])
     np.testing.assert_allclose(together[:5], alone, atol=1e-5)
@@ -105,7 +118,7 @@ def test_an_example_s_views_depend_on_it_alone_and_bear_a_unit_that_never_change
 
 def test_they_are_made_alike_under_vmap():
     pairs = jnp.stack([X, X[::-1]]), jnp.stack([FEATURES, FEATURES[::-1]])
-    make = lambda x, f: Views.of(x, f, skip=2, memory=90)(x, f)
+    make = lambda x, f: Views.of(x, f, ViewSizes(2, 20, 90))(x, f)
     made = jax.jit(jax.vmap(make))(*pairs)
     single = jax.jit(make)(pairs[0][1], pairs[1][1])
     np.testing.assert_allclose(made[1], single, atol=1e-3)

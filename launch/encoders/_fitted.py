@@ -7,7 +7,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
 
-from ...models import AbstractArchitecture, AbstractImageArchitecture, freeze, Model, Views
+from ...models import AbstractArchitecture, AbstractImageArchitecture, freeze, Model, Views, ViewSizes
 from ...rules import AbstractRule, fit
 from ._encoder import (
     AbstractEncoder,
@@ -38,7 +38,7 @@ class Fitted(AbstractEncoder):
     A base model of images gets them in their own order, and is fitted to a crop of each. The statistics of its batch
     normalisation are over all places, so that 500 to 1,000 images are enough where they are frozen.
 
-    With a skip path or a memory the features are `Views`, and statistics are always frozen.
+    With something beside them the features are `Views`, and statistics are always frozen.
     """
 
     rule: AbstractRule
@@ -47,10 +47,8 @@ class Fitted(AbstractEncoder):
     batch_size: int = eqx.field(static=True, default=32)
     statistics: Statistics = eqx.field(static=True, default="batch")
     permuted: bool = eqx.field(static=True, default=True)
-    skip: int = eqx.field(static=True, default=0)
-    """Principal components of the inputs beside the base model's features."""
-    memory: int = eqx.field(static=True, default=0)
-    """Anchors of the memory that is recalled beside the base model's features, at most; 0 for no memory."""
+    beside: ViewSizes = eqx.field(static=True, default=ViewSizes())
+    """What stands beside the base model's features."""
 
     def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         order_key, model_key, batch_key = jr.split(key, 3)
@@ -84,7 +82,7 @@ class Fitted(AbstractEncoder):
 
     def _views(self, problem: EncoderInputs, features: Callable[[Array], Array]) -> Features:
         x = problem.sample()
-        views = Views.of(x, features(x), skip=self.skip, memory=self.memory)
+        views = Views.of(x, features(x), self.beside)
         support, query = (views(rows, features(rows)) for rows in (problem.support, problem.query))
         return support, query
 
@@ -96,7 +94,7 @@ class Fitted(AbstractEncoder):
 
     @property
     def _has_views(self) -> bool:
-        return self.skip > 0 or self.memory > 0
+        return any(self.beside)
 
 
 @final

@@ -1,12 +1,10 @@
 from typing import final
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Int, PRNGKeyArray
 
-from ...models import lloyd, squared_distances
+from ...models import lloyd, triangle
 from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features, sample_size
 
 
@@ -28,11 +26,3 @@ class KMeans(AbstractEncoder):
 
     def account(self, train: int) -> EncoderCost:
         return EncoderCost(int(self.steps), sample_size(train))
-
-
-def triangle(
-    x: Float[Array, "example input"], centroids: Float[Array, "centroid input"]
-) -> Float[Array, "example centroid"]:
-    """By how much each centroid is nearer than the mean one; zero for those that are farther."""
-    distances = jnp.sqrt(squared_distances(x, centroids))
-    return jax.nn.relu(distances.mean(1, keepdims=True) - distances)

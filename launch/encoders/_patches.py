@@ -8,10 +8,9 @@ import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...errors import BadInput
-from ...models import lloyd, Patches, Pool, principal_axes, random_crops
+from ...models import lloyd, Patches, Pool, principal_axes, random_crops, triangle
 from ...precision import full_precision
 from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features, image_by_image, sample_size
-from ._k_means import triangle
 
 
 _CROPS = 4

@@ -6,7 +6,7 @@ from typing import Any, final
 import jax.random as jr
 
 from ...errors import BadInput
-from ...models import AbstractArchitecture
+from ...models import AbstractArchitecture, ViewSizes
 from ...rules import AbstractRecipe, AbstractRule
 from ..options._fields import fitting
 from ..options._networks import network as make_network
@@ -29,6 +29,7 @@ class Usage:
     evaluation_steps: int = 3000
     batch_size: int = 128
     skip: int = 0
+    prototypes: int = 0
     memory: int = 0
     seed: int = 0
 
@@ -51,6 +52,7 @@ _BOUNDS = {
     "evaluation_steps": (0, 10**9),
     "batch_size": (1, 10**6),
     "skip": (0, 10**5),
+    "prototypes": (0, 10**5),
     "memory": (0, 10**6),
     "seed": (0, 2**32 - 1),
 }
@@ -72,10 +74,8 @@ class TrainedRule:
     activation: str
     steps: int
     batch_size: int
-    skip: int = 0
-    """Principal components of the inputs beside the base model's features."""
-    memory: int = 0
-    """Anchors of the memory that is recalled beside the base model's features, at most; 0 for no memory."""
+    beside: ViewSizes = ViewSizes()
+    """What stands beside the base model's features."""
     path: Path | None = None
     """The file that the rule comes from; None for a rule that was given as an object."""
     like: AbstractRecipe | None = None
@@ -111,8 +111,7 @@ class TrainedRule:
             nonlinearity,
             usage.evaluation_steps,
             usage.batch_size,
-            usage.skip,
-            usage.memory,
+            ViewSizes(usage.skip, usage.prototypes, usage.memory),
             path,
             own,
         )
@@ -128,13 +127,17 @@ class TrainedRule:
         """The same rule with another base model, as a person types it. Raises `BadInput` for one that can't be."""
         return TrainedRule.of(self.path or self.rule, network, self.activation, self.like)
 
-    def with_views(self, skip: int | None, memory: int | None) -> "TrainedRule":
-        """The same rule with another skip path or memory, where one is given. Raises `BadInput` for a negative size."""
-        chosen = {name: size for name, size in (("skip", skip), ("memory", memory)) if size is not None}
+    def with_views(self, skip: int | None, prototypes: int | None, memory: int | None) -> "TrainedRule":
+        """The same rule with other sizes of what stands beside it, where they are given.
+
+        Raises `BadInput` for a negative one.
+        """
+        given = zip(ViewSizes._fields, (skip, prototypes, memory))
+        chosen = {name: size for name, size in given if size is not None}
         for name, size in chosen.items():
             if size < 0:
                 raise BadInput(f"{name} must be 0 or more; got {size}.")
-        return dataclasses.replace(self, **chosen)
+        return dataclasses.replace(self, beside=self.beside._replace(**chosen))
 
     def with_batches(self, steps: int | None, batch_size: int | None) -> "TrainedRule":
         """The same rule with another number of steps or examples in a batch. Raises `BadInput` for what can't be."""

@@ -44,8 +44,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     After `steps` batches of random examples the statistics of batch normalisation are frozen, by 5,000 to 10,000
     examples where there are that many, or by 500 to 1,000 images, which have many places: from then on a row's features
-    depend on that row alone. Beside them stand the inputs' principal components (the skip path) and where they lie in
-    the neighbourhood graph of the examples (the memory).
+    depend on that row alone. Beside them stand the inputs' principal components (the skip path), how near their
+    centroids are (prototypes), and where they lie in the neighbourhood graph of the examples (the memory).
 
     What was learned is plain NumPy: `coefs_` and `intercepts_`, the weights [pre, post] and biases of every layer, and
     `views_`, what stands beside the features of the last one. A kernel of size k has weights [k * k * channel, post],
@@ -60,8 +60,9 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         steps: batches that the rule sees, 0 or more; by default as many as it was meta-trained for.
         batch_size: examples in a batch, 2 or more; by default the rule's own.
         skip: principal components of the inputs, 0 for none; by default the rule's own number.
-        memory: anchors of the neighbourhood graph, 0 for none; by default the rule's own number. It is made of at most
-            a quarter as many as there are examples.
+        prototypes: centroids of the inputs, 0 for none; by default the rule's own number. There are at most a quarter
+            as many as examples, of these and of the next ones.
+        memory: anchors of the neighbourhood graph, 0 for none; by default the rule's own number.
         image_shape: (height, width) or (height, width, colours) of images whose pixels are the columns, for a
             convolutional network.
         standardise: whether columns are standardised (bytes never are).
@@ -75,6 +76,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     steps: int | None
     batch_size: int | None
     skip: int | None
+    prototypes: int | None
     memory: int | None
     image_shape: tuple[int, ...] | None
     standardise: bool
@@ -91,6 +93,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         steps=None,
         batch_size=None,
         skip=None,
+        prototypes=None,
         memory=None,
         image_shape=None,
         standardise=True,
@@ -103,6 +106,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.steps = steps
         self.batch_size = batch_size
         self.skip = skip
+        self.prototypes = prototypes
         self.memory = memory
         self.image_shape = image_shape
         self.standardise = standardise
@@ -177,7 +181,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return self.preparation_.columns.frame(X) if framed and self.preparation_.columns is not None else X
 
     def _use(self) -> TrainedRule:
-        use = TrainedRule.of(self.rule, self.network, self.activation).with_views(self.skip, self.memory)
+        use = TrainedRule.of(self.rule, self.network, self.activation)
+        use = use.with_views(self.skip, self.prototypes, self.memory)
         return use.with_batches(self.steps, self.batch_size)
 
     def _begin(self, X: Any) -> tuple[Any, TrainedRule]:
@@ -235,7 +240,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.intercepts_ = [np.asarray(synapse.b) for synapse in synapses]
         if not all(np.isfinite(numbers).all() for numbers in (*self.coefs_, *self.intercepts_)):
             raise BadInput(f"The base model's weights are not finite after {self.n_iter_} steps: take fewer of them.")
-        views = _views(sample, self._features(sample), use.skip, use.memory) if use.skip or use.memory else None
+        views = _views(sample, self._features(sample), use.beside) if any(use.beside) else None
         self.views_, self._unsettled = jax.tree.map(np.asarray, views), False
 
     def _seen_as(self, x: Float32[np.ndarray, "example input"]) -> jax.Array:
@@ -284,8 +289,8 @@ _freeze = eqx.filter_jit(freeze)
 
 
 @eqx.filter_jit
-def _views(x, features, skip, memory):
-    return Views.of(x, features, skip=skip, memory=memory)
+def _views(x, features, sizes):
+    return Views.of(x, features, sizes)
 
 
 @eqx.filter_jit

@@ -82,6 +82,9 @@ class Evaluation:
     """Unlabelled examples in an inner step; by default the rule's own."""
     skip: int | None = None
     """Principal components of the inputs beside a rule's features, 0 for none; by default the rule's own number."""
+    prototypes: int | None = None
+    """Centroids of the inputs, whose closeness stands beside a rule's features, 0 for none; by default the rule's own
+    number."""
     memory: int | None = None
     """Anchors of the neighbourhood graph that is recalled beside a rule's features, 0 for none; by default the rule's
     own number."""
@@ -119,11 +122,9 @@ class Evaluation:
 
     def protocol(self, trained: TrainedRule) -> Protocol:
         """How a rule's features are scored, with the rule's own base model unless another one is named."""
-        trained = trained.with_views(self.skip, self.memory)
         return Protocol(
             trained.architecture,
-            skip=trained.skip,
-            memory=trained.memory,
+            beside=trained.with_views(self.skip, self.prototypes, self.memory).beside,
             labels=self.labels,
             seeds=self._at_most(0),
             queries=self._at_most(1),

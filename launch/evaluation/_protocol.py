@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ...errors import BadInput
-from ...models import AbstractArchitecture, AbstractImageArchitecture
+from ...models import AbstractArchitecture, AbstractImageArchitecture, ViewSizes
 from ...rules import AbstractRule
 from ...tasks import (
     accuracy,
@@ -52,7 +52,7 @@ class Protocol:
     A seed decides the labelled examples, the test examples, and everything that an encoder draws. `unlabelled` is how
     many of the train examples are given without labels, the same ones for every seed; by default all. `statistics`
     names the examples whose mean and variance batch normalisation uses when features are computed: the labelled and
-    test examples together (`batch`), or unlabelled train examples (`frozen`). `skip` and `memory` are the sizes of what
+    test examples together (`batch`), or unlabelled train examples (`frozen`). `beside` says what
     stands beside a base model's features, its `Views`.
     """
 
@@ -63,22 +63,14 @@ class Protocol:
     queries: int = 1000
     batch_size: int = 32
     statistics: Statistics = "batch"
-    skip: int = 0
-    memory: int = 0
+    beside: ViewSizes = ViewSizes()
     unlabelled: int | None = None
     readouts: tuple[tuple[str, Readout], ...] = tuple(READOUTS.items())
 
     def fitted(self, rule: AbstractRule, steps: int) -> Fitted:
         """The base model after so many steps of a rule."""
-        return Fitted(
-            rule,
-            self.architecture,
-            jnp.asarray(steps),
-            self.batch_size,
-            self.statistics,
-            skip=self.skip,
-            memory=self.memory,
-        )
+        count = jnp.asarray(steps)
+        return Fitted(rule, self.architecture, count, self.batch_size, self.statistics, beside=self.beside)
 
     def check(self, data_set: DataSet) -> None:
         """Raises `BadInput` unless the base model can be made for a data set's examples."""
@@ -172,7 +164,7 @@ class _Cell:
 
 
 def _unlabelled(data_set: DataSet, at_most: int | None) -> Int[np.ndarray, " train"]:
-    count = len(data_set.train_y)
+    count = len(data_set.train_x)
     if at_most is None or at_most >= count:
         return np.arange(count)
     return np.sort(np.random.default_rng(0).choice(count, at_most, replace=False))

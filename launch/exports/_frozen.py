@@ -92,10 +92,12 @@ def _of_views(views: Views | None) -> dict[str, np.ndarray]:
     found = {"centre": views.offset, "scale": views.scale}
     if views.skip is not None:
         found |= {"skip_mean": views.skip.mean, "skip_axes": views.skip.axes}
+    if views.prototypes is not None:
+        keys, own = views.prototypes.keys, views.prototypes
+        found |= {"near_mean": keys.mean, "near_axes": keys.axes, "centroids": own.centroids}
+        found |= {"near_offset": own.offset, "near_scale": own.scale}
     if views.recall is not None:
         keys, memory = views.recall.keys, views.recall.memory
-        # Recall has the weight of all that stands before it.
-        values = memory.values * np.float32((1 if views.skip is None else 2) ** 0.5)
-        found |= {"key_mean": keys.mean, "key_axes": keys.axes, "anchors": memory.anchors, "values": values}
+        found |= {"key_mean": keys.mean, "key_axes": keys.axes, "anchors": memory.anchors, "values": memory.values}
         found |= {"nearest": np.array(memory.neighbours)}
     return {name: np.asarray(array) for name, array in found.items()}

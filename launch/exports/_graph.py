@@ -106,14 +106,43 @@ def _views(arrays: dict[str, Any]) -> list[str]:
             "both = Concat<axis = 1>(known, kept)",
         ]
         last = "both"
-    if "anchors" not in arrays:
-        return [*lines, f"features = Identity({last})"]
+    parts = [last]
+    if "centroids" in arrays:
+        lines += _prototypes(arrays)
+        parts.append("near_scaled")
+    if "anchors" in arrays:
+        lines += _recall(arrays, last)
+        parts.append("recalled")
+    return [*lines, f"features = Concat<axis = 1>({', '.join(parts)})"]
+
+
+def _prototypes(arrays: dict[str, Any]) -> list[str]:
+    centroids = arrays["centroids"]
+    arrays |= {"near_across": 2 * centroids.T, "near_lengths": (centroids**2).sum(1), "one": np.array([1])}
+    return [
+        "near_apart = Sub(x, near_mean)",
+        "near_keys = MatMul(near_apart, near_axes)",
+        "near_squares = Mul(near_keys, near_keys)",
+        "near_norms = ReduceSum(near_squares, one)",
+        "near_products = MatMul(near_keys, near_across)",
+        "near_partly = Sub(near_norms, near_products)",
+        "near_whole = Add(near_partly, near_lengths)",
+        "near_positive = Relu(near_whole)",
+        "near_distances = Sqrt(near_positive)",
+        "near_average = ReduceMean(near_distances, one)",
+        "near_gain = Sub(near_average, near_distances)",
+        "closeness_ = Relu(near_gain)",
+        "near_centred = Sub(closeness_, near_offset)",
+        "near_scaled = Mul(near_centred, near_scale)",
+    ]
+
+
+def _recall(arrays: dict[str, Any], known: str) -> list[str]:
     anchors = arrays["anchors"]
     arrays |= {"across": 2 * anchors.T, "lengths": (anchors**2).sum(1), "one": np.array([1]), "two": np.array([2])}
     arrays |= {"count": arrays["nearest"].reshape(1)}
     return [
-        *lines,
-        f"apart = Sub({last}, key_mean)",
+        f"apart = Sub({known}, key_mean)",
         "keys = MatMul(apart, key_axes)",
         "products = MatMul(keys, across)",
         "closeness = Sub(products, lengths)",
@@ -131,5 +160,4 @@ def _views(arrays: dict[str, Any]) -> list[str]:
         "held = Gather<axis = 0>(values, near)",
         "weighted = Mul(held, weight)",
         "recalled = ReduceSum<keepdims = 0>(weighted, one)",
-        f"features = Concat<axis = 1>({last}, recalled)",
     ]

@@ -132,19 +132,33 @@ def _views(frozen: Frozen) -> list[str]:
     lines.append("        made = (made - self.centre) * self.scale")
     if "skip_axes" in frozen.arrays:
         lines.append("        made = xp.concatenate([made, (x - self.skip_mean) @ self.skip_axes], 1)")
-    if "anchors" not in frozen.arrays:
-        return [*lines, "        return made"]
-    return [
-        *lines,
-        "        return xp.concatenate([made, self.recalled((made - self.key_mean) @ self.key_axes)], 1)",
-        "",
-        "    def recalled(self, keys):",
-        '        """The mean of what the nearest anchors hold, weighted by how near they are."""',
-        "        closeness = 2 * keys @ self.anchors.T - (self.anchors**2).sum(1)",
-        "        near = xp.argsort(-closeness, 1)[:, : int(self.nearest)]",
-        "        rows = xp.arange(len(keys))[:, None]",
-        "        distances = xp.clip((keys**2).sum(1)[:, None] - closeness[rows, near], 0, None)",
-        "        share = xp.exp(-distances / xp.clip(distances.mean(1), 1e-30, None)[:, None])",
-        "        share = share / share.sum(1)[:, None]",
-        "        return (self.values[near] * share[:, :, None]).sum(1)",
-    ]
+    parts, made = ["made"], []
+    if "centroids" in frozen.arrays:
+        parts.append("self.near((x - self.near_mean) @ self.near_axes)")
+        made += [
+            "",
+            "    def near(self, keys):",
+            '        """By how much each centroid is nearer than the mean one."""',
+            "        squares = (keys**2).sum(1)[:, None] - 2 * keys @ self.centroids.T + (self.centroids**2).sum(1)",
+            "        distances = xp.sqrt(xp.clip(squares, 0, None))",
+            "        closeness = xp.clip(distances.mean(1)[:, None] - distances, 0, None)",
+            "        return (closeness - self.near_offset) * self.near_scale",
+        ]
+    if "anchors" in frozen.arrays:
+        parts.append("self.recalled((made - self.key_mean) @ self.key_axes)")
+        made += _RECALL
+    return [*lines, f"        return xp.concatenate([{', '.join(parts)}], 1)", *made]
+
+
+_RECALL = [
+    "",
+    "    def recalled(self, keys):",
+    '        """The mean of what the nearest anchors hold, weighted by how near they are."""',
+    "        closeness = 2 * keys @ self.anchors.T - (self.anchors**2).sum(1)",
+    "        near = xp.argsort(-closeness, 1)[:, : int(self.nearest)]",
+    "        rows = xp.arange(len(keys))[:, None]",
+    "        distances = xp.clip((keys**2).sum(1)[:, None] - closeness[rows, near], 0, None)",
+    "        share = xp.exp(-distances / xp.clip(distances.mean(1), 1e-30, None)[:, None])",
+    "        share = share / share.sum(1)[:, None]",
+    "        return (self.values[near] * share[:, :, None]).sum(1)",
+]

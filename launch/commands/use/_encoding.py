@@ -43,6 +43,8 @@ class Encoding:
     skip: int | None = None
     """Principal components of the inputs beside the base model's features, 0 for none; by default the rule's own
     number."""
+    prototypes: int | None = None
+    """Centroids of the inputs whose closeness stands beside them, 0 for none; by default the rule's own number."""
     memory: int | None = None
     """Anchors of the neighbourhood graph that is recalled, 0 for none; by default the rule's own number."""
     seed: int = 0
@@ -69,7 +71,8 @@ class Encoding:
         """The rule in a file, with the base model, steps and sizes that were chosen."""
         like = None if self.rule_class is None else recipe(self.rule_class)
         rule = TrainedRule.of(path, self.network, self.activation, like)
-        return rule.with_views(self.skip, self.memory).with_batches(self.steps, self.batch_size)
+        rule = rule.with_views(self.skip, self.prototypes, self.memory)
+        return rule.with_batches(self.steps, self.batch_size)
 
     def fit(self, rule: TrainedRule, x: Examples, ready: bool) -> "UnsupervisedEncoder":
         """An encoder that this rule has fitted to examples, which are prepared unless they are `ready`."""
