@@ -79,7 +79,7 @@ def test_a_test_example_without_a_label_is_left_out():
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "npz"])
 def test_encode_writes_every_example_in_order_and_a_gap_where_there_is_no_label(named, suffix, tmp_path, capsys):
     out = tmp_path / f"features.{suffix}"
-    small = ["--steps", "2", "--network", "4-3", "--skip", "0", "--memory", "0"]
+    small = ["--steps", "2", "--network", "4-3", "--skip", "0", "--prototypes", "0", "--memory", "0"]
     assert encode([named, "--out", str(out), *small]) == 0
     if suffix == "npz":
         held = np.load(out)  # Without pickled objects.

@@ -130,7 +130,7 @@ def test_views_stand_beside_the_features_of_the_frozen_model(contests):
     given = problem(0)
     ((_, encoder),) = encoders_of(["meta-trained"], with_views)
     found = np.concatenate(features(with_views, "meta-trained", given))
-    assert found.shape[1] == FEATURES + 2 + 23  # Of 96 examples there are 24 anchors, and one component less.
+    assert found.shape[1] == FEATURES + 2 + 5 + 23  # Of 96 examples there are 24 anchors, and one component less.
     frozen = np.concatenate(features(contests["frozen"], "meta-trained", given))
     for column, own in zip(found.T, frozen.T):
         np.testing.assert_allclose(np.corrcoef(column, own)[0, 1], 1, rtol=1e-5)

@@ -36,11 +36,11 @@ SMALL = {
     "train": _SIZES,
     "ablate": f"{_STUDY} --training.estimator.population.tasks 2 --training.estimator.window.low 2 --seeds 1",
     "compare": f"{_STUDY} --tasks-per-step 2 --window 2 --samples 2 --seeds 1",
-    "evaluate": "--steps 2 --seeds 2 --queries 50 --memory 0 --skip 2",
+    "evaluate": "--steps 2 --seeds 2 --queries 50 --memory 0 --prototypes 4 --skip 2",
     "figure": f"{_FEW} --labels 2",
     "encode": "--steps 2",
     "export": "--steps 2",
-    "try": "--steps 2 --seeds 2 --memory 0 --skip 2",
+    "try": "--steps 2 --seeds 2 --memory 0 --prototypes 4 --skip 2",
     "inspect": "--steps 2",
     "bench": "--repeats 1 --seconds 0.1",
 }

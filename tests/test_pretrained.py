@@ -47,7 +47,7 @@ def test_each_makes_features_of_data_that_it_never_saw(name, tmp_path, capsys):
         assert main(command) == 0
         return {(row["encoder"], row["readout"]): row["accuracy"] for row in json.loads(out.read_text())}
 
-    alone = accuracy("meta-trained", "random-init", "--skip", "0", "--memory", "0")
+    alone = accuracy("meta-trained", "random-init", "--skip", "0", "--prototypes", "0", "--memory", "0")
     in_use = accuracy("meta-trained", "raw")
     for readout in ("ridge", "logistic"):
         assert alone["meta-trained", readout] > alone["random-init", readout] + 0.05

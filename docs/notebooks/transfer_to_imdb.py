@@ -20,7 +20,7 @@ print("IMDB is here." if there else "IMDB is not here: this run shows made-up te
 STEPS = (10, 50, 200)
 rows = metarule.evaluate(
     "default", tasks=task, encoders=("random-init", "raw", "pca"), readouts=("ridge",), steps=STEPS, seeds=3,
-    queries=500, unlabelled=2000, skip=0, memory=0,
+    queries=500, unlabelled=2000, skip=0, prototypes=0, memory=0,
 )  # fmt: skip
 accuracy = {(row["encoder"], row["steps"]): (100 * row["accuracy"], 100 * row["stderr"]) for row in rows}
 

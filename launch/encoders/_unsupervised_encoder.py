@@ -59,10 +59,9 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
         steps: batches that the rule sees, 0 or more; by default as many as it was meta-trained for.
         batch_size: examples in a batch, 2 or more; by default the rule's own.
-        skip: principal components of the inputs, 0 for none; by default the rule's own number.
-        prototypes: centroids of the inputs, 0 for none; by default the rule's own number. There are at most a quarter
-            as many as examples, of these and of the next ones.
-        memory: anchors of the neighbourhood graph, 0 for none; by default the rule's own number.
+        skip: principal components of the inputs, 0 for none; by default the rule's own number, as of the next two.
+        prototypes: centroids of the inputs, 0 for none; a quarter as many as there are examples at most.
+        memory: anchors of the neighbourhood graph, 0 for none; a quarter as many as there are examples at most.
         image_shape: (height, width) or (height, width, colours) of images whose pixels are the columns, for a
             convolutional network.
         standardise: whether columns are standardised (bytes never are).
@@ -285,12 +284,7 @@ def _step(rule, carried, x, key):
     return eqx.apply_updates(model, updates), state
 
 
-_freeze = eqx.filter_jit(freeze)
-
-
-@eqx.filter_jit
-def _views(x, features, sizes):
-    return Views.of(x, features, sizes)
+_freeze, _views = eqx.filter_jit(freeze), eqx.filter_jit(Views.of)
 
 
 @eqx.filter_jit

@@ -24,9 +24,10 @@ def export(
 ) -> int:
     """Fits an encoder to data with a rule, and writes it in a form that runs without Metarule.
 
-    What it does to a row is in the file: missing numbers are filled, columns scaled, and network, skip path and memory
-    applied. Features are those of `metarule encode` to within 1e-5 of their size. Columns of words and dates are not
-    part of it: where data have some, rows are those numbers that Metarule makes of them, whose names are in the file.
+    What it does to a row is in the file: missing numbers are filled, columns scaled, and the network applied and all
+    that stands beside it. Features are those of `metarule encode` to within 1e-5 of their size. Columns of words and
+    dates are not part of it: where data have some, rows are those numbers that Metarule makes of them, whose names are
+    in the file.
 
     Args:
         rule_and_data: RULE and DATA as for `metarule encode`.
