@@ -72,7 +72,9 @@ def main(file):
         for name, settings in encoders.items():
             features = lambda x: x.mean((1, 2))
             if settings is not None:
-                encoder = UnsupervisedEncoder(network=NETWORK, skip=0, prototypes=0, memory=0, random_state=seed, **settings)
+                encoder = UnsupervisedEncoder(
+                    network=NETWORK, skip=0, prototypes=0, memory=0, random_state=seed, **settings
+                )
                 features = encoder.fit(train).transform
             readout = make_pipeline(StandardScaler(), RidgeClassifierCV(10.0 ** np.arange(-2, 5)))
             scores[name].append(readout.fit(features(train[few]), labels[few]).score(features(test), answers))

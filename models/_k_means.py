@@ -15,15 +15,22 @@ _KEYS = 64
 _LLOYD = 10
 """Steps of k-means: centroids only have to lie where examples are."""
 
+_SOFTENING = 0.01
+"""Share of the mean squared distance that is added to each."""
+
 
 @final
 class Prototypes(eqx.Module):
     """How near an example lies to the centroids of those seen before: the `triangle` encoding of its leading principal
     components. The columns' total variance over the examples is one.
+
+    A hundredth of the mean squared distance, `softening`, is added to all squared distances. Near a centroid their root
+    would otherwise magnify what single precision has lost.
     """
 
     keys: PrincipalComponents
     centroids: Float[Array, "centroid key"]
+    softening: Float[Array, ""]
     offset: Float[Array, " centroid"]
     scale: Float[Array, ""]
 
@@ -35,13 +42,14 @@ class Prototypes(eqx.Module):
         along = keys(x)
         start = along[jnp.linspace(0, len(x) - 1, max(1, min(count, len(x) // 4))).astype(int)]
         centroids = lloyd(along, start, _LLOYD)
-        closeness = triangle(along, centroids)
+        softening = _SOFTENING * squared_distances(along, centroids).mean()
+        closeness = triangle(along, centroids, softening)
         scale = jax.lax.rsqrt(jnp.maximum(closeness.var(0).sum(), 1e-30))
-        return cls(keys, centroids, closeness.mean(0), scale)
+        return cls(keys, centroids, softening, closeness.mean(0), scale)
 
     def __call__(self, x: Float[Array, "example input"]) -> Float[Array, "example centroid"]:
         """How near these examples are, each by itself."""
-        return (triangle(self.keys(x), self.centroids) - self.offset) * self.scale
+        return (triangle(self.keys(x), self.centroids, self.softening) - self.offset) * self.scale
 
 
 def lloyd(
@@ -58,11 +66,13 @@ def lloyd(
 
 
 def triangle(
-    x: Float[Array, "example input"], centroids: Float[Array, "centroid input"]
+    x: Float[Array, "example input"],
+    centroids: Float[Array, "centroid input"],
+    softening: Float[Array, ""] | float = 0.0,
 ) -> Float[Array, "example centroid"]:
     """By how much each centroid is nearer than the mean one; zero for those that are farther (Coates, Lee and Ng, An
     Analysis of Single-Layer Networks in Unsupervised Feature Learning, AISTATS 2011)."""
-    distances = jnp.sqrt(squared_distances(x, centroids))
+    distances = jnp.sqrt(squared_distances(x, centroids) + softening)
     return jax.nn.relu(distances.mean(1, keepdims=True) - distances)
 
 

@@ -25,7 +25,7 @@ def trace(name: str, method: Callable, *arguments: Any) -> Any:
 def difference(found: PyTree, like: PyTree) -> str | None:
     """What is first found to differ in the structure, shapes or types of two PyTrees; None if nothing does."""
     ours, theirs = _leaves(found), _leaves(like)
-    if type(found) is not type(like):
+    if type(found) is not type(like) and not (_is_array(found) and _is_array(like)):
         return f"it is a {type(found).__name__}, not a {type(like).__name__}"
     for path in theirs:
         if path not in ours:

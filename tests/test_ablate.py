@@ -124,7 +124,7 @@ def test_the_variants():
     )
     with pytest.raises(BadInput, match="no ingredient 'batch_mixing'"):
         variants_of(lean, ("batch_mixing",))
-    with pytest.raises(BadInput, match="Unknown ingredient 'heb'; the known ones are 0_order"):
+    with pytest.raises(BadInput, match="Unknown ingredient 'heb'; did you mean hebb\\? The known ones are 0_order"):
         variants_of(lean, ("heb",))
 
 

@@ -71,6 +71,29 @@ def test_built_in_estimators_pass(name):
     check_estimator(BUILT_IN[name], PROBLEM, THETA)
 
 
+class Parabola(AbstractProblem):
+    """The loss is the squared distance of theta from one."""
+
+    horizon: Length = Length(1)
+
+    def init(self, theta, key):
+        return jnp.zeros(())
+
+    def step(self, theta, state, key):
+        return state, ((theta - 1) ** 2).sum()
+
+
+@pytest.mark.parametrize("theta", [jnp.zeros(()), jnp.zeros(2)])
+def test_theta_may_be_a_single_array(theta):
+    check_estimator_form(TruncatedBackprop(Population(2), 1), Parabola(), theta)
+
+    def longer(self, problem, theta, state, key):
+        return Estimate(jnp.zeros(3), jnp.zeros(3), jnp.zeros(()), jnp.array(True), jnp.ones(())), state
+
+    with pytest.raises(BadInput, match=r"float arrays; its value is float32\[3\], not float32\["):
+        check_estimator_form(broken(estimate=longer), Parabola(), theta)
+
+
 def test_an_unbiased_one_is_told_from_a_biased_one():
     check_estimator(BUILT_IN["pes"], PROBLEM, THETA, gradient=GRADIENT)
     with pytest.raises(AssertionError, match="TruncatedBackprop is biased"):

@@ -10,7 +10,7 @@ from metarule.errors import BadInput
 from metarule.launch.commands.use._encode import main as encode
 from metarule.launch.evaluation._protocol import Protocol
 from metarule.models import MultiLayerPerceptron
-from metarule.tasks import as_inputs, DataSet, from_arrays, join, load
+from metarule.tasks import DataSet, few_shot_indices, from_arrays, join, load
 
 
 ROWS, KNOWN = 60, 12
@@ -46,24 +46,40 @@ def test_examples_without_a_label_are_train_examples_behind_those_with_one(named
     with pytest.warns(UserWarning, match="48 of 60 examples have no label and serve as unlabelled ones only"):
         data = load(named)
     assert len(data.class_names) == 3 and not any("." in name or not name for name in data.class_names)
-    # Half of the few labelled ones are held out, two of each class; every unlabelled example is there to train on.
-    assert np.bincount(data.train_y).tolist() == np.bincount(data.test_y).tolist() == [2, 2, 2]
-    assert len(data.train_x) == ROWS - len(data.test_x) == 54
+    assert data.split_anew and len(data.train_x) == ROWS
+    np.testing.assert_array_equal(data.train_y, KINDS[:KNOWN])
+    np.testing.assert_array_equal(data.test_y, data.train_y)
+    np.testing.assert_array_equal(data.test_x, data.train_x[:KNOWN])
     if not named.endswith("jsonl"):
-        # Of the same class as their label says, and the others in the order of the file.
-        centre = as_inputs(data.train_x)[:6, :3].argmax(1)
-        np.testing.assert_array_equal(centre, data.train_y)
-        whole = from_arrays("whole", (X[KNOWN:], KINDS[KNOWN:]), (X[:3], KINDS[:3]))
-        assert np.corrcoef(data.train_x[6:, 0], whole.train_x[:, 0])[0, 1] > 0.999
+        for place in range(4):
+            assert np.corrcoef(data.train_x[:, place], X[:, place])[0, 1] > 0.999
+
+
+def test_few_labelled_examples_are_divided_anew_for_each_problem():
+    data = from_arrays("gaps", (X, NUMBERS))
+    problems = [few_shot_indices(data, seed, 2, 100) for seed in range(9)]
+    for support, query in problems:
+        assert sorted([*support, *query]) == list(range(KNOWN))
+        assert np.bincount(data.train_y[support]).tolist() == [2, 2, 2]
+    assert len({tuple(sorted(query)) for _, query in problems}) > 5
+    with pytest.raises(BadInput, match="no test examples"):
+        few_shot_indices(data, 0, 4, 100)
+
+
+def test_where_most_examples_have_a_label_a_fifth_is_held_out():
+    data = from_arrays("few gaps", (X, np.where(np.arange(ROWS) < KNOWN, np.nan, KINDS)))
+    assert not data.split_anew and len(data.test_y) == 9 and len(data.train_y) == 39 and len(data.train_x) == 51
 
 
 def test_encoders_are_given_the_unlabelled_examples_and_tasks_are_not():
     data = from_arrays("gaps", (X, NUMBERS))
     protocol = Protocol(MultiLayerPerceptron((4, 2)), labels=2, seeds=2)
     given = protocol.data(data)
-    assert given.train.shape == (54, 4) and given.support.shape == (2, 6, 4)
-    np.testing.assert_array_equal(given.train, data.train_x)
-    assert join([data]).examples.shape == (6, 4)
+    assert given.support.shape == given.query.shape == (2, 6, 4)
+    np.testing.assert_array_equal(given.train, data.train_x[KNOWN:])  # None of those that score.
+    assert join([data]).examples.shape == (KNOWN, 4)
+    most = from_arrays("few gaps", (X, np.where(np.arange(ROWS) < KNOWN, np.nan, KINDS)))
+    np.testing.assert_array_equal(protocol.data(most).train, most.train_x)
 
 
 def test_a_test_example_without_a_label_is_left_out():

@@ -17,6 +17,7 @@ from metarule.launch.exports._graph import graph
 from metarule.launch.options._networks import ACTIVATIONS
 from metarule.launch.options._recipes import configuration_of, Lean
 from metarule.launch.records._rule_file import save_rule
+from sklearn.datasets import load_wine
 
 
 RECORD = {"network": "4-3", "weight_scale": 0.5, "batch_size": 5, "evaluation_steps": 2}
@@ -27,6 +28,8 @@ IMAGES = RANDOM.integers(0, 256, (60, 9, 9, 3), dtype=np.uint8)
 ENCODERS = {
     "table": (GAPS, {"skip": 2, "prototypes": 5, "memory": 9}),
     "images": (IMAGES, {"skip": 3, "prototypes": 5, "activation": "tanh", "network": "conv3x3s2x4-2x2x3-quadrants"}),
+    # Many rows are a prototype of their own, where distances lose digits.
+    "prototypes": (load_wine().data, {"skip": 0, "memory": 0, "prototypes": 44}),
     "bare": (ROWS, {"skip": 0, "memory": 0, "standardise": False}),
 }
 

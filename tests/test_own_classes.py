@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import textwrap
+from pathlib import Path
 
 import jax.numpy as jnp
 import metarule
@@ -154,7 +155,7 @@ def test_the_help_shows_the_fields_of_ones_own_class(folder, capsys):
     [
         ("--rule nowhere:Rule", "There is no module 'nowhere' for the rule"),
         ("--rule mine_for_tests:Absent", "it has Leak, Shallow, Needy"),
-        ("--rule mine_for_tests:NUMBER", "has no class 'NUMBER'"),
+        ("--rule mine_for_tests:NUMBER", "NUMBER in mine_for_tests is no class"),
         ("--rule mine_for_tests:Spread", "let the class inherit from AbstractRule or AbstractRecipe"),
         ("--rule mine_for_tests:Half", "still has to define update"),
         ("--rule mine_for_tests:Needy", "give every field a default"),
@@ -176,6 +177,13 @@ def test_what_does_not_fit_is_refused_with_a_sentence(options, said, folder, cap
     out, err = capsys.readouterr()
     assert not out and err.startswith("metarule: ") and err.count("\n") == 1 and said in err, err
     assert sorted(set(os.listdir(folder)) - {"__pycache__"}) == before
+
+
+@pytest.mark.parametrize("idle", ["--ways 4", "--sources nosuch", "--side 99", "--shots 2", "--augmentation none"])
+def test_settings_of_sources_are_refused_beside_own_tasks(idle, folder, capsys):
+    tasks = Path(__file__).parents[1] / "docs" / "own_tasks.py"
+    assert main(["train", "--tasks", f"{tasks}:Mixtures", *idle.split()]) == 2
+    assert f"{idle.split()[0]} is of tasks that are made from sources: leave it out" in capsys.readouterr().err
 
 
 def test_a_whole_run_from_python_with_objects(folder):

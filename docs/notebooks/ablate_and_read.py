@@ -46,7 +46,9 @@ found, weights = {}, {}
 for name, rule in variants.items():
     scores = []
     for seed in range(3):
-        encoder = metarule.UnsupervisedEncoder(rule, network="32-32", steps=100, skip=0, prototypes=0, memory=0, random_state=seed)
+        encoder = metarule.UnsupervisedEncoder(
+            rule, network="32-32", steps=100, skip=0, prototypes=0, memory=0, random_state=seed
+        )
         scores.append(np.mean([accuracy(encoder.fit_transform(x), draw) for draw in range(5)]))
     found[name], weights[name] = np.array(scores), encoder.coefs_[0]
 

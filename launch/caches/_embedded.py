@@ -45,7 +45,7 @@ def _unpacked(content: bytes) -> Embedded:
         parts: dict[str, list[DataSet]] = {part: [] for part in _PARTS}
         for place in dict.fromkeys(name.rpartition("/")[0] for name in arrays):
             fields = {field: arrays[f"{place}/{field}"] for field in _FIELDS}
-            words = {"name": str(fields["name"]), "kind": str(fields["kind"])}
+            plain = {field: array.item() for field, array in fields.items() if array.ndim == 0}
             names = tuple(map(str, fields["class_names"]))
-            parts[place.partition("/")[0]].append(DataSet(**{**fields, **words, "class_names": names}))
+            parts[place.partition("/")[0]].append(DataSet(**{**fields, **plain, "class_names": names}))
     return Embedded(**{part: tuple(sets) for part, sets in parts.items()})

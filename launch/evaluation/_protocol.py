@@ -164,10 +164,12 @@ class _Cell:
 
 
 def _unlabelled(data_set: DataSet, at_most: int | None) -> Int[np.ndarray, " train"]:
-    count = len(data_set.train_x)
+    # Examples that are split anew are test examples of some seed.
+    first = len(data_set.train_y) if data_set.split_anew else 0
+    count = len(data_set.train_x) - first
     if at_most is None or at_most >= count:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(0).choice(count, at_most, replace=False))
+        return first + np.arange(count)
+    return first + np.sort(np.random.default_rng(0).choice(count, at_most, replace=False))
 
 
 def _rows(x: np.ndarray, index: Int[np.ndarray, "seed row"]) -> Float[Array, "seed row input"]:

@@ -96,6 +96,7 @@ def _of_views(views: Views | None) -> dict[str, np.ndarray]:
         keys, own = views.prototypes.keys, views.prototypes
         found |= {"near_mean": keys.mean, "near_axes": keys.axes, "centroids": own.centroids}
         found |= {"near_offset": own.offset, "near_scale": own.scale}
+        found |= {"near_softening": own.softening}
     if views.recall is not None:
         keys, memory = views.recall.keys, views.recall.memory
         found |= {"key_mean": keys.mean, "key_axes": keys.axes, "anchors": memory.anchors, "values": memory.values}

@@ -14,7 +14,7 @@ def module(frozen: Frozen, library: str) -> tuple[str, bytes]:
     body = "\n".join([*_preparation(frozen), *_network(frozen), *_views(frozen)])
     head = _HEADS[library].format(sentence=frozen.sentence)
     content = io.BytesIO()
-    arrays: Any = frozen.arrays
+    arrays: Any = frozen.arrays | {"names": np.array(frozen.columns)}
     np.savez(content, **arrays)
     return f"{head}\n{body}\n", content.getvalue()
 
@@ -23,7 +23,8 @@ _HEADS = {
     "numpy": '''"""A fitted encoder of Metarule, made by `metarule export`: NumPy is all that it needs.
 
 {sentence}
-`Encoder()(rows)` makes them; the arrays are in the .npz of the same name beside this file.
+`Encoder()(rows)` makes them; `Encoder().names` are those of the numbers of a row, in their order. The arrays are in the
+.npz of the same name beside this file.
 """
 
 from pathlib import Path
@@ -34,8 +35,9 @@ import numpy as xp
 class Encoder:
     def __init__(self):
         with xp.load(Path(__file__).with_suffix(".npz"), allow_pickle=False) as arrays:
-            for name, array in arrays.items():
-                setattr(self, name, array)
+            self.names = arrays["names"].tolist()
+            for name in set(arrays) - {{"names"}}:
+                setattr(self, name, arrays[name])
 
     def __call__(self, rows):
         return self.features(rows)
@@ -43,7 +45,8 @@ class Encoder:
     "torch": '''"""A fitted encoder of Metarule, made by `metarule export`: a module of PyTorch.
 
 {sentence}
-`Encoder()(rows)` makes them; the arrays are in the .npz of the same name beside this file.
+`Encoder()(rows)` makes them; `Encoder().names` are those of the numbers of a row, in their order. The arrays are in the
+.npz of the same name beside this file.
 """
 
 from pathlib import Path
@@ -56,8 +59,9 @@ class Encoder(xp.nn.Module):
     def __init__(self):
         super().__init__()
         with numpy.load(Path(__file__).with_suffix(".npz"), allow_pickle=False) as arrays:
-            for name, array in arrays.items():
-                self.register_buffer(name, xp.from_numpy(array))
+            self.names = arrays["names"].tolist()
+            for name in set(arrays) - {{"names"}}:
+                self.register_buffer(name, xp.from_numpy(arrays[name]))
 
     def forward(self, rows):
         return self.features(rows)
@@ -79,6 +83,8 @@ def _preparation(frozen: Frozen) -> list[str]:
         "    def prepared(self, rows):",
         '        """The inputs of rows: missing numbers filled, and all of them scaled."""',
         "        rows = xp.asarray(rows, dtype=xp.float64)",
+        "        if rows.ndim != 2 or rows.shape[1] != len(self.names):",
+        '            raise ValueError(f"A row holds the {len(self.names)} numbers that `names` are of.")',
         "        missing = xp.isnan(rows)",
         "        rows = xp.where(missing, self.median, rows)",
     ]
@@ -140,7 +146,7 @@ def _views(frozen: Frozen) -> list[str]:
             "    def near(self, keys):",
             '        """By how much each centroid is nearer than the mean one."""',
             "        squares = (keys**2).sum(1)[:, None] - 2 * keys @ self.centroids.T + (self.centroids**2).sum(1)",
-            "        distances = xp.sqrt(xp.clip(squares, 0, None))",
+            "        distances = xp.sqrt(xp.clip(squares, 0, None) + self.near_softening)",
             "        closeness = xp.clip(distances.mean(1)[:, None] - distances, 0, None)",
             "        return (closeness - self.near_offset) * self.near_scale",
         ]

@@ -1,3 +1,4 @@
+import difflib
 import importlib
 import importlib.util
 import inspect
@@ -16,7 +17,9 @@ _Value = TypeVar("_Value")
 def choose(name: str, known: Mapping[str, _Value], kind: str, *forms: str) -> _Value:
     """The value of this name. Raises `BadInput` that lists the known names, and other forms that a name can have."""
     if name not in known:
-        raise BadInput(f"Unknown {kind} {name!r}; the known ones are {', '.join([*known, *forms])}.")
+        near = difflib.get_close_matches(name, known, n=1)
+        meant = f"did you mean {near[0]}? The" if near else "the"
+        raise BadInput(f"Unknown {kind} {name!r}; {meant} known ones are {', '.join([*known, *forms])}.")
     return known[name]
 
 
@@ -35,13 +38,15 @@ def own(text: str, kind: str, *bases: type) -> Any:
         classes = [
             key for key, each in vars(module).items() if _fits(each, bases) and each.__module__ == module.__name__
         ]
+        if found is not None:
+            raise BadInput(f"{name} in {module.__name__} is no class; give one that inherits from {wanted}.")
         there = f"it has {', '.join(classes)}" if classes else f"define one there that inherits from {wanted}"
-        raise BadInput(f"{module.__name__} has no class {name!r} to be a {kind}; {there}.")
+        raise BadInput(f"{module.__name__} has no class {name!r} to be {an(kind)}; {there}.")
     if not issubclass(found, bases):
-        raise BadInput(f"{text} can't be a {kind}: let the class inherit from {wanted}.")
+        raise BadInput(f"{text} can't be {an(kind)}: let the class inherit from {wanted}.")
     if inspect.isabstract(found):
         missing = ", ".join(sorted(found.__abstractmethods__))
-        raise BadInput(f"{text} can't be a {kind}: the class still has to define {missing}.")
+        raise BadInput(f"{text} can't be {an(kind)}: the class still has to define {missing}.")
     try:
         return found()
     except TypeError as error:
@@ -53,7 +58,7 @@ def own_function(text: str, kind: str) -> Callable[..., Any]:
     module, name = _named(text, kind)
     found = vars(module).get(name)
     if not callable(found):
-        raise BadInput(f"{module.__name__} has no function {name!r} to be a {kind}.")
+        raise BadInput(f"{module.__name__} has no function {name!r} to be {an(kind)}.")
     return found
 
 
@@ -61,8 +66,15 @@ def _named(text: str, kind: str) -> tuple[ModuleType, str]:
     """The module, imported, and the name in it. Raises `BadInput` where that can't be."""
     place, _, name = text.rpartition(":")
     if not place or not name.isidentifier():
-        raise BadInput(f"A {kind} of your own is written as MODULE:NAME, such as my_module:my_name; got {text!r}.")
+        raise BadInput(
+            f"{an(kind).capitalize()} of your own is written as MODULE:NAME, such as my_module:my_name; got {text!r}."
+        )
     return _module(place, kind), name
+
+
+def an(kind: str) -> str:
+    """The kind with its article."""
+    return kind if kind == "tasks" else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def _fits(found: object, bases: tuple[type, ...]) -> TypeGuard[type]:

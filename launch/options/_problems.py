@@ -27,6 +27,7 @@ from ...tasks import (
 from ..caches._embedded import cached_embedded
 from ._names import choose
 from ._networks import network
+from ._presets import PRESETS
 from ._training import Training
 
 
@@ -71,6 +72,7 @@ def problems_of(training: Training, data_dir: Path | None) -> tuple[Problems, Pr
         )
 
     if training.tasks is not None:
+        _check_apart(training)
         return tuple(problem(training.tasks, turn) for turn in range(len(networks))), (problem(training.tasks, 0),)
     permuted = lambda turn: not isinstance(networks[turn % len(networks)], AbstractImageArchitecture)
     made, turns = _Sources(training, data_dir), max(len(networks), len(training.batch_sizes))
@@ -126,6 +128,19 @@ def _pools(sources: list[DataSet]) -> list[Pool]:
     for source in sources:
         alike.setdefault(source.input_size if source.train_x.ndim == 2 else 0, []).append(source)
     return [join(alike[columns]) for columns in sorted(alike)]
+
+
+OF_SOURCES = ("sources", "augmentation", "side", "ways", "shots", "regression_targets")
+"""Settings of the tasks that are made from sources: those of one's own have fields of their own."""
+
+
+def _check_apart(training: Training) -> None:
+    """Raises `BadInput` for a setting beside tasks of one's own that means nothing there."""
+    preset = PRESETS[training.preset]
+    for name in OF_SOURCES:
+        if getattr(training, name) != getattr(preset, name):
+            option = f"--{name.replace('_', '-')}"
+            raise BadInput(f"{option} is of tasks that are made from sources: leave it out beside --tasks.")
 
 
 def _check(training: Training) -> None:

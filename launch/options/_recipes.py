@@ -195,7 +195,7 @@ def build(
     if isinstance(name, str) and ":" in name:
         raise BadInput(
             f"This rule file holds a rule of the class {name}, which a file can't have imported: name the class too, "
-            f"by --rule-class {name} or, in Python, as `like`."
+            f"by --rule-class {name} or, in Python, load_rule(path, like=the class)."
         )
     if not isinstance(name, str) or name not in ARCHITECTURES:
         raise BadInput(f"This rule file asks for the architecture {name!r}; this version knows {list(ARCHITECTURES)}.")

@@ -1,3 +1,4 @@
+import difflib
 import hashlib
 import json
 from collections.abc import Callable
@@ -92,7 +93,9 @@ def locate_rule(rule: str | Path) -> Path:
         raise BadInput(f"The folder {path} holds no rule.safetensors: finish its training with --resume first.")
     if str(rule) in named:
         return named[str(rule)]
-    names = ", ".join([*named, "hf:OWNER/NAME"])
+    names, near = ", ".join([*named, "hf:OWNER/NAME"]), difflib.get_close_matches(str(rule), named, n=1)
+    if near:
+        raise BadInput(f"There is no rule {rule}; did you mean {near[0]}? The shipped ones are {names}.")
     raise BadInput(f"There is no rule at {path}: give a rule file, the folder of a finished run, or one of {names}.")
 
 

@@ -41,6 +41,10 @@ def known(data_dir: str | Path | None = None) -> tuple[Known, ...]:
     return (*lines.values(), *(Known(f"tfds:{path.parents[1].name}", True, (path.parent,)) for path in prepared))
 
 
+_CLASS = re.compile(r"[A-Za-z_]\w*:[A-Z]\w*")
+"""The name of a class, as `metarule train --tasks` takes it."""
+
+
 def load(name: str, data_dir: str | Path | None = None, chosen: Chosen = Chosen()) -> DataSet:
     """Loads a data set by name.
 
@@ -118,6 +122,11 @@ def find(name: str, folder: Path | None = None) -> tuple[AbstractSource, int | N
         if present:
             return found
     if found is None and not (Path(name).is_dir() or Path(name.rpartition("@")[0] or "?").is_dir()):
+        if _CLASS.fullmatch(name):
+            raise BadInput(f"{name} is no data set: a class of tasks is meta-trained on, by `metarule train --tasks`.")
+        path = Path(name.partition(":")[0])
+        if path.suffix and not path.exists():
+            raise BadInput(f"There is no file {path}, and data of one's own are named {', '.join(FORMS)}.")
         names = dict.fromkeys(label for source in SOURCES for label in source.names)
         near = difflib.get_close_matches(name, names, n=1)
         meant = f"; did you mean {near[0]}?" if near else "."

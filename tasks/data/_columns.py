@@ -11,6 +11,8 @@ from ...errors import BadInput
 
 Kind = Literal["number", "date", "category", "words", "identifier"]
 
+_READ: dict[Kind, str] = {"number": "numbers", "date": "dates", "category": "categories", "words": "texts"}
+
 _MOST = 100
 """Columns that the categories of one column become at most."""
 
@@ -78,6 +80,12 @@ class Columns:
 
         with config_context(transform_output="default"):  # Whatever a person has set.
             return np.asarray(self._transformer.transform(self._plain(frame)), np.float64)[:, self._varies]
+
+    @property
+    def reading(self) -> str:
+        """As what each column was read, in words."""
+        read = {kind: [name for name, own in self._kinds.items() if own == kind] for kind in _READ}
+        return "; ".join(f"{_READ[kind]}: {_named(names)}" for kind, names in read.items() if names)
 
     def frame(self, rows: np.ndarray) -> Any:
         """A frame of pandas that has these rows under the names of the columns that this was fitted to."""

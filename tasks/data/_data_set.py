@@ -30,6 +30,9 @@ class DataSet:
     tables are vectors [example, feature]. Labels are indices into `class_names`. Train examples behind those that
     `train_y` has a label for are unlabelled. Raises `BadInput` for more labels than examples and for fewer test labels,
     for a label without a class, and for fewer than two classes.
+
+    Where most examples have no label, nothing is held out once and for all: `split_anew`. The labelled examples are
+    then train and test examples alike, in the same order, and each few-shot problem divides them.
     """
 
     name: str
@@ -47,6 +50,7 @@ class DataSet:
         | Float32[np.ndarray, "test feature"]
     )
     test_y: Int64[np.ndarray, " test_label"]
+    split_anew: bool = False
 
     def __post_init__(self):
         for split, x, y in (("train", self.train_x, self.train_y), ("test", self.test_x, self.test_y)):
@@ -84,6 +88,11 @@ class DataSet:
         """Raises `BadInput` unless every class has at least `per_class` train examples."""
         counts = np.bincount(self.train_y, minlength=self.classes)
         fewest = int(counts.argmin())
+        if 2 * self.classes > len(self.train_y) > 2 * per_class:
+            raise BadInput(
+                f"{self.name}: {len(self.train_y)} train examples have {self.classes} different labels, such as "
+                f"{self.class_names[0]!r}: name labels that are classes, not measurements."
+            )
         if counts[fewest] < per_class:
             raise BadInput(
                 f"{self.name}: class {self.class_names[fewest]!r} has {counts[fewest]} train examples, fewer than the "

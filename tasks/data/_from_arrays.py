@@ -14,9 +14,6 @@ from ._split import stratified_split
 
 _Pair = tuple[np.ndarray, np.ndarray]
 
-_OF_FEW = 0.5
-"""What is held out of the labelled examples where they are the minority: it takes nothing from the unlabelled ones."""
-
 
 def from_arrays(name: str, train: _Pair, test: _Pair | None = None, held_out: float = 0.2) -> DataSet:
     """Makes a data set from arrays: each split is a pair of examples and labels.
@@ -39,8 +36,10 @@ def from_parts(
 
     Train examples without a label are kept as unlabelled ones, and test examples without one are left out. Everything
     that is fitted is fitted to the train split, unlabelled examples included. Without a test split the share `held_out`
-    of each class becomes one, by a fixed seed; at least half where most examples have no label. `tell` is called with a
-    sentence on what was left out and filled in. Raises `BadInput` as `from_arrays` and `Preparation` do.
+    of each class becomes one, by a fixed seed, or all are split anew for each problem where most have no label. `tell`
+    is called with a sentence on what was left out and filled in.
+
+    Raises `BadInput` as `from_arrays` and `Preparation` do.
     """
     split = [_Labelled.of(name, part.x, part.y) for part in parts if part.y is not None]
     if parts[0].y is None or not len(split[0].labels):
@@ -48,11 +47,12 @@ def from_parts(
     train, *rest = split
     class_names, train_y = _encode(train.labels)
     kept, unlabelled = train.rows, train.others
-    if len(unlabelled) > len(kept):
-        held_out = max(held_out, _OF_FEW)
+    split_anew = not rest and len(unlabelled) > len(kept)
     if rest:
         # Classes are those of the train split: a class without train examples can't be learned.
         test_x, test_y = take(rest[0].x, rest[0].rows), _look_up(name, rest[0].labels, class_names)
+    elif split_anew:
+        test_x, test_y = take(train.x, kept), train_y
     else:
         learned, chosen = stratified_split(train_y, fraction=held_out, seed=0)
         test_x, test_y = take(train.x, kept[chosen]), train_y[chosen]
@@ -61,7 +61,7 @@ def from_parts(
         if len(part.others):
             tell(f"{name}: {len(part.others):,} of {count(part.x):,} examples have no label and {fate}.")
     train_x, test_x = _prepared(name, take(train.x, np.concatenate([kept, unlabelled])), test_x, tell)
-    return DataSet(name, _kind(train.x), class_names, train_x, train_y, test_x, test_y)
+    return DataSet(name, _kind(train.x), class_names, train_x, train_y, test_x, test_y, split_anew)
 
 
 @final

@@ -25,14 +25,16 @@ def few_shot_indices(
     """Draws a few-shot problem and returns its support and query indices.
 
     The support is `per_class` examples of each class of the train split, ordered by class. The query is `queries`
-    examples of the test split, or all of it if it has fewer. Raises `BadInput` where a class has too few examples or
-    the test split is empty.
+    examples of the test split, or all of it if it has fewer; of data that are split anew, none of the support. Raises
+    `BadInput` where a class has too few examples or no test example is left.
     """
     data_set.require(per_class)
-    if not len(data_set.test_y):
+    if len(data_set.test_y) <= data_set.split_anew * per_class * data_set.classes:
         raise BadInput(f"{data_set.name} has no test examples to score on.")
     generator = np.random.default_rng(seed)
     members = [np.flatnonzero(data_set.train_y == label) for label in range(data_set.classes)]
     support = np.concatenate([generator.choice(m, per_class, replace=False) for m in members])
-    query = generator.permutation(len(data_set.test_y))[:queries]
-    return support, query
+    query = generator.permutation(len(data_set.test_y))
+    if data_set.split_anew:
+        query = query[~np.isin(query, support)]
+    return support, query[:queries]

@@ -20,6 +20,7 @@ from ...figures._training import training
 from ...figures._words import duration, settings
 from ...options._ingredients import terms_of
 from ...options._parse import parse
+from ...options._problems import OF_SOURCES
 from ...options._recipes import recipe
 from ...records._files import write_atomically
 from ...records._leaves import named_leaves
@@ -69,9 +70,11 @@ def report(
     parts += [_figure(figures, name) for name in dict.fromkeys(("results", *FIGURES, *drawn)) if name in drawn]
     if rows:
         note = "± is the standard error over seeds; labelled and unlabelled are numbers of examples."
+        note += " * features of an example depend on the other test examples." * any(row["other_rows"] for row in rows)
         parts.append(section("The final table: every data set and readout", table(_results(rows), note=note)))
     stored = folder.read_configuration() if folder.configuration.exists() else record
-    words = {**settings(configuration), **settings({k: v for k, v in stored.items() if k != "rule"})}
+    idle = {"rule", *(OF_SOURCES if stored.get("tasks") else ())}
+    words = {**settings(configuration), **settings({k: v for k, v in stored.items() if k not in idle})}
     parts.append(section("Settings", table([{"": name, "value": value} for name, value in words.items()])))
     parts += _others(folder.path, path, record)
     foot = f"Written by metarule {version('metarule')}."
@@ -133,7 +136,7 @@ def _figure(folder: Path, name: str) -> str:
 def _results(rows: Sequence[Row]) -> list[dict[str, str]]:
     return [
         {
-            "encoder": row["encoder"],
+            "encoder": row["encoder"] + "*" * row["other_rows"],
             "data set": row["task"],
             "readout": row["readout"],
             "accuracy, %": f"{100 * row['accuracy']:.1f} ± {100 * row['stderr']:.1f}",

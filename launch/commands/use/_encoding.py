@@ -101,4 +101,6 @@ def located(rule_and_data: tuple[str, ...], *outputs: Path | None) -> tuple[Path
 def write_encoded(out: Path, encoder: "UnsupervisedEncoder", parts: tuple[Part, ...]) -> str:
     """Writes an encoder's features of examples to a file, and returns a sentence about it."""
     made = [FeaturePart(part.name, encoder.transform(part.x), part.y) for part in parts]
-    return write_features(out, made, [str(name) for name in encoder.get_feature_names_out()])
+    columns = encoder.preparation_.columns
+    read = "" if columns is None or isinstance(parts[0].x, list) else f"\nColumns were read as {columns.reading}."
+    return write_features(out, made, [str(name) for name in encoder.get_feature_names_out()]) + read

@@ -102,10 +102,17 @@ def _with_labels(
             f"{data_set.name} has {data_set.classes} classes for {len(data_set.train_y)} examples: labels are to be "
             "classes; leave them out by --drop to try it without labels."
         )
-    labels = min(per_class, int(counts.min()))
+    labels = min(per_class, max(1, int(counts.min()) // (1 + data_set.split_anew)))
     settings = Evaluation(encoders=(*_OTHERS, "meta-trained"), labels=labels, seeds=seeds, unlabelled=10_000)
     rows = settings.scored([data_set], trained, say)
-    return rows, f"accuracy with {labels} label{'s' * (labels > 1)} per class", ""
+    labelled = rows[0]["labelled"]
+    tested = min(settings.queries, len(data_set.test_y) - data_set.split_anew * labelled)
+    anew = ", split anew for each seed" * data_set.split_anew
+    note = (
+        f"readouts of {labelled:,} labelled examples, scored on {tested:,} others{anew}; ± is the standard error over "
+        f"{seeds} seeds"
+    )
+    return rows, f"accuracy with {labels} label{'s' * (labels > 1)} per class", note
 
 
 def _without_labels(
@@ -126,6 +133,10 @@ def _without_labels(
     return rows, "share of the variance of hidden columns that is predicted", note
 
 
+def _named(row: Row) -> str:
+    return "the rule" if row["encoder"] == "meta-trained" else row["encoder"]
+
+
 def _page(rows: Sequence[Row], data: str, words: tuple[str, str, str]) -> str:
     from ...figures._html import lead, page, picture, section, table  # With matplotlib they take a second to import.
     from ...figures._plots import bars, drawn, panels, PHONE, Picture
@@ -136,15 +147,16 @@ def _page(rows: Sequence[Row], data: str, words: tuple[str, str, str]) -> str:
     for axes, readout in zip(panes, readouts):
         own = [row for row in rows if row["readout"] == readout]
         means, halves = ([100 * row[key] for row in own] for key in ("accuracy", "stderr"))
-        bars(axes, [row["encoder"] for row in own], means, [2 * half for half in halves], color="#0072B2")
+        bars(axes, [_named(row) for row in own], means, [2 * half for half in halves], color="#0072B2")
         axes.set(xlabel=f"{readout}, %", xlim=(0, 100))
     image = picture(drawn(figure, Picture()), title, drawn(figure, PHONE))
     lines: dict[str, dict[str, str]] = {}
     for row in rows:
-        own = lines.setdefault(row["encoder"], {"encoder": row["encoder"]})
+        own = lines.setdefault(row["encoder"], {"encoder": _named(row)})
         own[f"{row['readout']}, %"] = f"{100 * row['accuracy']:.1f} ± {100 * row['stderr']:.1f}"
-        own["features"] = f"{row['features']:,}"
-    caption = f"Error bars: two standard errors. {note}"
+    for row in rows:
+        lines[row["encoder"]] |= {"features": f"{row['features']:,}"}
+    caption = f"{note[0].upper()}{note[1:]}, error bars are two. The advice goes by the mean of both readouts."
     parts = [
         lead(sentence),
         section(f"{title[0].upper()}{title[1:]}", image, table([*lines.values()]), caption=caption),
