@@ -16,6 +16,7 @@ from metarule.launch.options._estimators import ESTIMATORS
 from metarule.launch.options._objectives import OBJECTIVES
 from metarule.launch.options._parse import parse
 from metarule.launch.options._training import RunOptions
+from metarule.launch.records._rule_file import shipped
 from metarule.launch.records._run_folder import RunFolder
 from rich.console import Console
 
@@ -121,17 +122,21 @@ def test_the_newest_values_of_a_run_are_shown_at_any_width(columns, tmp_path):
     assert bars.endswith("█") and columns / 3 < len(bars) <= columns and max(map(len, lines)) <= columns
 
 
-def test_a_card_is_laid_out_on_a_terminal_and_raw_in_a_pipe(monkeypatch, capsys):
+@pytest.mark.parametrize("width", [80, 40])
+def test_a_card_is_laid_out_on_a_terminal_and_raw_in_a_pipe(width, monkeypatch, capsys):
     from metarule.launch.commands.look import _info
 
     assert main(["info", "default"]) == 0
     assert "## Command" in capsys.readouterr().out
-    screen = on_terminal(80)
+    screen = on_terminal(width)
     monkeypatch.setattr(_info.rich.console, "Console", lambda: screen)
     assert main(["info", "default"]) == 0
     text = screen.file.getvalue()
     assert "Command" in text and "## Command" not in text and "null" not in text and "{" not in text
-    assert max(len(re.sub("\x1b.*?m", "", line)) for line in text.splitlines()[1:]) <= 80 + len(str(sys.prefix))
+    assert max(len(re.sub("\x1b.*?m", "", line)) for line in text.splitlines()[1:]) <= width + len(str(sys.prefix))
+    cells = re.findall(r"[\d.]+ ± [\d.]+ / [\d.]+ ± [\d.]+", shipped()["default"].with_suffix(".md").read_text())
+    assert len(cells) > 20 and all(cell in text for cell in cells) and "…" not in text  # None is cut or broken.
+    assert "<!--" not in text
 
 
 def test_without_takes_away_and_with_puts_back(capsys):

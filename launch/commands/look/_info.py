@@ -1,5 +1,6 @@
 import os
 import platform
+import re
 import textwrap
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.markdown import Markdown
 from ...figures._words import settings
 from ...options._parse import parse
 from ...records._rule_file import locate_rule, read_header, shipped
+from ...records._tables import print_columns
 from ..use._data import list_data
 
 
@@ -43,8 +45,7 @@ def info(rule: _Rule = None, /, data_dir: Path | None = None) -> int:
         _list(console, "record", settings(record))
         card = path.with_suffix(".md")
         if path in shipped().values() and card.is_file():
-            text = card.read_text()
-            console.print(Markdown(text)) if console.is_terminal else _say(console, text)
+            _page(console, card.read_text())
         return 0
     devices = [f"{device.platform}:{device.id} ({device.device_kind})" for device in jax.devices()]
     _list(console, "versions", {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES})
@@ -66,6 +67,19 @@ def _list(console: rich.console.Console, title: str, values: dict[str, str]) -> 
             f"{name}: {value}", width, initial_indent="  ", subsequent_indent="    ", break_long_words=False
         )
         _say(console, "\n".join(text))
+
+
+def _page(console: rich.console.Console, text: str) -> None:
+    """Prints Markdown: laid out on a terminal, as it is elsewhere."""
+    if not console.is_terminal:
+        return _say(console, text)
+    # Tables apart: those of Markdown squeeze their cells, ours go on below where a terminal is narrow.
+    for part in re.split(r"((?:^\|.*\n)+)", re.sub(r"<!--.*?-->\n?", "", text), flags=re.M):
+        if not part.startswith("|"):
+            console.print(Markdown(part))
+            continue
+        head, _, *lines = ([cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines())
+        print_columns("", {name: cells for name, *cells in zip(head, *lines)}, console=console)
 
 
 def _say(console: rich.console.Console, text: str) -> None:
