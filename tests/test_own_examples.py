@@ -12,9 +12,10 @@ from metarule.launch.records._metrics import read_metrics
 
 DOCS = Path(__file__).parents[1] / "docs"
 SIZES = (
-    "--networks 6-4 --ways 3 --shots 2 --batch-sizes 6 --sources glyphs --augmentation none --horizon.low 4 "
-    "--steps 20 --validate-every 20 --evaluation-steps 3 --labels 2 --seeds 2 --devices 1"
+    "--networks 6-4 --batch-sizes 6 --horizon.low 4 --steps 20 --validate-every 20 --evaluation-steps 3 --labels 2 "
+    "--seeds 2 --devices 1"
 )
+OF_TASKS = "--ways 3 --shots 2 --sources glyphs --augmentation none"
 SMALL = "--estimator.population.tasks 2 --estimator.window.low 2"
 
 
@@ -48,7 +49,8 @@ def there(folder, monkeypatch):
 )  # fmt: skip
 def test_it_is_meta_trained(options, place, name, folder, request, capsys):
     run = request.node.callspec.id
-    assert main(["train", *SIZES.split(), *options.split(), "--run", run]) == 0
+    made = "" if "--tasks" in options else OF_TASKS
+    assert main(["train", *SIZES.split(), *made.split(), *options.split(), "--run", run]) == 0
     # The command that is proposed next must work as it stands, so it names the class of the user's own rule.
     rule = next(word for word in options.split() if word.startswith("own_"))
     next_command = f"metarule evaluate {run} --rule-class {rule}"

@@ -25,8 +25,9 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.S | re.M)
 
 # The others run commands, each of which compiles programs of its own: the slow suite runs them.
 QUICK = ("README.md", "docs/how.md")
+_OF_TASKS = "--ways 2 --shots 2 --augmentation none"
 _SIZES = (
-    "--networks 4-4 --ways 2 --shots 2 --batch-sizes 4 --augmentation none --horizon.low 2 --steps 2 "
+    f"{_OF_TASKS} --networks 4-4 --batch-sizes 4 --horizon.low 2 --steps 2 "
     "--validate-every 2 --evaluation-steps 2 --labels 2 --seeds 2"
 )
 _TINY_RULE = "--rule.hidden 4 --rule.signal 2 --rule.readout 1"
@@ -63,7 +64,7 @@ def commands(text):
 
 def made_tiny(words):
     """The command with options that make it tiny; of two values of an option the last one counts."""
-    more = SMALL.get(words[0], "").split()
+    more = SMALL.get(words[0], "").removeprefix(_OF_TASKS if "--tasks" in words else "").split()
     if words[0] == "train" and "own_estimator:Differences" not in words:
         more += "--estimator.population.tasks 2 --estimator.window.low 2 --devices 1".split()
     shaped = {"own_rule:Plasticity", "own_term:WithCovariance", "polynomial", "bidirectional", "local-loss", "--start"}

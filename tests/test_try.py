@@ -123,11 +123,8 @@ def test_without_labels_hidden_columns_are_predicted_and_all_is_written(capsys):
     outputs = ["--page", "page.html", "--out", "features.csv", "--csv", "rows.csv"]
     assert main(["try", "rule", "table.csv", "--drop", "kind", "number", *outputs]) == 0
     table, _, rest = capsys.readouterr().out.partition("Use ")
-    assert (
-        "hidden columns" in table
-        and "over 3 parts" in table
-        and "features [40, 3].\nColumns were read as numbers: a, b, c." in rest
-    )
+    assert "hidden columns" in table and "over 3 parts" in table
+    assert "features [40, 3].\nColumns were read as numbers: a, b, c." in rest
     assert f"Use {rest.splitlines()[0]}" in Path("page.html").read_text().replace("&#x27;", "'")
     assert set(pandas.read_csv("rows.csv")["readout"]) == {"linear", "neighbours"}
     assert main(["encode", "rule", "table.csv", "--drop", "kind", "number", "--out", "encoded.csv"]) == 0
