@@ -51,4 +51,4 @@ def _along(axes: Axes, rows: list[dict[str, Any]]) -> None:
         axes.plot(steps, values, label=name, markersize=4, **style(index))
     axes.axhline(0.0, color="black", linewidth=0.8)
     axes.set(xlabel="meta-steps", ylabel="coefficient")
-    axes.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    axes.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
