@@ -141,7 +141,9 @@ def test_views_stand_beside_the_features_of_the_frozen_model(contests):
 
 
 def test_an_unknown_encoder_lists_the_known(contests):
-    with pytest.raises(BadInput, match="Unknown encoder 'isomap'; the known ones are meta-trained, untrained"):
+    with pytest.raises(
+        BadInput, match=r"Unknown encoder 'isomap'; did you mean umap\? The known ones are meta-trained"
+    ):
         encoders_of(["raw", "isomap"], contests["batch"])
 
 
