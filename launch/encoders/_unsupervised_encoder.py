@@ -284,7 +284,8 @@ def _step(rule, carried, x, key):
     return eqx.apply_updates(model, updates), state
 
 
-_freeze, _views = eqx.filter_jit(freeze), eqx.filter_jit(Views.of)
+_freeze = eqx.filter_jit(freeze)
+_views: Any = eqx.filter_jit(Views.of)  # Any: it takes arrays of NumPy, too.
 
 
 @eqx.filter_jit

@@ -84,8 +84,8 @@ class Columns:
     @property
     def reading(self) -> str:
         """As what each column was read, in words."""
-        read = {kind: [name for name, own in self._kinds.items() if own == kind] for kind in _READ}
-        return "; ".join(f"{_READ[kind]}: {_named(names)}" for kind, names in read.items() if names)
+        read = ((label, [name for name, own in self._kinds.items() if own == kind]) for kind, label in _READ.items())
+        return "; ".join(f"{label}: {_named(names)}" for label, names in read if names)
 
     def frame(self, rows: np.ndarray) -> Any:
         """A frame of pandas that has these rows under the names of the columns that this was fitted to."""
