@@ -107,3 +107,11 @@ def test_encode_writes_every_example_in_order_and_a_gap_where_there_is_no_label(
         assert len(frame) == ROWS
     assert y.isna().tolist() == [row >= KNOWN for row in range(ROWS)]
     assert [int(float(str(label).removeprefix("k"))) for label in y[:KNOWN]] == KINDS[:KNOWN].tolist()
+
+
+def test_many_classes_of_few_labels_are_classes_all_the_same():
+    data = from_arrays("many", (X, np.where(np.arange(ROWS) < 15, np.arange(ROWS) % 10, np.nan)))
+    support, query = few_shot_indices(data, 0, 1, 100)
+    assert len(support) == 10 and len(query) == 5
+    with pytest.raises(BadInput, match="15 train examples have 10 different labels, .*: name labels that are classes"):
+        few_shot_indices(data, 0, 2, 100)

@@ -88,12 +88,12 @@ class DataSet:
         """Raises `BadInput` unless every class has at least `per_class` train examples."""
         counts = np.bincount(self.train_y, minlength=self.classes)
         fewest = int(counts.argmin())
-        if 2 * self.classes > len(self.train_y) > 2 * per_class:
-            raise BadInput(
-                f"{self.name}: {len(self.train_y)} train examples have {self.classes} different labels, such as "
-                f"{self.class_names[0]!r}: name labels that are classes, not measurements."
-            )
         if counts[fewest] < per_class:
+            if 2 * self.classes > len(self.train_y) > 2 * per_class:
+                raise BadInput(
+                    f"{self.name}: {len(self.train_y)} train examples have {self.classes} different labels, such as "
+                    f"{self.class_names[0]!r}: name labels that are classes, not measurements."
+                )
             raise BadInput(
                 f"{self.name}: class {self.class_names[fewest]!r} has {counts[fewest]} train examples, fewer than the "
                 f"{per_class} labels per class asked for; ask for fewer or leave the class out."
