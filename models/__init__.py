@@ -8,7 +8,6 @@ from ._architecture import (
 from ._convolutional import (
     Convolutional as Convolutional,
     Kernel as Kernel,
-    random_crops as random_crops,
     unlabelled as unlabelled,
 )
 from ._frozen import freeze as freeze, with_frozen as with_frozen
@@ -17,7 +16,13 @@ from ._layer import Connection as Connection, Layer as Layer
 from ._memory import Memory as Memory
 from ._mixing import Mixing as Mixing
 from ._model import Model as Model, Trace as Trace
-from ._patches import Patches as Patches, Pool as Pool
+from ._patch_components import (
+    halves as halves,
+    image_by_image as image_by_image,
+    PatchComponents as PatchComponents,
+    Window as Window,
+)
+from ._patches import Patches as Patches, Pool as Pool, random_crops as random_crops
 from ._principal import principal_axes as principal_axes, PrincipalComponents as PrincipalComponents
 from ._synapse import Activity as Activity, Synapse as Synapse
 from ._transformer import Transformer as Transformer

@@ -3,7 +3,6 @@ from typing import final, NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -11,7 +10,8 @@ from ..errors import BadInput
 from ._architecture import AbstractImageArchitecture, random_synapses
 from ._layer import Connection, Layer
 from ._model import Model
-from ._patches import Patches, Pool
+from ._patch_components import Window
+from ._patches import Patches, Pool, random_crops
 
 
 class Kernel(NamedTuple):
@@ -49,6 +49,11 @@ class Convolutional(AbstractImageArchitecture):
         return self.grid**2 * self.kernels[-1].channels
 
     @property
+    def window(self) -> Window:
+        """That of the first convolution."""
+        return Window(self.kernels[0].size, self.kernels[0].stride, self.grid)
+
+    @property
     def field(self) -> int:
         """The side, in pixels, of the square that one place of the last convolution sees."""
         side = 1
@@ -62,7 +67,7 @@ class Convolutional(AbstractImageArchitecture):
                 f"A convolutional network needs images [height, width, colour], not examples of shape {list(shape)}: "
                 "give images, or name a network of layer widths, such as 64-64-32."
             )
-        model = Model(self._layers(shape[-1], key), Pool(self.grid), self.field)
+        model = Model(self._layers(shape[-1], key), Pool(self.grid), self.field, self.window)
         check_grid(model, shape, self.grid)
         return model
 
@@ -100,13 +105,3 @@ def unlabelled(
         return draw(key)
     draw_key, crop_key = jr.split(key)
     return random_crops(draw(draw_key), model.field, crop_key)
-
-
-def random_crops(
-    images: Float[Array, "example height width colour"], side: int, key: PRNGKeyArray
-) -> Float[Array, "example side side colour"]:
-    """A square of this side at a random place of each image."""
-    count, height, width, colours = images.shape
-    corners = jr.randint(key, (count, 2), 0, jnp.array([height, width]) - side + 1)
-    cut = lambda image, corner: jax.lax.dynamic_slice(image, (*corner, 0), (side, side, colours))
-    return jax.vmap(cut)(images, corners)

@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Sequence
 
 import equinox as eqx
@@ -21,13 +22,13 @@ def freeze(model: Model, x: Float[Array, " example *shape"]) -> Model:
             layer = _folded(layer, gain, sums.mean(0) * gain)
         layers.append(layer)
         values.append(layer(values)[0])
-    return Model(tuple(layers), model.output, model.field)
+    return dataclasses.replace(model, layers=tuple(layers))
 
 
 def with_frozen(model: Model, weights: Sequence[Array], biases: Sequence[Array]) -> Model:
     """A model without normalisation that has these weights [pre, post] and biases, of every connection in turn."""
     layers = tuple(Layer(each.connections, each.activation, None, each.skip) for each in model.layers)
-    frozen = Model(layers, model.output, model.field)
+    frozen = dataclasses.replace(model, layers=layers)
     frozen = eqx.tree_at(lambda it: [synapse.w for synapse in it.synapses], frozen, list(weights))
     return eqx.tree_at(lambda it: [synapse.b for synapse in it.synapses], frozen, list(biases))
 

@@ -2,9 +2,11 @@ from collections.abc import Sequence
 from typing import final
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from ..errors import BadInput
 from ._wire import AbstractWire, by_unit
@@ -76,3 +78,13 @@ class Pool(AbstractWire):
         for cell, places in zip(cells, np.array_split(np.arange(side), self.grid)):
             cell[places] = 1 / max(len(places), 1)
         return cells
+
+
+def random_crops(
+    images: Float[Array, "example height width colour"], side: int, key: PRNGKeyArray
+) -> Float[Array, "example side side colour"]:
+    """A square of this side at a random place of each image."""
+    count, height, width, colours = images.shape
+    corners = jr.randint(key, (count, 2), 0, jnp.array([height, width]) - side + 1)
+    cut = lambda image, corner: jax.lax.dynamic_slice(image, (*corner, 0), (side, side, colours))
+    return jax.vmap(cut)(images, corners)

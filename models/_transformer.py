@@ -12,6 +12,7 @@ from ._convolutional import check_grid, Kernel
 from ._layer import Connection, Layer
 from ._mixing import Mixing
 from ._model import Model
+from ._patch_components import Window
 from ._patches import Patches, Pool
 from ._wire import AbstractWire, Straight
 
@@ -69,7 +70,7 @@ class Transformer(AbstractImageArchitecture):
             layers.append(layer(values, Mixing(queries, keys, self.heads), skip=tokens))
             layers.append(layer(mixed, Straight(), nonlinear=True))
             layers.append(layer(hidden, Straight(), skip=mixed))
-        model = Model(tuple(layers), Pool(self.grid))
+        model = Model(tuple(layers), Pool(self.grid), window=Window(self.patch.size, self.patch.stride, self.grid))
         check_grid(model, shape, self.grid)
         return model
 

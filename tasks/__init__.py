@@ -41,6 +41,7 @@ from .data._split import few_shot_indices as few_shot_indices
 from .data._tfds import prepare as prepare
 from .made_up._embedded import Embedded as Embedded, embedded as embedded
 from .made_up._glyphs import Glyphs as Glyphs, glyphs as glyphs
+from .made_up._random_tables import RandomTable as RandomTable, RandomTables as RandomTables
 from .made_up._shapes import shapes as shapes
 from .made_up._silhouettes import silhouettes as silhouettes
 from .made_up._topics import topics as topics

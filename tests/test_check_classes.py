@@ -26,7 +26,7 @@ from metarule.models import (
     Straight,
     Transformer,
 )
-from metarule.tasks import AbstractTasks, Episode, from_arrays, join, VectorTasks
+from metarule.tasks import AbstractTasks, Episode, from_arrays, join, RandomTables, VectorTasks
 from metarule.testing import (
     check_architecture,
     check_layer,
@@ -41,6 +41,7 @@ COUNT = itertools.count()
 def test_built_in_tasks_pass():
     labels = np.arange(60) % 3
     x = np.random.default_rng(0).normal(size=(60, 5)) + labels[:, None] * np.arange(5)
+    check_tasks(RandomTables(inputs=6, ways=2, shots=8, batch_size=32))
     check_tasks(VectorTasks(join([from_arrays("vectors", (x, labels))]), ways=2, shots=2, batch_size=4))
 
 

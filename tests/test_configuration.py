@@ -242,3 +242,8 @@ def test_images_and_vectors_take_turns_and_each_is_validated(tmp_path):
     )
     only = problems_of(dataclasses.replace(training, sources=("topics",)), None)
     assert [problem.tasks.shape for problem in (*only[0], *only[1])] == [(256,)] * 3
+    sources = ("tables", "glyphs")
+    tables = problems_of(dataclasses.replace(training, sources=sources, batch_sizes=(5, 7)), None)
+    assert [problem.tasks.shape for problem in tables[0]] == [(64,), (32,)] * 2
+    assert [problem.tasks.batch_size for problem in tables[0]] == [5, 5, 7, 7] and tables[0][1].tasks.ways == 3
+    assert [problem.tasks.shape for problem in tables[1]] == [(64,), (32,)]

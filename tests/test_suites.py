@@ -20,7 +20,7 @@ from metarule.tasks.made_up._mixtures import manifolds, mixtures
 DATA = os.environ.get("METARULE_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="METARULE_DATA is not set")
 PARTS = {"training": TRAINING, **SUITES}
-MADE_UP = ("embedded", "topics")  # Names of sources that are no known data sets.
+MADE_UP = ("embedded", "topics", "tables")  # Names of sources that are no known data sets.
 
 
 def test_every_name_is_known_and_in_one_part():

@@ -3,7 +3,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from metarule.errors import BadInput
-from metarule.tasks import from_arrays, ImageTasks, join, topics, VectorTasks
+from metarule.tasks import from_arrays, ImageTasks, join, RandomTables, topics, VectorTasks
 
 
 def table():
@@ -61,3 +61,38 @@ def test_made_up_texts_tell_their_topic_but_not_at_once():
     rest = np.concatenate([np.flatnonzero(y == topic)[30:] for topic in range(20)])
     nearest = ((x[rest, None] - centres) ** 2).sum(-1).argmin(1)
     assert 0.2 < (nearest == y[rest]).mean() < 0.95  # chance: 0.05
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Two hundred made-up tables, a batch and an episode of each."""
+    tasks = RandomTables(inputs=12, ways=3, shots=10, batch_size=64)
+
+    def draw(key):
+        task = tasks.sample(key)
+        return task, tasks.batch(task, jr.fold_in(key, 1)), tasks.episode(task, jr.fold_in(key, 2))
+
+    return jax.device_get(jax.jit(jax.vmap(draw))(jr.split(jr.key(0), 200)))
+
+
+def test_columns_of_made_up_tables_are_standardised_or_constant(drawn):
+    task, batch, _ = drawn
+    constant = batch.std(1) == 0
+    # Tables are five columns wide or wider; a flag that is hardly ever up may be constant in a batch.
+    assert constant.mean() > 0.2 and (~constant).sum(1).min() >= 3 and np.isfinite(batch).all()
+    assert (np.moveaxis(batch, 1, 2)[task.scale == 0] == 0).all()
+    np.testing.assert_allclose(np.median(batch.std(1)[~constant]), 1, atol=0.1)
+    assert len(np.unique(task.form)) == 7
+
+
+def test_episodes_of_made_up_tables_have_classes_that_support_tells_of_query(drawn):
+    task, _, episode = drawn
+    assert (episode.support_y.sum(1) == 10).all() and (episode.query_y == episode.support_y).all()
+    labels = episode.support_y.argmax(-1)
+    nearest = ((episode.query_x[:, :, None] - episode.support_x[:, None]) ** 2).sum(-1).argmin(-1)
+    right = (np.take_along_axis(labels, nearest, 1) == labels).mean(1)
+    for kind in (task.graded, ~task.graded):
+        assert 60 < kind.sum() < 140 and 0.42 < right[kind].mean() < 0.8, right[kind].mean()
+    # Query rows of a class are not those of its upper or lower half.
+    halves = [each.reshape(200, 3, 10, -1).mean(2) for each in (episode.support_x, episode.query_x)]
+    assert abs((halves[0] - halves[1]).mean()) < 0.02

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from metarule.models import Memory, PrincipalComponents, Prototypes, Views, ViewSizes
+from metarule.models import Memory, PatchComponents, PrincipalComponents, Prototypes, Views, ViewSizes, Window
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
@@ -123,3 +123,38 @@ def test_they_are_made_alike_under_vmap():
     made = jax.jit(jax.vmap(make))(*pairs)
     single = jax.jit(make)(pairs[0][1], pairs[1][1])
     np.testing.assert_allclose(made[1], single, atol=1e-3)
+
+
+IMAGES = jnp.asarray(GENERATOR.random(size=(40, 7, 6, 2)), jnp.float32)
+WINDOW = Window(size=3, stride=2, grid=2)
+
+
+def test_patches_of_an_image_are_their_half_whitened_components_in_halves_averaged_over_cells():
+    rows = IMAGES.reshape(40, -1)
+    found = PatchComponents.of(rows, (7, 6, 2), WINDOW)(rows)
+    patches = np.asarray(WINDOW.sample(IMAGES, jax.random.key(0)))
+    assert patches.shape == (160, 18)
+    pca = PCA(18).fit(patches)
+    deviation = pca.transform(patches).std(0)
+    axes = pca.components_.T / np.sqrt(deviation) / np.sqrt(deviation.sum())
+    places = {(0, 0): [(0, 0), (2, 0)], (0, 1): [(0, 2), (2, 2)], (1, 0): [(4, 0)], (1, 1): [(4, 2)]}
+    expected = []
+    for cell in [(0, 0), (0, 1), (1, 0), (1, 1)]:
+        here = [IMAGES[:, i : i + 3, j : j + 3].reshape(40, -1) for i, j in places[cell]]
+        along = np.stack([(np.asarray(each) - pca.mean_) @ axes for each in here])
+        expected.append([np.maximum(along, 0).mean(0), np.maximum(-along, 0).mean(0)])
+    expected = np.asarray(expected)  # [cell, half, example, component]
+    found = np.asarray(found).reshape(40, 4, 2, 18).transpose(1, 2, 0, 3)
+    turned = expected[:, ::-1]  # An axis may point either way: then its halves change places.
+    same = np.abs(found - expected).max((0, 1, 2)) < np.abs(found - turned).max((0, 1, 2))
+    np.testing.assert_allclose(found, np.where(same, expected, turned), atol=1e-3)
+
+
+def test_where_a_model_has_a_window_its_patches_stand_for_the_inputs():
+    rows, features = IMAGES.reshape(40, -1), jnp.tanh(IMAGES[:, 0, 0])
+    patches = PatchComponents.of(rows, (7, 6, 2), WINDOW)
+    sizes = ViewSizes(4, 3, 8)
+    found = Views.of(rows, features, sizes, patches)(rows, features)
+    seen = patches(rows)
+    np.testing.assert_allclose(found, Views.of(seen, features, sizes)(seen, features), atol=1e-5)
+    assert PatchComponents.of(rows, (7, 6, 2), None) is None

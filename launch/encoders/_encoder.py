@@ -16,7 +16,6 @@ Statistics = Literal["batch", "frozen", "none"]
 """The examples whose mean and variance batch normalisation uses when features are computed."""
 SAMPLE = 10_000
 """Train examples that statistics are made of, at most."""
-_AT_ONCE = 50
 _Rows = TypeVar("_Rows", jax.Array, np.ndarray)
 Features = tuple[Float[Array, "support feature"], Float[Array, "query feature"]]
 
@@ -78,14 +77,6 @@ def spread(
 
 def _some(x: Float32[np.ndarray, "example input"], most: int) -> Float32[np.ndarray, "some input"]:
     return x[np.linspace(0, len(x) - 1, min(most, len(x))).round().astype(int)]
-
-
-def image_by_image(
-    function: Callable[[Float[Array, "height width colour"]], Float[Array, " feature"]],
-    images: Float[Array, "example height width colour"],
-) -> Float[Array, "example feature"]:
-    """Features of images, of a few at a time: patches of many would take a multiple of their memory."""
-    return jax.lax.map(function, images, batch_size=_AT_ONCE)
 
 
 def sample_size(train: int, at_most: int = SAMPLE) -> int:

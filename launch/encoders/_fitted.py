@@ -7,7 +7,17 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
 
-from ...models import AbstractArchitecture, AbstractImageArchitecture, freeze, Model, Views, ViewSizes
+from ...models import (
+    AbstractArchitecture,
+    AbstractImageArchitecture,
+    freeze,
+    image_by_image,
+    Model,
+    PatchComponents,
+    Views,
+    ViewSizes,
+    Window,
+)
 from ...rules import AbstractRule, fit
 from ._encoder import (
     AbstractEncoder,
@@ -15,7 +25,6 @@ from ._encoder import (
     EncoderInputs,
     evenly_spaced,
     Features,
-    image_by_image,
     sample_size,
     Statistics,
 )
@@ -76,13 +85,16 @@ class Fitted(AbstractEncoder):
         model = freeze(model, problem.images(evenly_spaced(problem.train, IMAGES) if frozen else both))
         features = lambda rows: image_by_image(lambda image: model(image[None])[0][0], problem.images(rows))
         if self._has_views:
-            return self._views(problem, features)
+            patches = PatchComponents.of(problem.sample(), train.shape[1:], model.window)
+            return self._views(problem, features, patches)
         made = features(both)
         return made[: len(problem.support)], made[len(problem.support) :]
 
-    def _views(self, problem: EncoderInputs, features: Callable[[Array], Array]) -> Features:
+    def _views(
+        self, problem: EncoderInputs, features: Callable[[Array], Array], patches: PatchComponents | None = None
+    ) -> Features:
         x = problem.sample()
-        views = Views.of(x, features(x), self.beside)
+        views = Views.of(x, features(x), self.beside, patches)
         support, query = (views(rows, features(rows)) for rows in (problem.support, problem.query))
         return support, query
 
@@ -122,3 +134,20 @@ def in_parts(
         full = [np.concatenate([part, np.zeros((ROWS - rows, part.shape[1]), np.float32)]) for part in parts]
         made.append(np.asarray(function(given, *full))[:rows])
     return np.concatenate(made)
+
+
+@eqx.filter_jit
+def make_views(
+    form: tuple[tuple[int, ...], Window | None],
+    x: Float[Array, "example input"],
+    features: Float[Array, "example feature"],
+    sizes: ViewSizes,
+) -> Views:
+    """The views of these examples, whose shape and window are the form."""
+    return Views.of(x, features, sizes, PatchComponents.of(x, *form))
+
+
+@eqx.filter_jit
+def look(views: Views, x: Float[Array, "row input"], features: Float[Array, "row feature"]) -> Float[Array, "row view"]:
+    """What the views show of rows."""
+    return views(x, features)

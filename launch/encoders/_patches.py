@@ -8,39 +8,20 @@ import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...errors import BadInput
-from ...models import lloyd, Patches, Pool, principal_axes, random_crops, triangle
+from ...models import halves, lloyd, principal_axes, triangle, Window
 from ...precision import full_precision
-from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features, image_by_image, sample_size
+from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features, sample_size
 
 
-_CROPS = 4
-"""Patches of each image that are learned from."""
-
-
-@final
-class Window(eqx.Module):
-    """Where patches are taken from images, and how what is found in them is pooled: means over a grid's cells."""
-
-    size: int = eqx.field(static=True, default=6)
-    stride: int = eqx.field(static=True, default=2)
-    grid: int = eqx.field(static=True, default=2)
-
-    def channels(self, features: int, multiple: int = 1) -> int:
-        """Numbers to find at each place, for so many features. Raises `BadInput` where that can't be."""
-        channels, rest = divmod(features, self.grid**2)
-        if rest or not channels or channels % multiple:
-            raise BadInput(
-                f"Of patches that are pooled in {self.grid**2} cells the number of features must be a multiple of "
-                f"{self.grid**2 * multiple}; got {features}: write such a number behind the encoder's name."
-            )
-        return channels
-
-    def sample(self, problem: EncoderInputs, key: PRNGKeyArray) -> Float[Array, "patch pixel"]:
-        """Patches at random places of 5,000 to 10,000 train images, or of all where there are fewer."""
-        images = problem.images(problem.sample())
-        Patches(self.size).places(min(images.shape[1:3]))
-        crops = [random_crops(images, self.size, each) for each in jr.split(key, _CROPS)]
-        return jnp.concatenate(crops).reshape(_CROPS * len(images), -1)
+def channels_of(window: Window, features: int, multiple: int = 1) -> int:
+    """Numbers to find at each place, for so many features. Raises `BadInput` where that can't be."""
+    channels, rest = divmod(features, window.grid**2)
+    if rest or not channels or channels % multiple:
+        raise BadInput(
+            f"Of patches that are pooled in {window.grid**2} cells the number of features must be a multiple of "
+            f"{window.grid**2 * multiple}; got {features}: write such a number behind the encoder's name."
+        )
+    return channels
 
 
 @final
@@ -58,7 +39,7 @@ class PatchKMeans(AbstractEncoder):
 
     def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         patch_key, start_key = jr.split(key)
-        patches = self.window.sample(problem, patch_key)
+        patches = self.window.sample(problem.images(problem.sample()), patch_key)
         whitening = _Whitening.of(patches) if self.whitened else None
         seen = lambda patches: patches if whitening is None else whitening(patches)
         x = seen(patches)
@@ -78,15 +59,11 @@ class PatchPCA(AbstractEncoder):
     components: int = eqx.field(static=True)
 
     def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
-        patches = self.window.sample(problem, key)
+        patches = self.window.sample(problem.images(problem.sample()), key)
         mean = patches.mean(0)
         axes = principal_axes(patches, mean, self.components)
 
-        def halves(patches: Float[Array, "patch pixel"]) -> Float[Array, "patch channel"]:
-            along = (patches - mean) @ axes
-            return jax.nn.relu(jnp.concatenate([along, -along], 1))
-
-        return _pooled(problem, self.window, halves)
+        return _pooled(problem, self.window, lambda patches: halves((patches - mean) @ axes))
 
     def account(self, train: int) -> EncoderCost:
         return EncoderCost(unlabelled=sample_size(train))
@@ -98,13 +75,7 @@ def _pooled(
     encode: Callable[[Float[Array, "patch pixel"]], Float[Array, "patch channel"]],
 ) -> Features:
     """What is found in the patches of the labelled and query images, pooled."""
-    patches, pool = Patches(window.size, window.stride), Pool(window.grid)
-
-    def one(image: Float[Array, "height width colour"]) -> Float[Array, " feature"]:
-        found = patches.up(image, None)
-        return pool.up(encode(found.reshape(-1, found.shape[-1])).reshape(*found.shape[:-1], -1), None)
-
-    support, query = (image_by_image(one, problem.images(rows)) for rows in (problem.support, problem.query))
+    support, query = (window.pooled(problem.images(rows), encode) for rows in (problem.support, problem.query))
     return support, query
 
 

@@ -17,12 +17,12 @@ from sklearn.utils import check_random_state, Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...errors import BadInput
-from ...models import AbstractImageArchitecture, freeze, unlabelled, Views, with_frozen
+from ...models import AbstractImageArchitecture, freeze, unlabelled, with_frozen
 from ...tasks import as_examples, as_pixels, chunks, count, Frame, Preparation, shape_of_images, Sparse
 from ..caches._compilations import cache_compilations
 from ..options._networks import network as make_network
 from ._encoder import evenly_spaced, spread
-from ._fitted import IMAGES, in_parts, ROWS
+from ._fitted import IMAGES, in_parts, look, make_views, ROWS
 from ._trained_rule import TrainedRule
 
 
@@ -45,7 +45,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     After `steps` batches of random examples the statistics of batch normalisation are frozen, by 5,000 to 10,000
     examples where there are that many, or by 500 to 1,000 images, which have many places: from then on a row's features
     depend on that row alone. Beside them stand the inputs' principal components (the skip path), how near their
-    centroids are (prototypes), and where they lie in the neighbourhood graph of the examples (the memory).
+    centroids are (prototypes), and where they lie in the neighbourhood graph of the examples (the memory); in place of
+    the pixels of images, a convolutional network's encoder takes what their patches have.
 
     What was learned is plain NumPy: `coefs_` and `intercepts_`, the weights [pre, post] and biases of every layer, and
     `views_`, what stands beside the features of the last one. A kernel of size k has weights [k * k * channel, post],
@@ -153,7 +154,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         for start, part in zip(range(0, len(features), ROWS), chunks(X, ROWS)):
             x = self.preparation_(part)
             made = self._features(x)
-            features[start : start + ROWS] = made if self.views_ is None else in_parts(_look, self.views_, x, made)
+            features[start : start + ROWS] = made if self.views_ is None else in_parts(look, self.views_, x, made)
         if not np.isfinite(features).all():
             row = int(np.flatnonzero(~np.isfinite(features).all(1))[0])
             raise BadInput(f"Features of row {row} are not finite: its values are too far from those fitted to.")
@@ -239,7 +240,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.intercepts_ = [np.asarray(synapse.b) for synapse in synapses]
         if not all(np.isfinite(numbers).all() for numbers in (*self.coefs_, *self.intercepts_)):
             raise BadInput(f"The base model's weights are not finite after {self.n_iter_} steps: take fewer of them.")
-        views = _views(sample, self._features(sample), use.beside) if any(use.beside) else None
+        seen = self.shape_, model.window
+        views = make_views(seen, sample, self._features(sample), use.beside) if any(use.beside) else None
         self.views_, self._unsettled = jax.tree.map(np.asarray, views), False
 
     def _seen_as(self, x: Float32[np.ndarray, "example input"]) -> jax.Array:
@@ -285,12 +287,6 @@ def _step(rule, carried, x, key):
 
 
 _freeze = eqx.filter_jit(freeze)
-_views: Any = eqx.filter_jit(Views.of)  # Any: it takes arrays of NumPy, too.
-
-
-@eqx.filter_jit
-def _look(views, x, features):
-    return views(x, features)
 
 
 @eqx.filter_jit

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from ...errors import BadInput
-from ...models import AbstractArchitecture, AbstractImageArchitecture, Convolutional, MultiLayerPerceptron
+from ...models import AbstractArchitecture, AbstractImageArchitecture, Convolutional, MultiLayerPerceptron, Window
 from ...rules import AbstractRule, KrotovHopfield, Oja, Sanger, SoftHebb
 from ..encoders._autoencoders import Denoising, VAE
 from ..encoders._encoder import AbstractEncoder, AbstractHostEncoder
@@ -14,7 +14,7 @@ from ..encoders._fan_in import FanIn
 from ..encoders._fitted import Fitted
 from ..encoders._k_means import KMeans
 from ..encoders._neighbours import LabelSpreading, Neighbours
-from ..encoders._patches import PatchKMeans, PatchPCA, Window
+from ..encoders._patches import channels_of, PatchKMeans, PatchPCA
 from ..encoders._pca import PCA
 from ..encoders._raw import Raw
 from ..encoders._scarf import SCARF
@@ -68,9 +68,7 @@ class Comparators:
     def window(self) -> Window:
         """Where encoders of patches take them: as the first convolution of the base model, if it has any."""
         architecture = self.protocol.architecture
-        if not isinstance(architecture, Convolutional):
-            return Window()
-        return Window(architecture.kernels[0].size, architecture.kernels[0].stride, architecture.grid)
+        return architecture.window if isinstance(architecture, Convolutional) else Window()
 
     @property
     def features(self) -> int:
@@ -80,7 +78,7 @@ class Comparators:
 
 def _patch_k_means(comparators: Comparators, features: int, whitened: bool) -> PatchKMeans:
     window = comparators.window
-    return PatchKMeans(window, window.channels(features), whitened, comparators.part(25))
+    return PatchKMeans(window, channels_of(window, features), whitened, comparators.part(25))
 
 
 SIZED: dict[str, Callable[[Comparators, int], AbstractEncoder | AbstractHostEncoder]] = {
@@ -90,7 +88,7 @@ SIZED: dict[str, Callable[[Comparators, int], AbstractEncoder | AbstractHostEnco
     "tfidf-svd": lambda comparators, size: LatentSemantics(size),
     "patch-kmeans": lambda comparators, size: _patch_k_means(comparators, size, False),
     "patch-kmeans-whitened": lambda comparators, size: _patch_k_means(comparators, size, True),
-    "patch-pca": lambda comparators, size: PatchPCA(comparators.window, comparators.window.channels(size, 2) // 2),
+    "patch-pca": lambda comparators, size: PatchPCA(comparators.window, channels_of(comparators.window, size, 2) // 2),
 }
 """The encoders whose number of features can be named: `NAME-SIZE`, such as `kmeans-256`."""
 
@@ -125,7 +123,7 @@ ENCODERS: dict[str, Callable[[Comparators], tuple[AbstractEncoder | AbstractHost
     "patch-kmeans-whitened": lambda comparators: (SIZED["patch-kmeans-whitened"](comparators, comparators.features),),
     # Of an odd number of channels, one feature more in each cell.
     "patch-pca": lambda comparators: (
-        PatchPCA(comparators.window, -(-comparators.window.channels(comparators.features) // 2)),
+        PatchPCA(comparators.window, -(-channels_of(comparators.window, comparators.features) // 2)),
     ),
 }
 """The encoders that a table can hold, by name.

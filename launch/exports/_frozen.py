@@ -1,11 +1,12 @@
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
 from jaxtyping import Num
 
 from ...errors import BadInput
-from ...models import AbstractArchitecture, Convolutional, MultiLayerPerceptron, Views
+from ...models import Convolutional, MultiLayerPerceptron, Views
 from ..encoders._unsupervised_encoder import UnsupervisedEncoder
 from ..options._networks import network
 
@@ -17,7 +18,8 @@ class Frozen:
 
     Arrays are of float32, but for those that prepare rows, of float64, and places, of int64. `columns` are the names of
     the numbers that a row holds, `shape` that of an example as the network sees it. `kernels` are (size, stride) of
-    each convolution; there are none where all layers are fully connected.
+    each convolution; there are none where all layers are fully connected. `window` is that of the patches whose
+    components stand for an image beside the features.
     """
 
     arrays: dict[str, Num[np.ndarray, "..."]]
@@ -25,6 +27,7 @@ class Frozen:
     shape: tuple[int, ...]
     activation: str
     kernels: tuple[tuple[int, int], ...]
+    window: tuple[int, int] | None
     layers: int
     limit: float
     """Deviations at which an input is cut off."""
@@ -47,14 +50,22 @@ class Frozen:
         arrays = {name: array.astype(np.int64 if name == "flagged" else np.float64) for name, array in arrays.items()}
         for index, (weights, bias) in enumerate(zip(encoder.coefs_, encoder.intercepts_)):
             arrays |= {f"w{index}": weights, f"b{index}": bias}
-        arrays |= _of_grid(architecture, shape) | _of_views(encoder.views_)
+        arrays |= _of_views(encoder.views_)
+        kernels, window = [], None
+        if isinstance(architecture, Convolutional):
+            kernels = [(kernel.size, kernel.stride) for kernel in architecture.kernels]
+            arrays |= _of_grid(shape, kernels, architecture.grid, "rows", "columns")
+            if encoder.views_ is not None and encoder.views_.patches is not None:
+                window = kernels[0]
+                arrays |= _of_grid(shape, [window], architecture.grid, "patch_rows", "patch_columns")
         count = len(prepared.median)
         return Frozen(
             arrays,
             prepared.columns.names if prepared.columns is not None else tuple(f"x{place}" for place in range(count)),
             shape,
             activation,
-            tuple(kernel[:2] for kernel in architecture.kernels) if isinstance(architecture, Convolutional) else (),
+            tuple(kernels),
+            window,
             len(encoder.coefs_),
             float(prepared.scaling.limit),
             len(encoder.get_feature_names_out()),
@@ -71,14 +82,14 @@ class Frozen:
         return f"Rows of {rows}, NaN where one is missing, become {self.features} features."
 
 
-def _of_grid(architecture: AbstractArchitecture, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """The weights [cell, place] by which rows and columns of the last convolution are averaged."""
-    if not isinstance(architecture, Convolutional):
-        return {}
+def _of_grid(
+    shape: tuple[int, ...], kernels: Sequence[tuple[int, int]], grid: int, *names: str
+) -> dict[str, np.ndarray]:
+    """The weights [cell, place], under these names, by which rows and columns are averaged behind the kernels."""
     sides = list(shape[:2])
-    for kernel in architecture.kernels:
-        sides = [(side - kernel.size) // kernel.stride + 1 for side in sides]
-    return {name: _means(side, architecture.grid) for name, side in zip(("rows", "columns"), sides)}
+    for size, stride in kernels:
+        sides = [(side - size) // stride + 1 for side in sides]
+    return {name: _means(side, grid) for name, side in zip(names, sides)}
 
 
 def _means(side: int, grid: int) -> np.ndarray:
@@ -90,6 +101,8 @@ def _of_views(views: Views | None) -> dict[str, np.ndarray]:
     if views is None:
         return {}
     found = {"centre": views.offset, "scale": views.scale}
+    if views.patches is not None:
+        found |= {"patch_mean": views.patches.components.mean, "patch_axes": views.patches.components.axes}
     if views.skip is not None:
         found |= {"skip_mean": views.skip.mean, "skip_axes": views.skip.axes}
     if views.prototypes is not None:

@@ -35,7 +35,7 @@ def graph(frozen: Frozen) -> bytes:
     arrays, lines = dict(frozen.arrays), [*_preparation(frozen)]
     arrays |= {"low": np.array(-frozen.limit), "high": np.array(frozen.limit)}
     arrays |= {"zero": np.zeros((), np.float32), "tiny": np.array(1e-30, np.float32)}
-    lines += _network(frozen, arrays) + _views(arrays)
+    lines += _network(frozen, arrays) + _standing(frozen, arrays) + _views(arrays)
     used = re.findall(r"\w+", " ".join(lines))
     text = f"""<ir_version: 9, opset_import: ["" : 18]>
     encoder (double[row, {len(frozen.arrays["median"])}] rows) => (float[row, {frozen.features}] features) {{
@@ -70,23 +70,48 @@ def _network(frozen: Frozen, arrays: dict[str, Any]) -> list[str]:
         lines += ["pixels = Reshape(x, image)", "planes = Transpose<perm = [0, 3, 1, 2]>(pixels)"]
         below = "planes"
         for index, (size, stride) in enumerate(frozen.kernels):
-            weights = arrays[f"w{index}"]
-            # [row, column, channel, kernel] as it is here, [kernel, channel, row, column] as it is there.
-            arrays[f"w{index}"] = weights.reshape(size, size, -1, weights.shape[1]).transpose(3, 2, 0, 1)
+            arrays[f"w{index}"] = _kernels(arrays[f"w{index}"], size)
             lines.append(f"z{index} = Conv<strides = [{stride}, {stride}]>({below}, w{index}, b{index})")
             lines += _activated(frozen.activation, index)
             below = f"h{index}"
-        arrays |= {"columns_across": arrays["columns"].T}
-        lines += [f"along = MatMul({below}, columns_across)", "cells = MatMul(rows_down, along)"]
-        arrays |= {"rows_down": arrays["rows"]}  # `rows` is what goes in.
-        lines += ["placed = Transpose<perm = [0, 2, 3, 1]>(cells)", "made = Reshape(placed, flat)"]
-        arrays.pop("rows")
-        return lines
+        arrays |= {"net_columns": arrays["columns"].T, "net_rows": arrays.pop("rows")}  # `rows` is what goes in.
+        return lines + _pooled("net", below, "made")
     for index in range(frozen.layers):
         lines += [f"p{index}_ = MatMul({below}, w{index})", f"z{index} = Add(p{index}_, b{index})"]
         lines += _activated(frozen.activation, index)
         below = f"h{index}"
     return [*lines, f"made = Identity({below})"]
+
+
+def _kernels(weights: np.ndarray, size: int) -> np.ndarray:
+    """[row, column, channel, kernel] as it is here, [kernel, channel, row, column] as it is there."""
+    return weights.reshape(size, size, -1, weights.shape[1]).transpose(3, 2, 0, 1)
+
+
+def _pooled(prefix: str, planes: str, made: str) -> list[str]:
+    return [
+        f"{prefix}_along = MatMul({planes}, {prefix}_columns)",
+        f"{prefix}_cells = MatMul({prefix}_rows, {prefix}_along)",
+        f"{prefix}_placed = Transpose<perm = [0, 2, 3, 1]>({prefix}_cells)",
+        f"{made} = Reshape({prefix}_placed, flat)",
+    ]
+
+
+def _standing(frozen: Frozen, arrays: dict[str, Any]) -> list[str]:
+    """What stands for the inputs beside the features."""
+    if frozen.window is None:
+        return ["seen = Identity(x)"]
+    size, stride = frozen.window
+    mean, axes = arrays["patch_mean"], arrays["patch_axes"]
+    arrays |= {"patch_kernels": _kernels(axes, size), "patch_bias": -(mean @ axes)}
+    arrays |= {"patch_columns": arrays["patch_columns"].T}
+    return [
+        f"patch_up = Conv<strides = [{stride}, {stride}]>(planes, patch_kernels, patch_bias)",
+        "patch_down = Neg(patch_up)",
+        "patch_both = Concat<axis = 1>(patch_up, patch_down)",
+        "patch_halves = Relu(patch_both)",
+        *_pooled("patch", "patch_halves", "seen"),
+    ]
 
 
 def _activated(activation: str, index: int) -> list[str]:
@@ -101,7 +126,7 @@ def _views(arrays: dict[str, Any]) -> list[str]:
     last = "known"
     if "skip_axes" in arrays:
         lines += [
-            "moved = Sub(x, skip_mean)",
+            "moved = Sub(seen, skip_mean)",
             "kept = MatMul(moved, skip_axes)",
             "both = Concat<axis = 1>(known, kept)",
         ]
@@ -120,7 +145,7 @@ def _prototypes(arrays: dict[str, Any]) -> list[str]:
     centroids = arrays["centroids"]
     arrays |= {"near_across": 2 * centroids.T, "near_lengths": (centroids**2).sum(1), "one": np.array([1])}
     return [
-        "near_apart = Sub(x, near_mean)",
+        "near_apart = Sub(seen, near_mean)",
         "near_keys = MatMul(near_apart, near_axes)",
         "near_squares = Mul(near_keys, near_keys)",
         "near_norms = ReduceSum(near_squares, one)",

@@ -111,8 +111,12 @@ def _network(frozen: Frozen) -> list[str]:
             seen = f"self.patches(x, {size}, {stride})"
             lines.append(f"        x = self.activated({seen} @ self.w{index} + self.b{index})")
         lines += [
-            '        x = xp.einsum("dw,ehwu->ehdu", self.columns, x)',
-            '        x = xp.einsum("ch,ehdu->ecdu", self.rows, x)',
+            "        return self.pooled(x, self.rows, self.columns)",
+            "",
+            "    def pooled(self, x, rows, columns):",
+            '        """Means over the cells of a grid."""',
+            '        x = xp.einsum("dw,ehwu->ehdu", columns, x)',
+            '        x = xp.einsum("ch,ehdu->ecdu", rows, x)',
             "        return x.reshape(len(x), -1)",
             "",
             "    def patches(self, x, size, stride):",
@@ -136,6 +140,15 @@ def _views(frozen: Frozen) -> list[str]:
     if "scale" not in frozen.arrays:
         return [*lines, "        return made"]
     lines.append("        made = (made - self.centre) * self.scale")
+    if frozen.window is not None:
+        size, stride = frozen.window
+        shape = ", ".join(map(str, frozen.shape))
+        lines += [
+            f"        x = self.patches(x.reshape(-1, {shape}), {size}, {stride})",
+            "        x = (x - self.patch_mean) @ self.patch_axes",
+            "        x = xp.clip(xp.concatenate([x, -x], -1), 0, None)",
+            "        x = self.pooled(x, self.patch_rows, self.patch_columns)",
+        ]
     if "skip_axes" in frozen.arrays:
         lines.append("        made = xp.concatenate([made, (x - self.skip_mean) @ self.skip_axes], 1)")
     parts, made = ["made"], []

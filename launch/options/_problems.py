@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import final
 
@@ -19,6 +21,7 @@ from ...tasks import (
     load,
     PixelNoise,
     Pool,
+    RandomTables,
     Shade,
     Thicken,
     topics,
@@ -37,7 +40,13 @@ EMBEDDED = ("glyphs", "silhouettes", "shapes")
 TOPICS = "topics"
 """Made-up texts, which need no file either."""
 
+TABLES = "tables"
+"""Made-up tables, another one for every task."""
+
 _WORDS = 256
+
+_CLASSES = 4
+"""Classes of a made-up table, at most."""
 
 AUGMENTATIONS: dict[str, tuple[AbstractAugmentation, ...]] = {
     "full": (Affine(), Thicken(), Blur(), Shade(), Contrast(), PixelNoise()),
@@ -53,8 +62,9 @@ def problems_of(training: Training, data_dir: Path | None) -> tuple[Problems, Pr
     """The problems that meta-training takes turns on, and those to validate on.
 
     There is one for every network and every kind of input: images of all sources are drawn from together, texts and
-    tables with those of as many columns. Validation uses embedded characters, shapes and made-up texts that no training
-    task has; tasks of the user's own class are validated on with other keys. Raises `BadInput` for what can't be.
+    tables with those of as many columns, made-up tables apart. Validation uses embedded characters, shapes and made-up
+    texts that no training task has, and made-up tables; tasks of the user's own class are validated on with other keys.
+    Raises `BadInput` for what can't be.
     """
     _check(training)
     networks = [network(widths, training.activation, training.weight_scale) for widths in training.networks]
@@ -77,14 +87,18 @@ def problems_of(training: Training, data_dir: Path | None) -> tuple[Problems, Pr
     permuted = lambda turn: not isinstance(networks[turn % len(networks)], AbstractImageArchitecture)
     made, turns = _Sources(training, data_dir), max(len(networks), len(training.batch_sizes))
     return (
-        tuple(problem(made.tasks(pool, turn, permuted(turn)), turn) for turn in range(turns) for pool in made.training),
-        tuple(problem(made.tasks(pool, 0, permuted(0)), 0) for pool in made.validation),
+        tuple(problem(tasks(turn, permuted(turn)), turn) for turn in range(turns) for tasks in made.training),
+        tuple(problem(tasks(0, permuted(0)), 0) for tasks in made.validation),
     )
+
+
+_TasksOfTurn = Callable[[int, bool], AbstractTasks]
+"""From the number of the turn, and whether images have their pixels permuted, to tasks."""
 
 
 @final
 class _Sources:
-    """What a training's sources hold: pools to train on and to validate on, and the tasks that are drawn from one."""
+    """What a training's sources hold: tasks to train on and to validate on, each made for a turn."""
 
     def __init__(self, training: Training, data_dir: Path | None):
         self._training = training
@@ -98,12 +112,18 @@ class _Sources:
                 return topics(_WORDS, classes=160, seed=0)
             return images[name] if name in images else load(name, data_dir)
 
-        self.training = _pools([source(name) for name in names])
+        pools = _pools([source(name) for name in names if name != TABLES])
         validation = {4: lambda: join(drawn.validation), 2: lambda: join([topics(_WORDS, classes=40, seed=1)])}
-        kinds = sorted({pool.examples.ndim for pool in self.training}, reverse=True)
-        self.validation = [validation[kind]() for kind in kinds]
+        kinds = sorted({pool.examples.ndim for pool in pools}, reverse=True)
+        tables = [self._tables] * (TABLES in names)
+        self.training: list[_TasksOfTurn] = [*(partial(self._drawn, pool) for pool in pools), *tables]
+        self.validation: list[_TasksOfTurn] = [*(partial(self._drawn, validation[kind]()) for kind in kinds), *tables]
 
-    def tasks(self, pool: Pool, turn: int, permuted: bool) -> AbstractTasks:
+    def _tables(self, turn: int, permuted: bool) -> AbstractTasks:
+        sizes, ways = self._training.batch_sizes, min(self._training.ways, _CLASSES)
+        return RandomTables(ways=ways, shots=self._training.shots, batch_size=sizes[turn % len(sizes)])
+
+    def _drawn(self, pool: Pool, turn: int, permuted: bool) -> AbstractTasks:
         """Tasks drawn from a pool, with the batch size whose turn it is; images have their pixels permuted or not."""
         training = self._training
         sizes = training.batch_sizes

@@ -46,8 +46,8 @@ class Training:
     weight_scale: float = 0.1
     """Standard deviation of a base model's initial weights."""
     sources: tuple[str, ...] = ("embedded",)
-    """What to meta-train on: glyphs, silhouettes, shapes, all three as `embedded`, made-up texts as `topics`, or names
-    of data sets. Images and vectors take turns."""
+    """What to meta-train on: glyphs, silhouettes, shapes, all three as `embedded`, made-up texts as `topics` and tables
+    as `tables`, or names of data sets. Images and vectors take turns."""
     augmentation: str = "full"
     """How tasks vary their images: none, `light` (moves, noise) or `full` (strokes and light too)."""
     side: int = 8

@@ -6,7 +6,7 @@ from ._load import Known, known
 
 
 TRAINING = (
-    *("embedded", "topics", "omniglot14", "tiny_imagenet_rest14"),
+    *("embedded", "topics", "tables", "omniglot14", "tiny_imagenet_rest14"),
     *("sst2", "mr_polarity"),
     *("australian", "banana", "bupa", "chess", "contraceptive", "crx", "german", "led7digit", "marketing", "ring"),
     *("tic-tac-toe", "titanic"),

@@ -1,0 +1,92 @@
+from collections.abc import Callable
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from ._patches import Patches, Pool, random_crops
+from ._principal import PrincipalComponents
+
+
+_COMPONENTS = 32
+"""Components of a patch, at most."""
+
+_CROPS = 4
+"""Patches of each image that are learned from."""
+
+_AT_ONCE = 50
+"""Images whose patches are made at once."""
+
+
+@final
+class Window(eqx.Module):
+    """Where patches are taken from images, and how what is found in them is pooled: means over a grid's cells."""
+
+    size: int = eqx.field(static=True, default=6)
+    """Side of a patch."""
+    stride: int = eqx.field(static=True, default=2)
+    grid: int = eqx.field(static=True, default=2)
+    """Cells along a side."""
+
+    def sample(
+        self, images: Float[Array, "example height width colour"], key: PRNGKeyArray
+    ) -> Float[Array, "patch pixel"]:
+        """Patches at random places of images, four of each. Raises `BadInput` for images smaller than a patch."""
+        Patches(self.size).places(min(images.shape[1:3]))
+        crops = [random_crops(images, self.size, each) for each in jr.split(key, _CROPS)]
+        return jnp.concatenate(crops).reshape(_CROPS * len(images), -1)
+
+    def pooled(
+        self,
+        images: Float[Array, "example height width colour"],
+        encode: Callable[[Float[Array, "patch pixel"]], Float[Array, "patch channel"]],
+    ) -> Float[Array, "example feature"]:
+        """What is found in the patches of images, averaged over the grid's cells."""
+        patches, pool = Patches(self.size, self.stride), Pool(self.grid)
+
+        def one(image: Float[Array, "height width colour"]) -> Float[Array, " feature"]:
+            found = patches.up(image, None)
+            return pool.up(encode(found.reshape(-1, found.shape[-1])).reshape(*found.shape[:-1], -1), None)
+
+        return image_by_image(one, images)
+
+
+@final
+class PatchComponents(eqx.Module):
+    """What stands for an image where its pixels would say little: the half-whitened principal components of its
+    patches, positive and negative parts apart, averaged over the cells of a grid."""
+
+    components: PrincipalComponents
+    window: Window
+    shape: tuple[int, int, int] = eqx.field(static=True)
+    """Of an image: height, width, colours."""
+
+    @staticmethod
+    def of(x: Float[Array, "example pixel"], shape: tuple[int, ...], window: Window | None) -> "PatchComponents | None":
+        """Those of the patches of these images: 32 components, or all that a patch has. None without a window."""
+        if window is None:
+            return None
+        height, width, colours = shape
+        patches = window.sample(x.reshape(-1, *shape), jr.key(0))
+        components = PrincipalComponents.half_whitened(patches, _COMPONENTS)
+        return PatchComponents(components, window, (height, width, colours))
+
+    def __call__(self, x: Float[Array, "example pixel"]) -> Float[Array, "example feature"]:
+        """What stands for images, given row by row, column by column, colours last."""
+        return self.window.pooled(x.reshape(-1, *self.shape), lambda patches: halves(self.components(patches)))
+
+
+def halves(x: Float[Array, "row component"]) -> Float[Array, "row half"]:
+    """The positive and the negative parts of numbers, side by side."""
+    return jax.nn.relu(jnp.concatenate([x, -x], 1))
+
+
+def image_by_image(
+    function: Callable[[Float[Array, "height width colour"]], Float[Array, " feature"]],
+    images: Float[Array, "example height width colour"],
+) -> Float[Array, "example feature"]:
+    """Features of images, of a few at a time: patches of many would take a multiple of their memory."""
+    return jax.lax.map(function, images, batch_size=_AT_ONCE)
