@@ -13,16 +13,13 @@ from ._encoder import (
     AbstractEncoder,
     EncoderCost,
     EncoderInputs,
-    evenly_spaced,
     Features,
-    image_by_image,
+    IMAGES,
+    SAMPLE,
     sample_size,
     Statistics,
 )
 
-
-IMAGES = 1000
-"""Images whose statistics are frozen, at most."""
 
 ROWS = 512
 """Rows that are transformed at once. Always as many, so that a row's features don't depend on how many others came."""
@@ -35,8 +32,7 @@ class Fitted(AbstractEncoder):
     A seed decides the base model's initial weights, the batches and, if `permuted`, the order of the inputs: the rule
     was meta-trained on inputs in any order, and is to gain nothing from the one that they happen to have.
 
-    A base model of images gets them in their own order, and is fitted to a crop of each. The statistics of its batch
-    normalisation are over all places, so that 500 to 1,000 images are enough where they are frozen.
+    A base model of images gets them in their own order, and is fitted to a crop of each.
 
     With something beside them the features are `Views`, and statistics are always frozen.
     """
@@ -71,14 +67,9 @@ class Fitted(AbstractEncoder):
         model = self.architecture(train.shape[1:], model_key)
         carried = model, self.rule.init(model)
         model, _ = fit(self.rule, carried, train, self.steps, batch_size=self.batch_size, key=batch_key)
-        both = jnp.concatenate([problem.support, problem.query])
-        frozen = self._has_views or self.statistics == "frozen"
-        model = freeze(model, problem.images(evenly_spaced(problem.train, IMAGES) if frozen else both))
-        features = lambda rows: image_by_image(lambda image: model(image[None])[0][0], problem.images(rows))
         if self._has_views:
-            return self._views(problem, features)
-        made = features(both)
-        return made[: len(problem.support)], made[len(problem.support) :]
+            return self._views(problem, problem.by_image(model, "frozen"))
+        return problem.scored(problem.by_image(model, self.statistics))
 
     def _views(self, problem: EncoderInputs, features: Callable[[Array], Array]) -> Features:
         x = problem.sample()
@@ -89,7 +80,7 @@ class Fitted(AbstractEncoder):
     def account(self, train: int) -> EncoderCost:
         statistics = "frozen" if self._has_views else self.statistics
         images = isinstance(self.architecture, AbstractImageArchitecture) and not self._has_views
-        for_statistics = sample_size(train, *([IMAGES] if images else [])) if statistics == "frozen" else 0
+        for_statistics = sample_size(train, IMAGES if images else SAMPLE) if statistics == "frozen" else 0
         return EncoderCost(int(self.steps), train if int(self.steps) else for_statistics, statistics)
 
     @property
