@@ -1,12 +1,13 @@
 from typing import final
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ...models import Model
+from ...models import Convolutional, Model, unlabelled
 from ...rules import Linear
 from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features, Statistics
 from ._fan_in import FanIn
@@ -52,6 +53,9 @@ class Denoising(AbstractEncoder):
     A share `masked` of an example's inputs is set to zero, which is black, a word that is missing, or the mean of a
     table's column; a decoder with the encoder's layers in reverse has to find all of them again, with the least squared
     error. Trained by Adam on random unlabelled batches.
+
+    Convolutions are trained on a crop of each image, as a rule is, and whole pixels are masked. Raises `BadInput` when
+    called, for a transformer.
     """
 
     architecture: FanIn
@@ -62,32 +66,77 @@ class Denoising(AbstractEncoder):
     statistics: Statistics = eqx.field(static=True, default="batch")
 
     def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
-        model_key, decoder_key, output_key, key = jr.split(key, 4)
-        inputs = problem.train.shape[1]
-        start = (
-            self.architecture((inputs,), model_key),
-            self.architecture.reversed(decoder_key),
-            _output(self.architecture, inputs, output_key),
-        )
+        return self.architecture.features_of(problem, self.trained(problem, key).encoder, self.statistics)
 
-        def loss(parameters, key):
+    def trained(self, problem: EncoderInputs, key: PRNGKeyArray) -> "_Perceptrons | _Convolutions":
+        """The trained autoencoder: from examples or images, masked or not, to as many like them."""
+        start_key, decoder_key, output_key, key = jr.split(key, 4)
+        train = self.architecture.seen(problem, problem.train)
+        encoder = self.architecture(train.shape[1:], start_key)
+        if isinstance(self.architecture.architecture, Convolutional):
+            start = _Convolutions.create(encoder, train.shape[-1])
+        else:
+            output = _output(self.architecture, train.shape[1], output_key)
+            start = _Perceptrons(encoder, self.architecture.reversed(decoder_key), output)
+
+        def loss(autoencoder, key):
             row_key, mask_key = jr.split(key)
-            encoder, decoder, output = parameters
-            x = problem.train[jr.randint(row_key, (self.batch_size,), 0, len(problem.train))]
-            features, _ = encoder(jnp.where(jr.bernoulli(mask_key, self.masked, x.shape), 0, x))
-            hidden, _ = decoder(features)
-            return ((output(hidden) - x) ** 2).mean()
+            draw = lambda key: train[jr.randint(key, (self.batch_size,), 0, len(train))]
+            x = unlabelled(autoencoder.encoder, draw, row_key)
+            each = x.shape if x.ndim == 2 else (*x.shape[:-1], 1)  # One colour of a pixel would tell the others.
+            masked = jr.bernoulli(mask_key, self.masked, each)
+            return ((autoencoder(jnp.where(masked, 0, x)) - x) ** 2).mean()
 
-        encoder, *_ = minimise(loss, start, self.steps, optax.adam(self.step_size), key)
-        return problem.features(encoder, self.statistics)
+        return minimise(loss, start, self.steps, optax.adam(self.step_size), key)
 
     def account(self, train: int) -> EncoderCost:
         return EncoderCost(int(self.steps), train, self.statistics)
 
 
+@final
+class _Perceptrons(eqx.Module):
+    encoder: Model
+    decoder: Model
+    output: Linear
+
+    def __call__(self, x: Float[Array, "batch input"]) -> Float[Array, "batch input"]:
+        features, _ = self.encoder(x)
+        hidden, _ = self.decoder(features)
+        return self.output(hidden)
+
+
+@final
+class _Convolutions(eqx.Module):
+    """Up the encoder, and from the places of its last population back down the same wires, by its feedback weights.
+
+    On the way down populations have their normalisation and nonlinearity again, but biases of their own.
+    """
+
+    encoder: Model
+    biases: tuple[Float[Array, " _unit"], ...]
+    """Of all populations but the last, the image first."""
+
+    @classmethod
+    def create(cls, encoder: Model, colours: int) -> "_Convolutions":
+        return cls(encoder, (jnp.zeros(colours), *(jnp.zeros_like(layer.bias) for layer in encoder.layers[:-1])))
+
+    def __call__(self, x: Float[Array, "batch height width colour"]) -> Float[Array, "batch height width colour"]:
+        *below, values = self.encoder.trace(x).values
+        layers = self.encoder.layers
+        for index in reversed(range(len(layers))):
+            (connection,) = layers[index].connections
+            like = jax.ShapeDtypeStruct(below[index].shape, below[index].dtype)
+            values = connection.wire.down(values @ connection.synapse.v.T, like, None)
+            if index:
+                same = layers[index - 1]
+                z = same.normalised(values.reshape(-1, values.shape[-1])) + self.biases[index]
+                values = same.activation(z).reshape(values.shape)
+        return values + self.biases[0]
+
+
 def _output(architecture: FanIn, inputs: int, key: PRNGKeyArray) -> Linear:
     """From a decoder's last layer to inputs."""
-    first, *_ = architecture.architecture.widths
+    first, *_ = architecture.widths
     return Linear.create(first, inputs, key)
 
 

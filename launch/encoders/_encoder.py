@@ -9,13 +9,15 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
 
 from ...errors import BadInput
-from ...models import freeze, Model
+from ...models import freeze, image_by_image, Model
 
 
 Statistics = Literal["batch", "frozen", "none"]
 """The examples whose mean and variance batch normalisation uses when features are computed."""
 SAMPLE = 10_000
 """Train examples that statistics are made of, at most."""
+IMAGES = 1000
+"""Images that statistics over all their places are made of, at most."""
 _Rows = TypeVar("_Rows", jax.Array, np.ndarray)
 Features = tuple[Float[Array, "support feature"], Float[Array, "query feature"]]
 
@@ -55,8 +57,28 @@ class EncoderInputs(eqx.Module):
         look = (lambda x: x) if order is None else (lambda x: x[:, order])
         if statistics == "frozen":
             model = freeze(model, look(self.sample()))
-        features, _ = model(look(jnp.concatenate([self.support, self.query])))
-        return features[: len(self.support)], features[len(self.support) :]
+        return self.scored(lambda rows: model(look(rows))[0])
+
+    def by_image(
+        self, model: Model, statistics: Statistics
+    ) -> Callable[[Float[Array, "example input"]], Float[Array, "example feature"]]:
+        """The features of any examples by a base model that sees images, a few of them at a time.
+
+        Batch normalisation uses the statistics of the labelled and query images together (`batch`), or of 500 to 1,000
+        train images (`frozen`), which are enough because statistics are over all places.
+        """
+        seen = evenly_spaced(self.train, IMAGES) if statistics == "frozen" else self._both
+        model = freeze(model, self.images(seen))
+        return lambda rows: image_by_image(lambda image: model(image[None])[0][0], self.images(rows))
+
+    def scored(self, features: Callable[[Float[Array, "example input"]], Float[Array, "example feature"]]) -> Features:
+        """The labelled and the query examples' features, which are computed together."""
+        made = features(self._both)
+        return made[: len(self.support)], made[len(self.support) :]
+
+    @property
+    def _both(self) -> Float[Array, "example input"]:
+        return jnp.concatenate([self.support, self.query])
 
 
 def evenly_spaced(x: _Rows, at_most: int = SAMPLE) -> _Rows:

@@ -11,7 +11,6 @@ from ...models import (
     AbstractArchitecture,
     AbstractImageArchitecture,
     freeze,
-    image_by_image,
     Model,
     PatchComponents,
     Views,
@@ -23,15 +22,13 @@ from ._encoder import (
     AbstractEncoder,
     EncoderCost,
     EncoderInputs,
-    evenly_spaced,
     Features,
+    IMAGES,
+    SAMPLE,
     sample_size,
     Statistics,
 )
 
-
-IMAGES = 1000
-"""Images whose statistics are frozen, at most."""
 
 ROWS = 512
 """Rows that are transformed at once. Always as many, so that a row's features don't depend on how many others came."""
@@ -44,8 +41,7 @@ class Fitted(AbstractEncoder):
     A seed decides the base model's initial weights, the batches and, if `permuted`, the order of the inputs: the rule
     was meta-trained on inputs in any order, and is to gain nothing from the one that they happen to have.
 
-    A base model of images gets them in their own order, and is fitted to a crop of each. The statistics of its batch
-    normalisation are over all places, so that 500 to 1,000 images are enough where they are frozen.
+    A base model of images gets them in their own order, and is fitted to a crop of each.
 
     With something beside them the features are `Views`, and statistics are always frozen.
     """
@@ -80,15 +76,10 @@ class Fitted(AbstractEncoder):
         model = self.architecture(train.shape[1:], model_key)
         carried = model, self.rule.init(model)
         model, _ = fit(self.rule, carried, train, self.steps, batch_size=self.batch_size, key=batch_key)
-        both = jnp.concatenate([problem.support, problem.query])
-        frozen = self._has_views or self.statistics == "frozen"
-        model = freeze(model, problem.images(evenly_spaced(problem.train, IMAGES) if frozen else both))
-        features = lambda rows: image_by_image(lambda image: model(image[None])[0][0], problem.images(rows))
         if self._has_views:
             patches = PatchComponents.of(problem.sample(), train.shape[1:], model.window)
-            return self._views(problem, features, patches)
-        made = features(both)
-        return made[: len(problem.support)], made[len(problem.support) :]
+            return self._views(problem, problem.by_image(model, "frozen"), patches)
+        return problem.scored(problem.by_image(model, self.statistics))
 
     def _views(
         self, problem: EncoderInputs, features: Callable[[Array], Array], patches: PatchComponents | None = None
@@ -101,7 +92,7 @@ class Fitted(AbstractEncoder):
     def account(self, train: int) -> EncoderCost:
         statistics = "frozen" if self._has_views else self.statistics
         images = isinstance(self.architecture, AbstractImageArchitecture) and not self._has_views
-        for_statistics = sample_size(train, *([IMAGES] if images else [])) if statistics == "frozen" else 0
+        for_statistics = sample_size(train, IMAGES if images else SAMPLE) if statistics == "frozen" else 0
         return EncoderCost(int(self.steps), train if int(self.steps) else for_statistics, statistics)
 
     @property

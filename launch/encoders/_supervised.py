@@ -13,7 +13,7 @@ from ._minimise import minimise
 
 @final
 class Supervised(AbstractEncoder):
-    """The base model trained on the labelled examples alone, by Adam on the cross-entropy of a linear layer on top.
+    """The base model trained on the labelled examples alone, by AdamW on the cross-entropy of a linear layer on top.
 
     Every step sees all of them; weights decay, nothing stops it early.
     """
@@ -26,17 +26,19 @@ class Supervised(AbstractEncoder):
 
     def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         model_key, head_key, key = jr.split(key, 3)
-        model = self.architecture(problem.train.shape[1:], model_key)
+        x = self.architecture.seen(problem, problem.support)
+        model = self.architecture(x.shape[1:], model_key)
         head = Linear.create(self.architecture.features, problem.classes, head_key)
 
         def loss(parameters, _):
             model, head = parameters
-            features, _ = model(problem.support)
+            features, _ = model(x)
             return optax.softmax_cross_entropy_with_integer_labels(head(features), problem.labels).mean()
 
         optimiser = optax.adamw(self.step_size, weight_decay=self.decay)
         model, _ = minimise(loss, (model, head), self.steps, optimiser, key)
-        return problem.features(model, self.statistics)
+        return self.architecture.features_of(problem, model, self.statistics)
 
     def account(self, train: int) -> EncoderCost:
-        return EncoderCost(int(self.steps), sample_size(train) if self.statistics == "frozen" else 0, self.statistics)
+        unlabelled = sample_size(train, self.architecture.at_most) if self.statistics == "frozen" else 0
+        return EncoderCost(int(self.steps), unlabelled, self.statistics)

@@ -21,8 +21,8 @@ from ...models import AbstractImageArchitecture, freeze, unlabelled, with_frozen
 from ...tasks import as_examples, as_pixels, chunks, count, Frame, Preparation, shape_of_images, Sparse
 from ..caches._compilations import cache_compilations
 from ..options._networks import network as make_network
-from ._encoder import evenly_spaced, spread
-from ._fitted import IMAGES, in_parts, look, make_views, ROWS
+from ._encoder import evenly_spaced, IMAGES, spread
+from ._fitted import in_parts, look, make_views, ROWS
 from ._trained_rule import TrainedRule
 
 

@@ -6,11 +6,18 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from ...errors import BadInput
-from ...models import AbstractArchitecture, AbstractImageArchitecture, Convolutional, MultiLayerPerceptron, Window
+from ...models import (
+    AbstractArchitecture,
+    AbstractImageArchitecture,
+    Convolutional,
+    MultiLayerPerceptron,
+    Transformer,
+    Window,
+)
 from ...rules import AbstractRule, KrotovHopfield, Oja, Sanger, SoftHebb
 from ..encoders._autoencoders import Denoising, VAE
 from ..encoders._encoder import AbstractEncoder, AbstractHostEncoder
-from ..encoders._fan_in import FanIn
+from ..encoders._fan_in import FanIn, Scalable
 from ..encoders._fitted import Fitted
 from ..encoders._k_means import KMeans
 from ..encoders._neighbours import LabelSpreading, Neighbours
@@ -23,6 +30,13 @@ from ..encoders._transformed import LatentSemantics, UMAP
 from ..options._names import choose, own
 from ._features import Encoder, Joined
 from ._protocol import Protocol
+
+
+_TRAINED: dict[str, tuple[type[Scalable], ...]] = {
+    "supervised": (MultiLayerPerceptron, Convolutional, Transformer),
+    "denoising": (MultiLayerPerceptron, Convolutional),
+}
+"""The base models that these baselines train; others train perceptrons alone."""
 
 
 @final
@@ -48,7 +62,7 @@ class Comparators:
 
     def local(self, rule: AbstractRule, steps: int, gain: float = 1.0) -> tuple[AbstractEncoder, ...]:
         """The base model trained by a hand-made rule, after each of the numbers of steps or after the rule's own."""
-        start, statistics = FanIn(self.perceptron, gain), self.protocol.statistics
+        start, statistics = self.start(gain=gain), self.protocol.statistics
         counts = [jnp.asarray(count) for count in self.steps] if self.same_steps else [self.part(steps)]
         return tuple(Fitted(rule, start, count, 100, statistics) for count in counts)
 
@@ -56,13 +70,15 @@ class Comparators:
         """The number of steps that a baseline gets of its usual number."""
         return jnp.asarray(max(1, round(self.budget * steps)))
 
-    @property
-    def perceptron(self) -> MultiLayerPerceptron:
-        """The base model's architecture, for baselines that train perceptrons. Raises `BadInput` for another one."""
+    def start(self, baseline: str = "", gain: float = 1.0) -> FanIn:
+        """The base model as the named baseline begins to train it. Raises `BadInput` for one that it does not train."""
         architecture = self.protocol.architecture
-        if not isinstance(architecture, MultiLayerPerceptron):
-            raise BadInput("Baselines that train a base model train perceptrons only: leave them out for other models.")
-        return architecture
+        if not isinstance(architecture, _TRAINED.get(baseline, (MultiLayerPerceptron,))):
+            raise BadInput(
+                "Baselines that train a base model train perceptrons only, but for supervised, which trains "
+                "convolutions and transformers too, and denoising, which trains convolutions: leave out the others."
+            )
+        return FanIn(architecture, gain)
 
     @property
     def window(self) -> Window:
@@ -102,16 +118,16 @@ ENCODERS: dict[str, Callable[[Comparators], tuple[AbstractEncoder | AbstractHost
     "neighbours": lambda comparators: (Neighbours(),),
     "label-spreading": lambda comparators: (LabelSpreading(),),
     "supervised": lambda comparators: (
-        Supervised(FanIn(comparators.perceptron), comparators.part(300), statistics=comparators.protocol.statistics),
+        Supervised(comparators.start("supervised"), comparators.part(300), statistics=comparators.protocol.statistics),
     ),
     "vae": lambda comparators: (
-        VAE(FanIn(comparators.perceptron), comparators.part(3000), statistics=comparators.protocol.statistics),
+        VAE(comparators.start(), comparators.part(3000), statistics=comparators.protocol.statistics),
     ),
     "denoising": lambda comparators: (
-        Denoising(FanIn(comparators.perceptron), comparators.part(1000), statistics=comparators.protocol.statistics),
+        Denoising(comparators.start("denoising"), comparators.part(1000), statistics=comparators.protocol.statistics),
     ),
     "scarf": lambda comparators: (
-        SCARF(FanIn(comparators.perceptron), comparators.part(1000), statistics=comparators.protocol.statistics),
+        SCARF(comparators.start(), comparators.part(1000), statistics=comparators.protocol.statistics),
     ),
     "oja": lambda comparators: comparators.local(Oja(), 1000),
     "sanger": lambda comparators: comparators.local(Sanger(), 1000),
@@ -138,13 +154,16 @@ _OF_PATCHES = ("patch-kmeans", "patch-kmeans-whitened", "patch-pca")
 USUAL = tuple(name for name in ENCODERS if name not in ("umap", "tfidf-svd", *_OF_PATCHES))
 """The encoders of a table unless others are named: those that suit any data and take no minutes to fit."""
 
-_USUAL_OF_IMAGES = ("meta-trained", "untrained", "random-init", "raw", "pca", "kmeans", *_OF_PATCHES)
-"""The same for base models that see images: baselines that train a base model train perceptrons."""
+_USUAL_OF_IMAGES = ("meta-trained", "untrained", "random-init", "raw", "pca", "kmeans", *_TRAINED, *_OF_PATCHES)
+"""The same for base models that see images, but for baselines that don't train this one."""
 
 
 def usual(architecture: AbstractArchitecture) -> tuple[str, ...]:
     """The encoders of a table with this base model, unless others are named."""
-    return _USUAL_OF_IMAGES if isinstance(architecture, AbstractImageArchitecture) else USUAL
+    if not isinstance(architecture, AbstractImageArchitecture):
+        return USUAL
+    suits = lambda name: name not in _TRAINED or isinstance(architecture, _TRAINED[name])
+    return tuple(name for name in _USUAL_OF_IMAGES if suits(name))
 
 
 LEARNED = ("meta-trained", "untrained", "random-init")
