@@ -11,6 +11,9 @@ from ._patches import Patches, Pool, random_crops
 from ._principal import PrincipalComponents
 
 
+_SIDE = 6
+"""Of a patch, in pixels, where nothing says another one."""
+
 _COMPONENTS = 32
 """Components of a patch, at most."""
 
@@ -65,11 +68,21 @@ class PatchComponents(eqx.Module):
     """Of an image: height, width, colours."""
 
     @staticmethod
-    def of(x: Float[Array, "example pixel"], shape: tuple[int, ...], window: Window | None) -> "PatchComponents | None":
-        """Those of the patches of these images: 32 components, or all that a patch has. None without a window."""
-        if window is None:
+    def of(
+        x: Float[Array, "example pixel"], shape: tuple[int, ...] | None, window: Window | None = None
+    ) -> "PatchComponents | None":
+        """Those of the patches of images of this shape: 32 components, or all that a patch has.
+
+        The usual window has a side of six pixels, or of half an image. None where there is no shape of an image, and
+        where an image is too small for any.
+        """
+        if shape is None or len(shape) < 3:
             return None
         height, width, colours = shape
+        side = min(_SIDE, height // 2, width // 2)
+        if window is None and side < 2:
+            return None
+        window = Window(side) if window is None else window
         patches = window.sample(x.reshape(-1, *shape), jr.key(0))
         components = PrincipalComponents.half_whitened(patches, _COMPONENTS)
         return PatchComponents(components, window, (height, width, colours))

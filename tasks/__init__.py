@@ -33,7 +33,7 @@ from .data._examples import (
     take as take,
 )
 from .data._from_arrays import from_arrays as from_arrays
-from .data._pixels import as_pixels as as_pixels, shape_of_images as shape_of_images
+from .data._pixels import as_pixels as as_pixels, picture as picture, shape_of_images as shape_of_images
 from .data._preparation import Preparation as Preparation
 from .data._resize import resize as resize
 from .data._scaling import Scaling as Scaling

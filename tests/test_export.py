@@ -27,6 +27,7 @@ GAPS = np.where(RANDOM.random((60, 4)) < 0.1, np.nan, ROWS)
 IMAGES = RANDOM.integers(0, 256, (60, 9, 9, 3), dtype=np.uint8)
 ENCODERS = {
     "table": (GAPS, {"skip": 2, "prototypes": 5, "memory": 9}),
+    "pictures": (IMAGES, {"skip": 3, "prototypes": 5, "memory": 9}),
     "images": (IMAGES, {"skip": 3, "prototypes": 5, "activation": "tanh", "network": "conv3x3s2x4-2x2x3-quadrants"}),
     # Many rows are a prototype of their own, where distances lose digits.
     "prototypes": (load_wine().data, {"skip": 0, "memory": 0, "prototypes": 44}),

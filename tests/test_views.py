@@ -157,4 +157,5 @@ def test_where_a_model_has_a_window_its_patches_stand_for_the_inputs():
     found = Views.of(rows, features, sizes, patches)(rows, features)
     seen = patches(rows)
     np.testing.assert_allclose(found, Views.of(seen, features, sizes)(seen, features), atol=1e-5)
-    assert PatchComponents.of(rows, (7, 6, 2), None) is None
+    assert PatchComponents.of(rows, (7, 6, 2)).window == Window(3)  # Half of the image.
+    assert PatchComponents.of(rows, (84,)) is None and PatchComponents.of(rows, (42, 1, 2)) is None

@@ -77,14 +77,14 @@ class Fitted(AbstractEncoder):
         carried = model, self.rule.init(model)
         model, _ = fit(self.rule, carried, train, self.steps, batch_size=self.batch_size, key=batch_key)
         if self._has_views:
-            patches = PatchComponents.of(problem.sample(), train.shape[1:], model.window)
-            return self._views(problem, problem.by_image(model, "frozen"), patches)
+            return self._views(problem, problem.by_image(model, "frozen"), model.window)
         return problem.scored(problem.by_image(model, self.statistics))
 
     def _views(
-        self, problem: EncoderInputs, features: Callable[[Array], Array], patches: PatchComponents | None = None
+        self, problem: EncoderInputs, features: Callable[[Array], Array], window: Window | None = None
     ) -> Features:
         x = problem.sample()
+        patches = PatchComponents.of(x, problem.shape, window)
         views = Views.of(x, features(x), self.beside, patches)
         support, query = (views(rows, features(rows)) for rows in (problem.support, problem.query))
         return support, query
@@ -129,12 +129,12 @@ def in_parts(
 
 @eqx.filter_jit
 def make_views(
-    form: tuple[tuple[int, ...], Window | None],
+    form: tuple[tuple[int, int, int] | None, Window | None],
     x: Float[Array, "example input"],
     features: Float[Array, "example feature"],
     sizes: ViewSizes,
 ) -> Views:
-    """The views of these examples, whose shape and window are the form."""
+    """The views of these examples; images have a form, which is their shape and window."""
     return Views.of(x, features, sizes, PatchComponents.of(x, *form))
 
 

@@ -1,3 +1,4 @@
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...errors import BadInput
 from ...models import AbstractImageArchitecture, freeze, unlabelled, with_frozen
-from ...tasks import as_examples, as_pixels, chunks, count, Frame, Preparation, shape_of_images, Sparse
+from ...tasks import as_examples, as_pixels, chunks, count, Frame, picture, Preparation, shape_of_images, Sparse
 from ..caches._compilations import cache_compilations
 from ..options._networks import network as make_network
 from ._encoder import evenly_spaced, IMAGES, spread
@@ -45,8 +46,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     After `steps` batches of random examples the statistics of batch normalisation are frozen, by 5,000 to 10,000
     examples where there are that many, or by 500 to 1,000 images, which have many places: from then on a row's features
     depend on that row alone. Beside them stand the inputs' principal components (the skip path), how near their
-    centroids are (prototypes), and where they lie in the neighbourhood graph of the examples (the memory); in place of
-    the pixels of images, a convolutional network's encoder takes what their patches have.
+    centroids are (prototypes), and where they lie in the neighbourhood graph of the examples (the memory). For these
+    three, the principal components of an image's patches stand in place of its pixels.
 
     What was learned is plain NumPy: `coefs_` and `intercepts_`, the weights [pre, post] and biases of every layer, and
     `views_`, what stands beside the features of the last one. A kernel of size k has weights [k * k * channel, post],
@@ -54,17 +55,16 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     `n_iter_` the number of batches. Compiled programs are kept on disk: only the first process has to wait for them.
 
     Args:
-        rule: name of a rule that comes with Metarule, or path of a rule file or of the folder of a finished run.
+        rule: name of a rule that comes with Metarule, path of a rule file, or folder of a finished run.
         network: layer widths of the base model, features last, such as "64-64-32", or convolutions, such as
-            "conv5x5s2x32-3x3s2x64-quadrants"; by default the rule's own.
-        activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
+            "conv5x5s2x32-3x3s2x64-quadrants"; by default the rule's own, as the next one.
+        activation: relu, leaky-relu, swish, tanh or step.
         steps: batches that the rule sees, 0 or more; by default as many as it was meta-trained for.
         batch_size: examples in a batch, 2 or more; by default the rule's own.
         skip: principal components of the inputs, 0 for none; by default the rule's own number, as of the next two.
         prototypes: centroids of the inputs, 0 for none; a quarter as many as there are examples at most.
         memory: anchors of the neighbourhood graph, 0 for none; a quarter as many as there are examples at most.
-        image_shape: (height, width) or (height, width, colours) of images whose pixels are the columns, for a
-            convolutional network.
+        image_shape: (height, width) or (height, width, colours) of images whose pixels are the columns.
         standardise: whether columns are standardised (bytes never are).
         random_state: decides the base model's start, the order of its inputs, and the batches.
         verbose: whether progress is shown, and what was done to the data.
@@ -190,7 +190,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         use = self._use()
         of_images = isinstance(use.architecture, AbstractImageArchitecture)
         images = shape_of_images(X, self.image_shape) if of_images else None
-        X = self._examples(X, images, reset=True)
+        X, shown = self._examples(X, images, reset=True), images or picture(X, self.image_shape)
         folder, random = cache_compilations(), check_random_state(self.random_state)
         self.preparation_ = Preparation.of(X, self.standardise, images)
         if self.preparation_.notices:
@@ -200,6 +200,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self._key, self._crops = random.randint(2**31), 0 if images is None else random.randint(2**31)
         self.shape_, self._width = images or (inputs,), use.architecture.features
         self.form_ = use.network, use.activation, self.shape_
+        self._picture = shown if math.prod(shown or ()) == inputs else None
         self._leaves: list[Any] = []
         self._sample, self._seen, self.n_iter_ = np.zeros((0, inputs), np.float32), 0, 0
         self._tell(f"{count(X):,} examples of {inputs:,} inputs; programs are kept in {folder or 'memory only'}.")
@@ -240,8 +241,10 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.intercepts_ = [np.asarray(synapse.b) for synapse in synapses]
         if not all(np.isfinite(numbers).all() for numbers in (*self.coefs_, *self.intercepts_)):
             raise BadInput(f"The base model's weights are not finite after {self.n_iter_} steps: take fewer of them.")
-        seen = self.shape_, model.window
-        views = make_views(seen, sample, self._features(sample), use.beside) if any(use.beside) else None
+        views = None
+        if any(use.beside):
+            both = jnp.asarray(sample), jnp.asarray(self._features(sample))
+            views = make_views((self._picture, model.window), *both, use.beside)
         self.views_, self._unsettled = jax.tree.map(np.asarray, views), False
 
     def _seen_as(self, x: Float32[np.ndarray, "example input"]) -> jax.Array:

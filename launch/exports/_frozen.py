@@ -17,9 +17,9 @@ class Frozen:
     """A fitted encoder as arrays and the few facts that say what is done with them: all that another form of it needs.
 
     Arrays are of float32, but for those that prepare rows, of float64, and places, of int64. `columns` are the names of
-    the numbers that a row holds, `shape` that of an example as the network sees it. `kernels` are (size, stride) of
-    each convolution; there are none where all layers are fully connected. `window` is that of the patches whose
-    components stand for an image beside the features.
+    the numbers that a row holds, `shape` that of an example as the network sees it, or of the image that it is.
+    `kernels` are (size, stride) of each convolution; there are none where all layers are fully connected. `window` is
+    (size, stride) of the patches whose components stand for an image beside the features.
     """
 
     arrays: dict[str, Num[np.ndarray, "..."]]
@@ -51,13 +51,15 @@ class Frozen:
         for index, (weights, bias) in enumerate(zip(encoder.coefs_, encoder.intercepts_)):
             arrays |= {f"w{index}": weights, f"b{index}": bias}
         arrays |= _of_views(encoder.views_)
-        kernels, window = [], None
+        kernels = []
         if isinstance(architecture, Convolutional):
             kernels = [(kernel.size, kernel.stride) for kernel in architecture.kernels]
             arrays |= _of_grid(shape, kernels, architecture.grid, "rows", "columns")
-            if encoder.views_ is not None and encoder.views_.patches is not None:
-                window = kernels[0]
-                arrays |= _of_grid(shape, [window], architecture.grid, "patch_rows", "patch_columns")
+        patches = None if encoder.views_ is None else encoder.views_.patches
+        window = None if patches is None else (patches.window.size, patches.window.stride)
+        if patches is not None and window is not None:
+            shape = patches.shape
+            arrays |= _of_grid(shape, [window], patches.window.grid, "patch_rows", "patch_columns")
         count = len(prepared.median)
         return Frozen(
             arrays,

@@ -65,9 +65,10 @@ def _preparation(frozen: Frozen) -> list[str]:
 
 def _network(frozen: Frozen, arrays: dict[str, Any]) -> list[str]:
     lines, below = [], "x"
-    if frozen.kernels:
+    if frozen.kernels or frozen.window is not None:
         arrays |= {"image": np.array([-1, *frozen.shape]), "flat": np.array([0, -1])}
         lines += ["pixels = Reshape(x, image)", "planes = Transpose<perm = [0, 3, 1, 2]>(pixels)"]
+    if frozen.kernels:
         below = "planes"
         for index, (size, stride) in enumerate(frozen.kernels):
             arrays[f"w{index}"] = _kernels(arrays[f"w{index}"], size)

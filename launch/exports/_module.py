@@ -104,7 +104,7 @@ def _network(frozen: Frozen) -> list[str]:
     if not frozen.kernels:
         for index in range(frozen.layers):
             lines.append(f"        x = self.activated(x @ self.w{index} + self.b{index})")
-        lines += ["        return x", ""]
+        lines.append("        return x")
     else:
         lines.append(f"        x = x.reshape(-1, {', '.join(map(str, frozen.shape))})")
         for index, (size, stride) in enumerate(frozen.kernels):
@@ -112,6 +112,9 @@ def _network(frozen: Frozen) -> list[str]:
             lines.append(f"        x = self.activated({seen} @ self.w{index} + self.b{index})")
         lines += [
             "        return self.pooled(x, self.rows, self.columns)",
+        ]
+    if frozen.kernels or frozen.window is not None:
+        lines += [
             "",
             "    def pooled(self, x, rows, columns):",
             '        """Means over the cells of a grid."""',
@@ -125,9 +128,8 @@ def _network(frozen: Frozen) -> list[str]:
             "        corners = [(i, j) for i in range(size) for j in range(size)]",
             "        cut = [x[:, i : i + height : stride, j : j + width : stride] for i, j in corners]",
             "        return xp.concatenate(cut, -1)",
-            "",
         ]
-    return [*lines, "    def activated(self, x):", f"        return {_ACTIVATIONS[frozen.activation]}", ""]
+    return [*lines, "", "    def activated(self, x):", f"        return {_ACTIVATIONS[frozen.activation]}", ""]
 
 
 def _views(frozen: Frozen) -> list[str]:

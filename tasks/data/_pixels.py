@@ -21,6 +21,18 @@ def shape_of_images(x: Any, given: tuple[int, ...] | None = None) -> tuple[int, 
     return as_image_shape(shape)
 
 
+def picture(x: Any, given: tuple[int, ...] | None = None) -> tuple[int, int, int] | None:
+    """The shape of images, or of those whose rows of pixels have the shape `given`; None for examples that are none.
+
+    Raises `BadInput` for rows of another length.
+    """
+    if given is None and len(getattr(x, "shape", ())) < 3:
+        return None
+    shape = shape_of_images(x, given)
+    as_pixels(x, shape)
+    return shape
+
+
 def as_pixels(x: Any, shape: tuple[int, int, int]) -> Examples:
     """Returns images of this shape as rows of pixels (row, column, colour); rows of pixels stay as they are.
 
