@@ -16,14 +16,18 @@ from ._layer import Connection as Connection, Layer as Layer
 from ._memory import Memory as Memory
 from ._mixing import Mixing as Mixing
 from ._model import Model as Model, Trace as Trace
-from ._patch_components import (
+from ._patches import Patches as Patches, Pool as Pool, random_crops as random_crops
+from ._principal import principal_axes as principal_axes, PrincipalComponents as PrincipalComponents
+from ._stand_ins import (
+    are_words as are_words,
     halves as halves,
     image_by_image as image_by_image,
     PatchComponents as PatchComponents,
+    stand_in as stand_in,
+    StandIn as StandIn,
     Window as Window,
+    WordWeights as WordWeights,
 )
-from ._patches import Patches as Patches, Pool as Pool, random_crops as random_crops
-from ._principal import principal_axes as principal_axes, PrincipalComponents as PrincipalComponents
 from ._synapse import Activity as Activity, Synapse as Synapse
 from ._transformer import Transformer as Transformer
 from ._views import Views as Views, ViewSizes as ViewSizes

@@ -10,8 +10,8 @@ from ..errors import BadInput
 from ._architecture import AbstractImageArchitecture, random_synapses
 from ._layer import Connection, Layer
 from ._model import Model
-from ._patch_components import Window
 from ._patches import Patches, Pool, random_crops
+from ._stand_ins import Window
 
 
 class Kernel(NamedTuple):

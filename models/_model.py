@@ -4,7 +4,7 @@ import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
 from ._layer import Layer
-from ._patch_components import Window
+from ._stand_ins import Window
 from ._synapse import Activity, Synapse
 from ._wire import AbstractWire, Straight
 

@@ -12,8 +12,8 @@ from ._convolutional import check_grid, Kernel
 from ._layer import Connection, Layer
 from ._mixing import Mixing
 from ._model import Model
-from ._patch_components import Window
 from ._patches import Patches, Pool
+from ._stand_ins import Window
 from ._wire import AbstractWire, Straight
 
 

@@ -7,8 +7,8 @@ from jaxtyping import Array, Float
 
 from ._k_means import Prototypes
 from ._memory import Memory
-from ._patch_components import PatchComponents
 from ._principal import principal_axes, PrincipalComponents
+from ._stand_ins import StandIn
 
 
 _KEYS = 64
@@ -34,10 +34,10 @@ class Views(eqx.Module):
     The skip path keeps the leading principal components of the inputs, prototypes tell how near their clusters are, and
     recall where an example lies in the neighbourhood graph of those seen before. Each of these, as the features, has a
     total variance of one over the examples that the views were made from. An example's views depend on that example
-    alone. Where `patches` are given, examples are images, and what their patches have stands for the inputs.
+    alone. Where `seen` is given, what it makes of the inputs stands in their place: of an image what its patches have.
     """
 
-    patches: PatchComponents | None
+    seen: StandIn | None
     offset: Float[Array, " feature"]
     scale: Float[Array, " feature"]
     skip: PrincipalComponents | None
@@ -50,21 +50,21 @@ class Views(eqx.Module):
         x: Float[Array, "example input"],
         features: Float[Array, "example feature"],
         sizes: ViewSizes,
-        patches: PatchComponents | None = None,
+        seen: StandIn | None = None,
     ) -> "Views":
         """The views of these examples, given their inputs and a base model's features of them."""
-        x = x if patches is None else patches(x)
+        x = x if seen is None else seen(x)
         deviation = features.std(0)
         present = deviation > 1e-4 * jnp.maximum(deviation.max(), 1e-30)  # A unit that never changes tells nothing.
         scale = jnp.where(present, 1 / jnp.where(present, deviation, 1), 0)
         scale = scale * jax.lax.rsqrt(jnp.maximum(present.sum(dtype=scale.dtype), 1))
         skip = PrincipalComponents.half_whitened(x, sizes.skip) if sizes.skip else None
         prototypes = Prototypes.of(x, sizes.prototypes) if sizes.prototypes else None
-        views = cls(patches, features.mean(0), scale, skip, prototypes, None)
+        views = cls(seen, features.mean(0), scale, skip, prototypes, None)
         if not sizes.memory:
             return views
         recall = Recall.of(views._known(x, features), sizes.memory)
-        return cls(patches, views.offset, scale, skip, prototypes, recall)
+        return cls(seen, views.offset, scale, skip, prototypes, recall)
 
     @property
     def size(self) -> int:
@@ -79,7 +79,7 @@ class Views(eqx.Module):
     ) -> Float[Array, "example view"]:
         """All views of examples, given their inputs and the base model's features of them: features, skip path,
         prototypes, recall."""
-        x = x if self.patches is None else self.patches(x)
+        x = x if self.seen is None else self.seen(x)
         known = self._known(x, features)
         near = [] if self.prototypes is None else [self.prototypes(x)]
         recalled = [] if self.recall is None else [self.recall(known)]

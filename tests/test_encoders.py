@@ -99,6 +99,7 @@ def test_labels_of_queries_are_out_of_reach():
         "query",
         "classes",
         "shape",
+        "words",
     ]
 
 

@@ -17,6 +17,7 @@ from metarule.launch.exports._graph import graph
 from metarule.launch.options._networks import ACTIVATIONS
 from metarule.launch.options._recipes import configuration_of, Lean
 from metarule.launch.records._rule_file import save_rule
+from metarule.models import WordWeights
 from sklearn.datasets import load_wine
 
 
@@ -25,6 +26,8 @@ RANDOM = np.random.default_rng(0)
 ROWS = RANDOM.normal(size=(60, 4)) * (1, 1000, 0.1, 1) + (3, 3000, 0, 0)
 GAPS = np.where(RANDOM.random((60, 4)) < 0.1, np.nan, ROWS)
 IMAGES = RANDOM.integers(0, 256, (60, 9, 9, 3), dtype=np.uint8)
+WORDS = np.array([f"word{number}" for number in range(150)])
+TEXTS = [" ".join(RANDOM.choice(WORDS, RANDOM.integers(2, 30))) for _ in range(80)]
 ENCODERS = {
     "table": (GAPS, {"skip": 2, "prototypes": 5, "memory": 9}),
     "pictures": (IMAGES, {"skip": 3, "prototypes": 5, "memory": 9}),
@@ -110,6 +113,14 @@ def test_a_module_of_numpy_makes_them(name, fitted):
 def test_a_module_of_pytorch_makes_them(name, fitted):
     x, encoder = fitted(name)
     assert_equal(of_module("torch", encoder, x), encoder.transform(x))
+
+
+def test_words_are_weighed_alike():
+    encoder = UnsupervisedEncoder("rule", random_state=0, skip=3, prototypes=5, memory=9).fit(TEXTS)
+    numbers = encoder.preparation_.columns(pandas.DataFrame({"text": TEXTS}))
+    assert isinstance(encoder.views_.seen, WordWeights)
+    assert_equal(of_onnx(graph(Frozen.of(encoder)), numbers), encoder.transform(TEXTS))
+    assert_equal(of_module("numpy", encoder, numbers), encoder.transform(TEXTS))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

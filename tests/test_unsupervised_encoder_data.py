@@ -16,6 +16,7 @@ from metarule.errors import BadInput
 from metarule.launch.encoders import _encoder
 from metarule.launch.options._recipes import configuration_of, Lean
 from metarule.launch.records._rule_file import save_rule
+from metarule.models import Window
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
@@ -157,6 +158,21 @@ def test_verbose_tells_where_programs_are_kept_and_how_many_steps_there_were(cap
     assert "40 examples of 4 inputs; programs are kept in /" in said and "2 steps in" in said
     encoder().fit(X)
     assert capsys.readouterr().err == ""
+
+
+def test_what_stands_for_the_pixels_of_images_is_made_of_their_patches():
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    rows, sizes = images.reshape(40, 64), {"skip": 3, "prototypes": 4, "memory": 8}
+    given = encoder(**sizes).fit(images)
+    found = given.transform(images)
+    np.testing.assert_array_equal(encoder(image_shape=(8, 8), **sizes).fit_transform(rows), found)
+    assert given.views_.seen.window == Window(4) and given.views_.seen.shape == (8, 8, 1)
+    plain = encoder(**sizes).fit(rows)  # Nobody says that these are images.
+    assert plain.views_.seen is None
+    np.testing.assert_array_equal(plain.transform(rows)[:, :3], found[:, :3])
+    assert np.abs(plain.transform(rows)[:, 3:] - found[:, 3:]).max() > 0.01
+    with pytest.raises(BadInput, match="72 columns, not 64"):
+        encoder(image_shape=(9, 8)).fit(rows)
 
 
 @pytest.mark.slow

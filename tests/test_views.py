@@ -5,9 +5,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from metarule.models import Memory, PatchComponents, PrincipalComponents, Prototypes, Views, ViewSizes, Window
+from metarule.models import (
+    are_words,
+    Memory,
+    PatchComponents,
+    PrincipalComponents,
+    Prototypes,
+    Views,
+    ViewSizes,
+    Window,
+    WordWeights,
+)
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
+from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.neighbors import NearestNeighbors
 
 
@@ -159,3 +170,23 @@ def test_where_a_model_has_a_window_its_patches_stand_for_the_inputs():
     np.testing.assert_allclose(found, Views.of(seen, features, sizes)(seen, features), atol=1e-5)
     assert PatchComponents.of(rows, (7, 6, 2)).window == Window(3)  # Half of the image.
     assert PatchComponents.of(rows, (84,)) is None and PatchComponents.of(rows, (42, 1, 2)) is None
+
+
+def test_words_stand_with_the_weights_of_scikit_learn():
+    present = GENERATOR.random((50, 12)) < 0.3
+    present[7] = False  # A text without a word.
+    x = jnp.asarray((present - present.mean(0)) / present.std(0), jnp.float32)  # Standardised, as inputs are.
+    expected = TfidfTransformer().fit_transform(present.astype(float)).toarray()
+    np.testing.assert_allclose(WordWeights.of(x)(x), expected, atol=1e-6)
+
+
+def test_only_many_flags_whose_number_varies_are_words():
+    often = GENERATOR.random(120) * 0.3
+    texts = (GENERATOR.random((300, 120)) < often * GENERATOR.lognormal(0, 0.4, (300, 1))).astype(np.float32)
+    standard = (texts - texts.mean(0)) / (texts.std(0) + 1e-6)
+    categories = np.eye(12, dtype=np.float32)[GENERATOR.integers(12, size=(300, 10))].reshape(300, 120)
+    assert are_words(texts) and are_words(standard)
+    assert not are_words(categories)  # As many in each row.
+    assert not are_words(texts[:, :90]) and not are_words(texts[:1])
+    assert not are_words(standard + 0.01 * GENERATOR.normal(size=standard.shape).astype(np.float32))
+    assert not are_words(1 - texts)

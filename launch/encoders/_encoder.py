@@ -35,6 +35,8 @@ class EncoderInputs(eqx.Module):
     classes: int = eqx.field(static=True)
     shape: tuple[int, int, int] | None = eqx.field(static=True, default=None)
     """Of an image whose pixels, row by row, are an example: height, width, colours. None if there are no images."""
+    words: bool = eqx.field(static=True, default=False)
+    """Whether the inputs tell which words are in a text."""
 
     def images(self, rows: Float[Array, "example input"]) -> Float[Array, "example height width colour"]:
         """Examples as images. Raises `BadInput` where they are none."""

@@ -12,7 +12,7 @@ from ...models import (
     AbstractImageArchitecture,
     freeze,
     Model,
-    PatchComponents,
+    stand_in,
     Views,
     ViewSizes,
     Window,
@@ -84,8 +84,7 @@ class Fitted(AbstractEncoder):
         self, problem: EncoderInputs, features: Callable[[Array], Array], window: Window | None = None
     ) -> Features:
         x = problem.sample()
-        patches = PatchComponents.of(x, problem.shape, window)
-        views = Views.of(x, features(x), self.beside, patches)
+        views = Views.of(x, features(x), self.beside, stand_in(x, problem.shape, problem.words, window))
         support, query = (views(rows, features(rows)) for rows in (problem.support, problem.query))
         return support, query
 
@@ -129,13 +128,13 @@ def in_parts(
 
 @eqx.filter_jit
 def make_views(
-    form: tuple[tuple[int, int, int] | None, Window | None],
+    form: tuple[tuple[int, int, int] | None, bool, Window | None],
     x: Float[Array, "example input"],
     features: Float[Array, "example feature"],
     sizes: ViewSizes,
 ) -> Views:
-    """The views of these examples; images have a form, which is their shape and window."""
-    return Views.of(x, features, sizes, PatchComponents.of(x, *form))
+    """The views of these examples, whose form is the shape of an image, whether inputs are words, and the window."""
+    return Views.of(x, features, sizes, stand_in(x, *form))
 
 
 @eqx.filter_jit

@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state, Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...errors import BadInput
-from ...models import AbstractImageArchitecture, freeze, unlabelled, with_frozen
+from ...models import AbstractImageArchitecture, are_words, freeze, unlabelled, with_frozen
 from ...tasks import as_examples, as_pixels, chunks, count, Frame, picture, Preparation, shape_of_images, Sparse
 from ..caches._compilations import cache_compilations
 from ..options._networks import network as make_network
@@ -244,7 +244,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         views = None
         if any(use.beside):
             both = jnp.asarray(sample), jnp.asarray(self._features(sample))
-            views = make_views((self._picture, model.window), *both, use.beside)
+            views = make_views((self._picture, are_words(sample), model.window), *both, use.beside)
         self.views_, self._unsettled = jax.tree.map(np.asarray, views), False
 
     def _seen_as(self, x: Float32[np.ndarray, "example input"]) -> jax.Array:

@@ -29,11 +29,12 @@ class EvaluationData(eqx.Module):
     keys: Key[Array, " seed"]
     classes: int = eqx.field(static=True)
     shape: tuple[int, int, int] | None = eqx.field(static=True, default=None)
+    words: bool = eqx.field(static=True, default=False)
 
     def of_seed(self, seed: int) -> EncoderInputs:
         """What an encoder is given for one seed."""
         own = self.support[seed], self.labels[seed], self.query[seed]
-        return EncoderInputs(self.train, *own, self.classes, self.shape)
+        return EncoderInputs(self.train, *own, self.classes, self.shape, self.words)
 
 
 @final
@@ -76,7 +77,8 @@ def _traced(encoder: AbstractEncoder, given: EvaluationData) -> SeedFeatures:
         query: Float[Array, "query input"],
         key: PRNGKeyArray,
     ) -> Features:
-        return encoder(EncoderInputs(given.train, support, labels, query, given.classes, given.shape), key)
+        own = support, labels, query
+        return encoder(EncoderInputs(given.train, *own, given.classes, given.shape, given.words), key)
 
     return jax.vmap(one)(given.support, given.labels, given.query, given.keys)
 

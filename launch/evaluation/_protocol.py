@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ...errors import BadInput
-from ...models import AbstractArchitecture, AbstractImageArchitecture, ViewSizes
+from ...models import AbstractArchitecture, AbstractImageArchitecture, are_words, ViewSizes
 from ...rules import AbstractRule
 from ...tasks import (
     accuracy,
@@ -88,8 +88,9 @@ class Protocol:
         self.check(data_set)
         splits = [few_shot_indices(data_set, seed, self.labels, self.queries) for seed in range(self.seeds)]
         support, query = (np.stack(side) for side in zip(*splits))
+        train = as_inputs(data_set.train_x[_unlabelled(data_set, self.unlabelled)])
         return EvaluationData(
-            jnp.asarray(as_inputs(data_set.train_x[_unlabelled(data_set, self.unlabelled)])),
+            jnp.asarray(train),
             _rows(data_set.train_x, support),
             jnp.asarray(data_set.train_y[support]),
             _rows(data_set.test_x, query),
@@ -97,6 +98,7 @@ class Protocol:
             jr.split(jr.key(0), self.seeds),
             data_set.classes,
             data_set.image_shape,
+            are_words(train),
         )
 
     def rows(

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Num
 
 from ...errors import BadInput
-from ...models import Convolutional, MultiLayerPerceptron, Views
+from ...models import Convolutional, MultiLayerPerceptron, PatchComponents, Views, WordWeights
 from ..encoders._unsupervised_encoder import UnsupervisedEncoder
 from ..options._networks import network
 
@@ -55,11 +55,10 @@ class Frozen:
         if isinstance(architecture, Convolutional):
             kernels = [(kernel.size, kernel.stride) for kernel in architecture.kernels]
             arrays |= _of_grid(shape, kernels, architecture.grid, "rows", "columns")
-        patches = None if encoder.views_ is None else encoder.views_.patches
-        window = None if patches is None else (patches.window.size, patches.window.stride)
-        if patches is not None and window is not None:
-            shape = patches.shape
-            arrays |= _of_grid(shape, [window], patches.window.grid, "patch_rows", "patch_columns")
+        seen, window = None if encoder.views_ is None else encoder.views_.seen, None
+        if isinstance(seen, PatchComponents):
+            shape, window = seen.shape, (seen.window.size, seen.window.stride)
+            arrays |= _of_grid(shape, [window], seen.window.grid, "patch_rows", "patch_columns")
         count = len(prepared.median)
         return Frozen(
             arrays,
@@ -103,8 +102,10 @@ def _of_views(views: Views | None) -> dict[str, np.ndarray]:
     if views is None:
         return {}
     found = {"centre": views.offset, "scale": views.scale}
-    if views.patches is not None:
-        found |= {"patch_mean": views.patches.components.mean, "patch_axes": views.patches.components.axes}
+    if isinstance(views.seen, PatchComponents):
+        found |= {"patch_mean": views.seen.components.mean, "patch_axes": views.seen.components.axes}
+    if isinstance(views.seen, WordWeights):
+        found |= {"rarity": views.seen.rarity}
     if views.skip is not None:
         found |= {"skip_mean": views.skip.mean, "skip_axes": views.skip.axes}
     if views.prototypes is not None:

@@ -100,6 +100,17 @@ def _pooled(prefix: str, planes: str, made: str) -> list[str]:
 
 def _standing(frozen: Frozen, arrays: dict[str, Any]) -> list[str]:
     """What stands for the inputs beside the features."""
+    if "rarity" in arrays:
+        arrays |= {"one": np.array([1])}
+        return [
+            "present = Greater(x, zero)",
+            "rare = Where(present, rarity, zero)",
+            "rare_squares = Mul(rare, rare)",
+            "rare_norm = ReduceSum(rare_squares, one)",
+            "rare_some = Max(rare_norm, tiny)",
+            "rare_length = Sqrt(rare_some)",
+            "seen = Div(rare, rare_length)",
+        ]
     if frozen.window is None:
         return ["seen = Identity(x)"]
     size, stride = frozen.window

@@ -142,6 +142,11 @@ def _views(frozen: Frozen) -> list[str]:
     if "scale" not in frozen.arrays:
         return [*lines, "        return made"]
     lines.append("        made = (made - self.centre) * self.scale")
+    if "rarity" in frozen.arrays:
+        lines += [
+            "        x = self.rarity * (x > 0)",
+            "        x = x / xp.clip((x**2).sum(1)[:, None], 1e-30, None) ** 0.5",
+        ]
     if frozen.window is not None:
         size, stride = frozen.window
         shape = ", ".join(map(str, frozen.shape))

@@ -5,7 +5,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Float, Float32, PRNGKeyArray
 
 from ._patches import Patches, Pool, random_crops
 from ._principal import PrincipalComponents
@@ -90,6 +91,52 @@ class PatchComponents(eqx.Module):
     def __call__(self, x: Float[Array, "example pixel"]) -> Float[Array, "example feature"]:
         """What stands for images, given row by row, column by column, colours last."""
         return self.window.pooled(x.reshape(-1, *self.shape), lambda patches: halves(self.components(patches)))
+
+
+@final
+class WordWeights(eqx.Module):
+    """What stands for a text where its words are inputs, above zero where they occur: the TF-IDF weighting, by which
+    rare words count more and long texts no more than short ones (Salton and Buckley, Information Processing and
+    Management 1988)."""
+
+    rarity: Float[Array, " word"]
+
+    @classmethod
+    def of(cls, x: Float[Array, "text word"]) -> "WordWeights":
+        """Those of the words in these texts, as scikit-learn's `TfidfTransformer` has them."""
+        return cls(jnp.log((1 + len(x)) / (1 + (x > 0).sum(0))) + 1)
+
+    def __call__(self, x: Float[Array, "text word"]) -> Float[Array, "text word"]:
+        """Weights of a length of one for each text, or of zero where it has no word."""
+        weights = jnp.where(x > 0, self.rarity, 0)
+        return weights * jax.lax.rsqrt(jnp.maximum((weights**2).sum(1, keepdims=True), 1e-30))
+
+
+def are_words(x: Float32[np.ndarray, "example input"]) -> bool:
+    """Whether inputs tell which words are in a text: a hundred or more of two values, the higher one mostly the rarer,
+    and as many of them in one example as in another in no data of other kinds."""
+    x = x[:: -(-len(x) // 1000)] if len(x) else x
+    if x.shape[1] < 100 or len(x) < 2:
+        return False
+    low, high = x.min(0), x.max(0)
+    present = (x > 0).mean(0)
+    count = (x > 0).sum(1)
+    two = ((x == low) | (x == high)).all(0)
+    return bool(two.all() and (present < 0.5).mean() > 0.9 and count.std() > 0.1 * count.mean())
+
+
+StandIn = PatchComponents | WordWeights
+"""What stands in the place of an example's inputs beside the features."""
+
+
+def stand_in(
+    x: Float[Array, "example input"], shape: tuple[int, ...] | None, words: bool, window: Window | None
+) -> StandIn | None:
+    """What is made of these examples for examples like them: images have a shape, and may have a window.
+
+    None where the inputs stand for themselves.
+    """
+    return WordWeights.of(x) if words else PatchComponents.of(x, shape, window)
 
 
 def halves(x: Float[Array, "row component"]) -> Float[Array, "row half"]:
