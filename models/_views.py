@@ -8,8 +8,11 @@ from jaxtyping import Array, Float
 from ._k_means import Prototypes
 from ._memory import Memory
 from ._principal import principal_axes, PrincipalComponents
-from ._stand_ins import StandIn
+from ._stand_ins import PatchComponents, StandIn, Window
 
+
+_FINE = 5
+"""Cells along a side of an image for its detail."""
 
 _KEYS = 64
 """Components by which neighbours are found."""
@@ -35,12 +38,14 @@ class Views(eqx.Module):
     recall where an example lies in the neighbourhood graph of those seen before. Each of these, as the features, has a
     total variance of one over the examples that the views were made from. An example's views depend on that example
     alone. Where `seen` is given, what it makes of the inputs stands in their place: of an image what its patches have.
+    An image's skip path then has a second part, `detail`, which keeps where in the image that was.
     """
 
     seen: StandIn | None
     offset: Float[Array, " feature"]
     scale: Float[Array, " feature"]
     skip: PrincipalComponents | None
+    detail: "Detail | None"
     prototypes: Prototypes | None
     recall: "Recall | None"
 
@@ -53,6 +58,7 @@ class Views(eqx.Module):
         seen: StandIn | None = None,
     ) -> "Views":
         """The views of these examples, given their inputs and a base model's features of them."""
+        detail = Detail.of(x, seen, sizes.skip)
         x = x if seen is None else seen(x)
         deviation = features.std(0)
         present = deviation > 1e-4 * jnp.maximum(deviation.max(), 1e-30)  # A unit that never changes tells nothing.
@@ -60,16 +66,17 @@ class Views(eqx.Module):
         scale = scale * jax.lax.rsqrt(jnp.maximum(present.sum(dtype=scale.dtype), 1))
         skip = PrincipalComponents.half_whitened(x, sizes.skip) if sizes.skip else None
         prototypes = Prototypes.of(x, sizes.prototypes) if sizes.prototypes else None
-        views = cls(seen, features.mean(0), scale, skip, prototypes, None)
+        views = cls(seen, features.mean(0), scale, skip, detail, prototypes, None)
         if not sizes.memory:
             return views
         recall = Recall.of(views._known(x, features), sizes.memory)
-        return cls(seen, views.offset, scale, skip, prototypes, recall)
+        return cls(seen, views.offset, scale, skip, detail, prototypes, recall)
 
     @property
     def size(self) -> int:
         """Number of columns of the views."""
         skipped = 0 if self.skip is None else self.skip.axes.shape[1]
+        skipped += 0 if self.detail is None else self.detail.components.axes.shape[1]
         near = 0 if self.prototypes is None else len(self.prototypes.centroids)
         recalled = 0 if self.recall is None else self.recall.memory.values.shape[1]
         return len(self.scale) + skipped + near + recalled
@@ -77,13 +84,14 @@ class Views(eqx.Module):
     def __call__(
         self, x: Float[Array, "example input"], features: Float[Array, "example feature"]
     ) -> Float[Array, "example view"]:
-        """All views of examples, given their inputs and the base model's features of them: features, skip path,
+        """All views of examples, given their inputs and the base model's features of them: features, skip path, detail,
         prototypes, recall."""
+        detail = [] if self.detail is None else [self.detail(x)]
         x = x if self.seen is None else self.seen(x)
         known = self._known(x, features)
         near = [] if self.prototypes is None else [self.prototypes(x)]
         recalled = [] if self.recall is None else [self.recall(known)]
-        return jnp.concatenate([known, *near, *recalled], 1)
+        return jnp.concatenate([known, *detail, *near, *recalled], 1)
 
     def _known(
         self, x: Float[Array, "example input"], features: Float[Array, "example feature"]
@@ -91,6 +99,27 @@ class Views(eqx.Module):
         """The features and the skip path, by which neighbours are found."""
         own = (features - self.offset) * self.scale
         return own if self.skip is None else jnp.concatenate([own, self.skip(x)], 1)
+
+
+@final
+class Detail(eqx.Module):
+    """What the patches of an image have, cell by cell of a finer grid: its half-whitened principal components."""
+
+    patches: PatchComponents
+    components: PrincipalComponents
+
+    @staticmethod
+    def of(x: Float[Array, "example input"], seen: StandIn | None, components: int) -> "Detail | None":
+        """That of these images. None for other examples, where nothing is kept, and where the grid is fine already."""
+        if not components or not isinstance(seen, PatchComponents) or seen.window.grid >= _FINE:
+            return None
+        window = Window(seen.window.size, seen.window.stride, _FINE)
+        patches = PatchComponents(seen.components, window, seen.shape)
+        return Detail(patches, PrincipalComponents.half_whitened(patches(x), components))
+
+    def __call__(self, x: Float[Array, "example input"]) -> Float[Array, "example component"]:
+        """The detail of these images."""
+        return self.components(self.patches(x))
 
 
 @final

@@ -165,9 +165,15 @@ def test_where_a_model_has_a_window_its_patches_stand_for_the_inputs():
     rows, features = IMAGES.reshape(40, -1), jnp.tanh(IMAGES[:, 0, 0])
     patches = PatchComponents.of(rows, (7, 6, 2), WINDOW)
     sizes = ViewSizes(4, 3, 8)
-    found = Views.of(rows, features, sizes, patches)(rows, features)
-    seen = patches(rows)
-    np.testing.assert_allclose(found, Views.of(seen, features, sizes)(seen, features), atol=1e-5)
+    views = Views.of(rows, features, sizes, patches)
+    found, seen = views(rows, features), patches(rows)
+    assert views.size == found.shape[1] == 2 + 4 + 4 + 3 + 7
+    expected = Views.of(seen, features, sizes)(seen, features)
+    np.testing.assert_allclose(jnp.delete(found, jnp.arange(6, 10), axis=1), expected, atol=1e-5)
+    fine = PatchComponents(patches.components, Window(3, 2, 5), (7, 6, 2))(rows)
+    detail = PrincipalComponents.half_whitened(fine, 4)(fine)
+    np.testing.assert_allclose(found[:, 6:10], detail, atol=1e-5)
+    assert Views.of(rows, features, ViewSizes(0, 3, 8), patches).detail is None
     assert PatchComponents.of(rows, (7, 6, 2)).window == Window(3)  # Half of the image.
     assert PatchComponents.of(rows, (84,)) is None and PatchComponents.of(rows, (42, 1, 2)) is None
 

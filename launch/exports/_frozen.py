@@ -55,10 +55,13 @@ class Frozen:
         if isinstance(architecture, Convolutional):
             kernels = [(kernel.size, kernel.stride) for kernel in architecture.kernels]
             arrays |= _of_grid(shape, kernels, architecture.grid, "rows", "columns")
-        seen, window = None if encoder.views_ is None else encoder.views_.seen, None
-        if isinstance(seen, PatchComponents):
+        views, window = encoder.views_, None
+        if views is not None and isinstance(seen := views.seen, PatchComponents):
             shape, window = seen.shape, (seen.window.size, seen.window.stride)
             arrays |= _of_grid(shape, [window], seen.window.grid, "patch_rows", "patch_columns")
+            if views.detail is not None:
+                fine = views.detail.patches.window.grid
+                arrays |= _of_grid(shape, [window], fine, "detail_rows", "detail_columns")
         count = len(prepared.median)
         return Frozen(
             arrays,
@@ -95,7 +98,7 @@ def _of_grid(
 
 def _means(side: int, grid: int) -> np.ndarray:
     cells = np.array_split(np.arange(side), grid)
-    return np.stack([np.isin(np.arange(side), cell) / len(cell) for cell in cells]).astype(np.float32)
+    return np.stack([np.isin(np.arange(side), cell) / max(len(cell), 1) for cell in cells]).astype(np.float32)
 
 
 def _of_views(views: Views | None) -> dict[str, np.ndarray]:
@@ -108,6 +111,8 @@ def _of_views(views: Views | None) -> dict[str, np.ndarray]:
         found |= {"rarity": views.seen.rarity}
     if views.skip is not None:
         found |= {"skip_mean": views.skip.mean, "skip_axes": views.skip.axes}
+    if views.detail is not None:
+        found |= {"detail_mean": views.detail.components.mean, "detail_axes": views.detail.components.axes}
     if views.prototypes is not None:
         keys, own = views.prototypes.keys, views.prototypes
         found |= {"near_mean": keys.mean, "near_axes": keys.axes, "centroids": own.centroids}

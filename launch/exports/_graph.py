@@ -117,12 +117,21 @@ def _standing(frozen: Frozen, arrays: dict[str, Any]) -> list[str]:
     mean, axes = arrays["patch_mean"], arrays["patch_axes"]
     arrays |= {"patch_kernels": _kernels(axes, size), "patch_bias": -(mean @ axes)}
     arrays |= {"patch_columns": arrays["patch_columns"].T}
+    detail = []
+    if "detail_axes" in arrays:
+        arrays |= {"detail_columns": arrays["detail_columns"].T}
+        detail = [
+            *_pooled("detail", "patch_halves", "detail_all"),
+            "detail_apart = Sub(detail_all, detail_mean)",
+            "detail_kept = MatMul(detail_apart, detail_axes)",
+        ]
     return [
         f"patch_up = Conv<strides = [{stride}, {stride}]>(planes, patch_kernels, patch_bias)",
         "patch_down = Neg(patch_up)",
         "patch_both = Concat<axis = 1>(patch_up, patch_down)",
         "patch_halves = Relu(patch_both)",
         *_pooled("patch", "patch_halves", "seen"),
+        *detail,
     ]
 
 
@@ -143,7 +152,7 @@ def _views(arrays: dict[str, Any]) -> list[str]:
             "both = Concat<axis = 1>(known, kept)",
         ]
         last = "both"
-    parts = [last]
+    parts = [last, *(["detail_kept"] if "detail_axes" in arrays else [])]
     if "centroids" in arrays:
         lines += _prototypes(arrays)
         parts.append("near_scaled")

@@ -154,11 +154,18 @@ def _views(frozen: Frozen) -> list[str]:
             f"        x = self.patches(x.reshape(-1, {shape}), {size}, {stride})",
             "        x = (x - self.patch_mean) @ self.patch_axes",
             "        x = xp.clip(xp.concatenate([x, -x], -1), 0, None)",
+            *(
+                ["        detail = self.pooled(x, self.detail_rows, self.detail_columns)"]
+                if "detail_axes" in frozen.arrays
+                else []
+            ),
             "        x = self.pooled(x, self.patch_rows, self.patch_columns)",
         ]
     if "skip_axes" in frozen.arrays:
         lines.append("        made = xp.concatenate([made, (x - self.skip_mean) @ self.skip_axes], 1)")
     parts, made = ["made"], []
+    if "detail_axes" in frozen.arrays:
+        parts.append("(detail - self.detail_mean) @ self.detail_axes")
     if "centroids" in frozen.arrays:
         parts.append("self.near((x - self.near_mean) @ self.near_axes)")
         made += [
