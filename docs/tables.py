@@ -24,12 +24,17 @@ FIVE = {
 }
 NAMES = {
     "meta-trained": "the rule",
+    "untrained": "the rule before meta-training",
     "random-init": "its random start",
     "raw": "raw inputs",
     "pca": "principal components",
     "kmeans-256": "k-means, 256 centroids",
     "kmeans-256+pca": "k-means and components",
     "neighbours": "mean of nearest neighbours",
+    "patch-pca": "patch PCA",
+    "patch-kmeans": "patch k-means",
+    "tfidf-svd-10": "TF-IDF, 10 components",
+    "tfidf-svd-64": "TF-IDF, 64 components",
     "label-spreading": "label spreading (sees all test rows)",
     "umap-64": "UMAP (sees other test rows)",
 }

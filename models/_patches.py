@@ -31,7 +31,9 @@ class Patches(AbstractWire):
         return None
 
     def up(self, values: Image, context: None) -> Float[Array, "*axes row column pre"]:
-        *_, height, width, _ = values.shape
+        *axes, height, width, _ = values.shape
+        if height == width == self.size:  # One place: as on a crop, where windows need not be cut.
+            return values.reshape(*axes, 1, 1, -1)
         rows, columns = (self.stride * (self.places(side) - 1) + 1 for side in (height, width))
         offsets = [(i, j) for i in range(self.size) for j in range(self.size)]
         shifted = lambda i, j: values[..., i : i + rows : self.stride, j : j + columns : self.stride, :]
