@@ -111,7 +111,7 @@ def test_images_are_arrays_or_rows_with_a_shape():
     fitted = encoder(skip=2, memory=10).fit(IMAGES)
     assert [coefs.shape for coefs in fitted.coefs_] == [(27, 3)]
     found = fitted.transform(IMAGES)
-    assert found.shape == (30, 3 + 2 + 6)
+    assert found.shape == (30, 3 + 2 + 2 + 6)
     rows = IMAGES.reshape(30, -1)
     flat = encoder(skip=2, memory=10, image_shape=(6, 5, 3)).fit_transform(rows)
     np.testing.assert_array_equal(found, flat)
