@@ -30,5 +30,5 @@ from ._stand_ins import (
 )
 from ._synapse import Activity as Activity, Synapse as Synapse
 from ._transformer import Transformer as Transformer
-from ._views import Views as Views, ViewSizes as ViewSizes
+from ._views import FINE as FINE, Views as Views, ViewSizes as ViewSizes
 from ._wire import AbstractWire as AbstractWire, Flatten as Flatten, Straight as Straight

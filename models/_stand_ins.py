@@ -47,13 +47,15 @@ class Window(eqx.Module):
         self,
         images: Float[Array, "example height width colour"],
         encode: Callable[[Float[Array, "patch pixel"]], Float[Array, "patch channel"]],
+        finer: int | None = None,
     ) -> Float[Array, "example feature"]:
-        """What is found in the patches of images, averaged over the grid's cells."""
-        patches, pool = Patches(self.size, self.stride), Pool(self.grid)
+        """What is found in the patches of images, averaged over the grid's cells, and over those of a finer one."""
+        patches, pools = Patches(self.size, self.stride), [Pool(grid) for grid in (self.grid, finer) if grid]
 
         def one(image: Float[Array, "height width colour"]) -> Float[Array, " feature"]:
-            found = patches.up(image, None)
-            return pool.up(encode(found.reshape(-1, found.shape[-1])).reshape(*found.shape[:-1], -1), None)
+            places = patches.up(image, None)
+            found = encode(places.reshape(-1, places.shape[-1])).reshape(*places.shape[:-1], -1)
+            return jnp.concatenate([pool.up(found, None) for pool in pools])
 
         return image_by_image(one, images)
 
@@ -90,7 +92,18 @@ class PatchComponents(eqx.Module):
 
     def __call__(self, x: Float[Array, "example pixel"]) -> Float[Array, "example feature"]:
         """What stands for images, given row by row, column by column, colours last."""
-        return self.window.pooled(x.reshape(-1, *self.shape), lambda patches: halves(self.components(patches)))
+        return self._pooled(x, None)
+
+    def with_detail(
+        self, x: Float[Array, "example pixel"], grid: int
+    ) -> tuple[Float[Array, "example feature"], Float[Array, "example detail"]]:
+        """The same, and all of it again for each cell of a finer grid."""
+        found = self._pooled(x, grid)
+        own = self.window.grid**2 * 2 * self.components.axes.shape[1]
+        return found[:, :own], found[:, own:]
+
+    def _pooled(self, x: Float[Array, "example pixel"], finer: int | None) -> Float[Array, "example feature"]:
+        return self.window.pooled(x.reshape(-1, *self.shape), lambda patches: halves(self.components(patches)), finer)
 
 
 @final

@@ -8,10 +8,10 @@ from jaxtyping import Array, Float
 from ._k_means import Prototypes
 from ._memory import Memory
 from ._principal import principal_axes, PrincipalComponents
-from ._stand_ins import PatchComponents, StandIn, Window
+from ._stand_ins import PatchComponents, StandIn
 
 
-_FINE = 5
+FINE = 5
 """Cells along a side of an image for its detail."""
 
 _KEYS = 64
@@ -45,7 +45,7 @@ class Views(eqx.Module):
     offset: Float[Array, " feature"]
     scale: Float[Array, " feature"]
     skip: PrincipalComponents | None
-    detail: "Detail | None"
+    detail: PrincipalComponents | None
     prototypes: Prototypes | None
     recall: "Recall | None"
 
@@ -58,13 +58,13 @@ class Views(eqx.Module):
         seen: StandIn | None = None,
     ) -> "Views":
         """The views of these examples, given their inputs and a base model's features of them."""
-        detail = Detail.of(x, seen, sizes.skip)
-        x = x if seen is None else seen(x)
+        x, fine = _looked_at(seen, x)
         deviation = features.std(0)
         present = deviation > 1e-4 * jnp.maximum(deviation.max(), 1e-30)  # A unit that never changes tells nothing.
         scale = jnp.where(present, 1 / jnp.where(present, deviation, 1), 0)
         scale = scale * jax.lax.rsqrt(jnp.maximum(present.sum(dtype=scale.dtype), 1))
         skip = PrincipalComponents.half_whitened(x, sizes.skip) if sizes.skip else None
+        detail = PrincipalComponents.half_whitened(fine, sizes.skip) if sizes.skip and fine is not None else None
         prototypes = Prototypes.of(x, sizes.prototypes) if sizes.prototypes else None
         views = cls(seen, features.mean(0), scale, skip, detail, prototypes, None)
         if not sizes.memory:
@@ -76,7 +76,7 @@ class Views(eqx.Module):
     def size(self) -> int:
         """Number of columns of the views."""
         skipped = 0 if self.skip is None else self.skip.axes.shape[1]
-        skipped += 0 if self.detail is None else self.detail.components.axes.shape[1]
+        skipped += 0 if self.detail is None else self.detail.axes.shape[1]
         near = 0 if self.prototypes is None else len(self.prototypes.centroids)
         recalled = 0 if self.recall is None else self.recall.memory.values.shape[1]
         return len(self.scale) + skipped + near + recalled
@@ -86,8 +86,8 @@ class Views(eqx.Module):
     ) -> Float[Array, "example view"]:
         """All views of examples, given their inputs and the base model's features of them: features, skip path, detail,
         prototypes, recall."""
-        detail = [] if self.detail is None else [self.detail(x)]
-        x = x if self.seen is None else self.seen(x)
+        x, fine = _looked_at(self.seen, x)
+        detail = [] if self.detail is None or fine is None else [self.detail(fine)]
         known = self._known(x, features)
         near = [] if self.prototypes is None else [self.prototypes(x)]
         recalled = [] if self.recall is None else [self.recall(known)]
@@ -99,27 +99,6 @@ class Views(eqx.Module):
         """The features and the skip path, by which neighbours are found."""
         own = (features - self.offset) * self.scale
         return own if self.skip is None else jnp.concatenate([own, self.skip(x)], 1)
-
-
-@final
-class Detail(eqx.Module):
-    """What the patches of an image have, cell by cell of a finer grid: its half-whitened principal components."""
-
-    patches: PatchComponents
-    components: PrincipalComponents
-
-    @staticmethod
-    def of(x: Float[Array, "example input"], seen: StandIn | None, components: int) -> "Detail | None":
-        """That of these images. None for other examples, where nothing is kept, and where the grid is fine already."""
-        if not components or not isinstance(seen, PatchComponents) or seen.window.grid >= _FINE:
-            return None
-        window = Window(seen.window.size, seen.window.stride, _FINE)
-        patches = PatchComponents(seen.components, window, seen.shape)
-        return Detail(patches, PrincipalComponents.half_whitened(patches(x), components))
-
-    def __call__(self, x: Float[Array, "example input"]) -> Float[Array, "example component"]:
-        """The detail of these images."""
-        return self.components(self.patches(x))
 
 
 @final
@@ -139,3 +118,12 @@ class Recall(eqx.Module):
     def __call__(self, known: Float[Array, "example known"]) -> Float[Array, "example component"]:
         """What these examples recall."""
         return self.memory(self.keys(known))
+
+
+def _looked_at(
+    seen: StandIn | None, x: Float[Array, "example input"]
+) -> tuple[Float[Array, "example stand_in"], Float[Array, "example detail"] | None]:
+    """What stands for the inputs, and of images what their patches have, cell by cell, if the cells are not as many."""
+    if isinstance(seen, PatchComponents) and seen.window.grid < FINE:
+        return seen.with_detail(x, FINE)
+    return (x if seen is None else seen(x)), None

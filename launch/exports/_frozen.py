@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Num
 
 from ...errors import BadInput
-from ...models import Convolutional, MultiLayerPerceptron, PatchComponents, Views, WordWeights
+from ...models import Convolutional, FINE, MultiLayerPerceptron, PatchComponents, Views, WordWeights
 from ..encoders._unsupervised_encoder import UnsupervisedEncoder
 from ..options._networks import network
 
@@ -60,8 +60,7 @@ class Frozen:
             shape, window = seen.shape, (seen.window.size, seen.window.stride)
             arrays |= _of_grid(shape, [window], seen.window.grid, "patch_rows", "patch_columns")
             if views.detail is not None:
-                fine = views.detail.patches.window.grid
-                arrays |= _of_grid(shape, [window], fine, "detail_rows", "detail_columns")
+                arrays |= _of_grid(shape, [window], FINE, "detail_rows", "detail_columns")
         count = len(prepared.median)
         return Frozen(
             arrays,
@@ -112,7 +111,7 @@ def _of_views(views: Views | None) -> dict[str, np.ndarray]:
     if views.skip is not None:
         found |= {"skip_mean": views.skip.mean, "skip_axes": views.skip.axes}
     if views.detail is not None:
-        found |= {"detail_mean": views.detail.components.mean, "detail_axes": views.detail.components.axes}
+        found |= {"detail_mean": views.detail.mean, "detail_axes": views.detail.axes}
     if views.prototypes is not None:
         keys, own = views.prototypes.keys, views.prototypes
         found |= {"near_mean": keys.mean, "near_axes": keys.axes, "centroids": own.centroids}
