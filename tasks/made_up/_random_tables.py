@@ -51,7 +51,7 @@ class RandomTables(AbstractTasks[RandomTable]):
         return self.ways
 
     def sample(self, key: PRNGKeyArray) -> RandomTable:
-        keys = jr.split(key, 12)
+        keys = jr.split(key, 14)
         apart = jnp.exp(jr.uniform(keys[0], (), minval=-0.3, maxval=1.6))
         # Some tables depend on two hidden variables, some on all of them.
         spread = jnp.exp(-jr.uniform(keys[1], (), maxval=1.5) * jnp.arange(_HIDDEN))
@@ -66,11 +66,11 @@ class RandomTables(AbstractTasks[RandomTable]):
             mixing=dense * jr.normal(keys[10], (_HIDDEN, self.inputs)),
             offset=jr.normal(keys[11], (self.inputs,)),
             form=jnp.where(jnp.arange(self.inputs) < width, forms, _CONSTANT),
-            noise=jnp.exp(jr.uniform(jr.fold_in(key, 0), (self.inputs,), minval=-3.0, maxval=0.5)),
+            noise=jnp.exp(jr.uniform(keys[12], (self.inputs,), minval=-3.0, maxval=0.5)),
             centre=jnp.zeros(self.inputs),
             scale=jnp.ones(self.inputs),
         )
-        rows, _ = self._rows(task, jr.fold_in(key, 1), _TO_STANDARDISE)
+        rows, _ = self._rows(task, keys[13], _TO_STANDARDISE)
         deviation = rows.std(0)
         scale = jnp.where(deviation > 1e-3, 1 / jnp.maximum(deviation, 1e-3), 0.0)
         return eqx.tree_at(lambda it: (it.centre, it.scale), task, (rows.mean(0), scale))
@@ -79,8 +79,7 @@ class RandomTables(AbstractTasks[RandomTable]):
         return self._rows(task, key, self.batch_size)[0]
 
     def episode(self, task: RandomTable, key: PRNGKeyArray) -> Episode:
-        size = self.ways * 2 * self.shots
-        rows, order = self._rows(task, key, size)
+        rows, order = self._rows(task, key, self.ways * 2 * self.shots)
         rows = rows[order].reshape(self.ways, 2, self.shots, self.inputs)
         labels = jnp.repeat(jnp.eye(self.ways), self.shots, axis=0)
         support, query = (rows[:, half].reshape(-1, self.inputs) for half in range(2))
@@ -93,9 +92,9 @@ class RandomTables(AbstractTasks[RandomTable]):
         hidden_key, cluster_key, noise_key, shuffle_key = jr.split(key, 4)
         classes = jnp.arange(count) % self.ways
         cluster = jr.randint(cluster_key, (count,), 0, _CLUSTERS)
-        around = task.spread * jr.normal(hidden_key, (count, _HIDDEN))
-        hidden = task.centres[classes, cluster] + around
-        score = (hidden @ task.score)[:, 0] + ((hidden @ task.score) * hidden).sum(1) * 0.5
+        hidden = task.centres[classes, cluster] + task.spread * jr.normal(hidden_key, (count, _HIDDEN))
+        turned = hidden @ task.score
+        score = turned[:, 0] + (turned * hidden).sum(1) / 2
         ranks = jnp.argsort(jnp.argsort(score)) * 1.0
         by = jnp.where(task.graded, jnp.floor(ranks * self.ways / count), classes * 1.0)
         x = hidden @ task.mixing + task.offset + task.noise * jr.normal(noise_key, (count, self.inputs))
