@@ -33,6 +33,15 @@ class PrincipalComponents(eqx.Module):
         scale = jnp.where(present, jax.lax.rsqrt(safe), 0) * jax.lax.rsqrt(jnp.maximum((present * safe).sum(), 1e-30))
         return cls(mean, axes * scale)
 
+    @classmethod
+    def whitened(cls, x: Float[Array, "example input"], components: int) -> "PrincipalComponents":
+        """The first components, or all where there are fewer, each over its deviation; what lies below a tenth of the
+        largest deviation is not brought up to it."""
+        mean = x.mean(0)
+        axes = principal_axes(x, mean, components)
+        variance = ((x - mean) @ axes).var(0)
+        return cls(mean, axes * jax.lax.rsqrt(variance + 0.01 * jnp.maximum(variance.max(), 1e-30)))
+
     @full_precision
     def __call__(self, x: Float[Array, "example input"]) -> Float[Array, "example component"]:
         """The components of these examples."""

@@ -62,8 +62,9 @@ class Window(eqx.Module):
 
 @final
 class PatchComponents(eqx.Module):
-    """What stands for an image where its pixels would say little: the half-whitened principal components of its
-    patches, positive and negative parts apart, averaged over the cells of a grid."""
+    """What stands for an image where its pixels would say little: the principal components of its patches, positive
+    and negative parts apart, averaged over the cells of a grid. Those of images with colours are whitened, for
+    brightness would outweigh colours and edges, and those of other images half-whitened."""
 
     components: PrincipalComponents
     window: Window
@@ -87,7 +88,8 @@ class PatchComponents(eqx.Module):
             return None
         window = Window(side) if window is None else window
         patches = window.sample(x.reshape(-1, *shape), jr.key(0))
-        components = PrincipalComponents.half_whitened(patches, _COMPONENTS)
+        whiten = PrincipalComponents.half_whitened if colours == 1 else PrincipalComponents.whitened
+        components = whiten(patches, _COMPONENTS)
         return PatchComponents(components, window, (height, width, colours))
 
     def __call__(self, x: Float[Array, "example pixel"]) -> Float[Array, "example feature"]:

@@ -70,8 +70,14 @@ def test_statistics_are_of_examples_spread_over_all_calls(monkeypatch):
     assert np.bincount(kept[:, 0].astype(int)).tolist() == [5, 10, 15]
 
 
+def test_very_wide_examples_are_kept_in_smaller_numbers():
+    assert [_encoder.most_of(inputs) for inputs in (1, 3000, 10_000, 10**6)] == [40_000, 40_000, 13_421, 10_000]
+
+
 def test_a_memory_map_is_read_in_parts(folder, monkeypatch):
-    """At no time is there more than a part of it in memory, which here is 5% and, as usual, the sample of 10,000."""
+    """At no time is there more than a part of it in memory, which here is 5% and a sample, as usual for wide rows, of
+    10,000."""
+    monkeypatch.setattr(_encoder, "_NUMBERS", 0)
     monkeypatch.setattr("metarule.tasks.data._scaling._NUMBERS", 2**18)
     np.save(folder / "large.npy", np.random.default_rng(0).normal(size=(80_000, 64)))
     mapped = np.load(folder / "large.npy", mmap_mode="r")

@@ -140,22 +140,26 @@ IMAGES = jnp.asarray(GENERATOR.random(size=(40, 7, 6, 2)), jnp.float32)
 WINDOW = Window(size=3, stride=2, grid=2)
 
 
-def test_patches_of_an_image_are_their_half_whitened_components_in_halves_averaged_over_cells():
-    rows = IMAGES.reshape(40, -1)
-    found = PatchComponents.of(rows, (7, 6, 2), WINDOW)(rows)
-    patches = np.asarray(WINDOW.sample(IMAGES, jax.random.key(0)))
-    assert patches.shape == (160, 18)
-    pca = PCA(18).fit(patches)
+@pytest.mark.parametrize("colours", [1, 2])
+def test_patches_of_an_image_are_their_whitened_components_in_halves_averaged_over_cells(colours):
+    """Half-whitened ones, if there is one colour."""
+    images = IMAGES[..., :colours]
+    rows, size = images.reshape(40, -1), 9 * colours
+    found = PatchComponents.of(rows, (7, 6, colours), WINDOW)(rows)
+    patches = np.asarray(WINDOW.sample(images, jax.random.key(0)))
+    assert patches.shape == (160, size)
+    pca = PCA(size).fit(patches)
     deviation = pca.transform(patches).std(0)
-    axes = pca.components_.T / np.sqrt(deviation) / np.sqrt(deviation.sum())
+    half = np.sqrt(deviation) * np.sqrt(deviation.sum())
+    axes = pca.components_.T / (half if colours == 1 else np.hypot(deviation, 0.1 * deviation[0]))
     places = {(0, 0): [(0, 0), (2, 0)], (0, 1): [(0, 2), (2, 2)], (1, 0): [(4, 0)], (1, 1): [(4, 2)]}
     expected = []
     for cell in [(0, 0), (0, 1), (1, 0), (1, 1)]:
-        here = [IMAGES[:, i : i + 3, j : j + 3].reshape(40, -1) for i, j in places[cell]]
+        here = [images[:, i : i + 3, j : j + 3].reshape(40, -1) for i, j in places[cell]]
         along = np.stack([(np.asarray(each) - pca.mean_) @ axes for each in here])
         expected.append([np.maximum(along, 0).mean(0), np.maximum(-along, 0).mean(0)])
     expected = np.asarray(expected)  # [cell, half, example, component]
-    found = np.asarray(found).reshape(40, 4, 2, 18).transpose(1, 2, 0, 3)
+    found = np.asarray(found).reshape(40, 4, 2, size).transpose(1, 2, 0, 3)
     turned = expected[:, ::-1]  # An axis may point either way: then its halves change places.
     same = np.abs(found - expected).max((0, 1, 2)) < np.abs(found - turned).max((0, 1, 2))
     np.testing.assert_allclose(found, np.where(same, expected, turned), atol=1e-3)

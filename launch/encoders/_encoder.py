@@ -14,8 +14,10 @@ from ...models import freeze, image_by_image, Model
 
 Statistics = Literal["batch", "frozen", "none"]
 """The examples whose mean and variance batch normalisation uses when features are computed."""
-SAMPLE = 10_000
-"""Train examples that statistics are made of, at most."""
+SAMPLE = 40_000
+"""Train examples that statistics and views are made of, at most: the more there are, the better their graph."""
+_NUMBERS = 2**27
+"""In a sample, at most, if that leaves a quarter of its examples: 512 MB."""
 IMAGES = 1000
 """Images that statistics over all their places are made of, at most."""
 _Rows = TypeVar("_Rows", jax.Array, np.ndarray)
@@ -48,7 +50,7 @@ class EncoderInputs(eqx.Module):
         return rows.reshape(-1, *self.shape)
 
     def sample(self) -> Float[Array, "example input"]:
-        """Train examples spread evenly over all of them: 5,000 to 10,000, or all where there are fewer."""
+        """Train examples spread evenly over all of them: 20,000 to 40,000, or all where there are fewer."""
         return evenly_spaced(self.train)
 
     def features(self, model: Model, statistics: Statistics, order: Int[Array, " input"] | None = None) -> Features:
@@ -92,11 +94,17 @@ def spread(
     old: Float32[np.ndarray, "old input"], seen: int, new: Float32[np.ndarray, "new input"], examples: int
 ) -> Float32[np.ndarray, "both input"]:
     """Of a sample of `seen` examples and one of `examples` more, one that is spread over all."""
-    if len(old) + len(new) <= SAMPLE:
+    most = most_of(new.shape[1])
+    if len(old) + len(new) <= most:
         return np.concatenate([old, new])
-    share = round(SAMPLE * examples / (seen + examples))
-    share = min(max(share, SAMPLE - len(old)), len(new))
-    return np.concatenate([_some(old, SAMPLE - share), _some(new, share)])
+    share = round(most * examples / (seen + examples))
+    share = min(max(share, most - len(old)), len(new))
+    return np.concatenate([_some(old, most - share), _some(new, share)])
+
+
+def most_of(inputs: int) -> int:
+    """How many examples of so many inputs are kept for statistics and views, at most: of very wide ones fewer."""
+    return min(SAMPLE, max(_NUMBERS // max(inputs, 1), SAMPLE // 4))
 
 
 def _some(x: Float32[np.ndarray, "example input"], most: int) -> Float32[np.ndarray, "some input"]:

@@ -9,7 +9,7 @@ from ._encoder import AbstractHostEncoder, EncoderCost, EncoderInputs, evenly_sp
 
 @final
 class Neighbours(AbstractHostEncoder):
-    """The mean of the `neighbours` nearest of up to 10,000 train examples, where an input was."""
+    """The mean of the `neighbours` nearest of up to 40,000 train examples, where an input was."""
 
     neighbours: int = eqx.field(static=True, default=15)
 
@@ -29,7 +29,7 @@ class Neighbours(AbstractHostEncoder):
 class LabelSpreading(AbstractHostEncoder):
     """The probabilities of the classes that label spreading finds (Zhou et al., NIPS 2003), by scikit-learn.
 
-    Labels spread over a graph of the labelled examples, up to 10,000 train examples and all query examples, each
+    Labels spread over a graph of the labelled examples, up to 40,000 train examples and all query examples, each
     joined to its 7 nearest along the first 32 principal components. This is a classifier, which leaves the readouts
     little to do, and it is transductive: what a query is taken for depends on the other ones.
     """

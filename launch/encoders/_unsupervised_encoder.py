@@ -22,7 +22,7 @@ from ...models import AbstractImageArchitecture, are_words, freeze, unlabelled, 
 from ...tasks import as_examples, as_pixels, chunks, count, Frame, picture, Preparation, shape_of_images, Sparse
 from ..caches._compilations import cache_compilations
 from ..options._networks import network as make_network
-from ._encoder import evenly_spaced, IMAGES, spread
+from ._encoder import evenly_spaced, IMAGES, most_of, spread
 from ._fitted import in_parts, look, make_views, ROWS
 from ._trained_rule import TrainedRule
 
@@ -43,7 +43,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     network takes images [example, height, width] or [example, height, width, colour] of any size, or their pixels as
     columns and `image_shape`; other numbers than bytes are standardised by the mean and deviation of each colour.
 
-    After `steps` batches of random examples the statistics of batch normalisation are frozen, by 5,000 to 10,000
+    After `steps` batches of random examples the statistics of batch normalisation are frozen, by 20,000 to 40,000
     examples where there are that many, or by 500 to 1,000 images, which have many places: from then on a row's features
     depend on that row alone. Beside them stand the inputs' principal components (the skip path), how near their
     centroids are (prototypes), and where they lie in the neighbourhood graph of the examples (the memory). For these
@@ -131,7 +131,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Takes random batches of `X` until it has looked at as many examples as `X` has; `steps` has no say, `n_iter_` is
         how many there were in all. The first call, unless `fit` came before, prepares everything: scaling, categories
         and words are those of its examples, so they should be many and alike the later ones. Statistics and views are
-        made anew when features are next asked for, of up to 10,000 examples spread over those of all calls.
+        made anew when features are next asked for, of up to 40,000 examples spread over those of all calls.
         """
         if "n_iter_" in vars(self):
             X, use = self._examples(X, self._images, reset=False), self._use()
@@ -222,7 +222,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 if self.verbose:  # Otherwise the steps are only on their way.
                     jax.block_until_ready(carried)
         self._leaves = [np.asarray(leaf) if eqx.is_array(leaf) else leaf for leaf in jax.tree.leaves(carried)]
-        self._sample = spread(self._sample, self._seen, draw(evenly_spaced(np.arange(examples))), examples)
+        some = evenly_spaced(np.arange(examples), most_of(self._sample.shape[1]))
+        self._sample = spread(self._sample, self._seen, draw(some), examples)
         self._seen, self.n_iter_, self._unsettled = self._seen + examples, self.n_iter_ + steps, True
         self._tell(f"{steps:,} steps in {time.perf_counter() - start:.1f} s.")
 

@@ -70,7 +70,7 @@ class Evaluation:
     hand-made rules their own number."""
     statistics: Literal["batch", "frozen"] = "batch"
     """Examples whose statistics batch normalisation uses when features are computed: the labelled and test examples
-    (batch), or up to 10,000 unlabelled train examples (frozen)."""
+    (batch), or up to 40,000 unlabelled train examples (frozen)."""
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """At most 3 seeds, 300 test and 10,000 unlabelled examples, and a fifth of the baselines' steps."""
     network: str | None = None

@@ -50,8 +50,8 @@ SOURCES: tuple[AbstractSource, ...] = (
     CifarSource("cifar10", "cifar10/cifar-10-batches-bin", ("data_batch_1.bin",), (16, 32)),
     JpegSource("cifar10", "cifar10", ("cifar10_jpeg.npz",), (16, 32), ("train", "test")),
     _tiny_imagenet("tiny_imagenet", (16, 32)),
-    _tiny_imagenet("tiny_imagenet_a", (16,), _FIRST),
-    _tiny_imagenet("tiny_imagenet_b", (16,), _SECOND),
+    _tiny_imagenet("tiny_imagenet_a", (16, 32), _FIRST),
+    _tiny_imagenet("tiny_imagenet_b", (16, 32), _SECOND),
     _tiny_imagenet("tiny_imagenet_rest", (14, 16), _REST),
     OmniglotSource(
         "omniglot", "omniglot_small", ("images_background_small1.zip", "images_background_small2.zip"), (14, 28)
