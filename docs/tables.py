@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from metarule.launch.evaluation._standings import Scores, standings
+from metarule.launch.evaluation._standings import bootstrapped, Scores, standings
 
 
 CHECKOUT = Path(__file__).parents[1]
-PAGES = "README.md", "docs/evaluation.md", "launch/pretrained/images.md"
+CARDS = "images", "universal", "plasticity"
+PAGES = "README.md", "docs/evaluation.md", *(f"launch/pretrained/{name}.md" for name in CARDS)
 FIVE = {
     "mnist14": "MNIST 14x14",
     "fashion_mnist14": "Fashion-MNIST 14x14",
@@ -99,9 +100,14 @@ def sets(name):
     return table(["data set", *scores.encoders], lines)
 
 
-def both(tasks, features):
-    """Both readouts of every encoder, with those that see other test rows, on some of the data sets held out."""
-    results = rows("held-out") + rows("other-rows")
+def both(tasks, features, rule=None):
+    """Both readouts of every encoder, with those that see other test rows, on some of the data sets held out.
+
+    `rule` maps encoders of this table to those of docs/results/meta-seeds.json whose rows stand in their place.
+    """
+    own = {new: old for old, new in (rule or {}).items()}
+    others = [r for r in rows("held-out") + rows("other-rows") if r["encoder"] not in own.values()]
+    results = others + [{**r, "encoder": own[r["encoder"]]} for r in rows("meta-seeds") if r["encoder"] in own]
 
     def cell(encoder, task):
         pair = [readout(results, encoder, task, name) for name in ("ridge", "logistic")]
@@ -136,13 +142,48 @@ def front():
     return table(["encoder", *(FIVE[task] for task in tasks), "below best, held out", "development"], lines)
 
 
+def seeds():
+    """What meta-training is worth: each meta-trained rule against the rule before it and its random start, on both
+    suites. Intervals are over data sets; those of a distribution are of the mean of its meta-seeds."""
+    both = "development", "held-out"
+    trained, suites = rows("meta-seeds"), [Scores.of(rows(name)) for name in both]
+
+    def own(rule, suite):
+        """Accuracy of a meta-trained rule on each data set of a suite, if it was scored there."""
+        tasks = set(suite.tasks)
+        mine = [r for r in trained if r["encoder"] == rule and r["task"] in tasks]
+        if rule == "images, seed 0":
+            return suite.mean[:, suite.encoders.index("meta-trained")]
+        return Scores.of(mine).mean[:, 0] if mine else None
+
+    def gain(values, suite, encoder):
+        if any(value is None for value in values):
+            return ""
+        (found,) = bootstrapped(np.mean(values, 0)[:, None] - suite.mean[:, [suite.encoders.index(encoder)]])
+        return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+
+    names = ["images, seed 0", *dict.fromkeys(r["encoder"] for r in trained if ", seed" in r["encoder"])]
+    kinds = dict.fromkeys(name.split(",")[0] for name in names)
+    lines = {name: [name] for name in names}
+    lines |= {f"{kind}, all seeds": [name for name in names if name.startswith(kind)] for kind in kinds}
+    other = "untrained", "random-init"
+    cells = lambda group: [gain([own(rule, s) for rule in group], s, e) for s in suites for e in other]
+    head = [f"{name}: against {e}" for name in both for e in ("before meta-training", "random start")]
+    return table(["rule", *head], [[name, *cells(group)] for name, group in lines.items()])
+
+
 TABLES = {
+    "meta-seeds": seeds,
     "standings held-out": lambda: standing("held-out"),
     "standings development": lambda: standing("development"),
     "sets held-out": lambda: sets("held-out"),
     "sets development": lambda: sets("development"),
     "five sets": lambda: both(list(FIVE), features=True),
     "four sets": lambda: both(list(FIVE)[:4], features=False),
+    "four sets, universal": lambda: both(list(FIVE)[:4], False, {"meta-trained": "all kinds, seed 0"}),
+    "four sets, plasticity": lambda: both(
+        list(FIVE)[:4], False, {"meta-trained": "plasticity", "untrained": "plasticity, before"}
+    ),
     "front": front,
 }
 

@@ -69,7 +69,7 @@ def load_rule_like(path: str | Path, like: _Rule) -> _Rule:
 def shipped() -> dict[str, Path]:
     """Returns the rule files that come with the package, by name.
 
-    `default` is the rule for images. A model card, NAME.md, lies beside each file.
+    `default` is the rule meta-trained on images. A model card, NAME.md, lies beside each file.
     """
     files = {path.stem: path for path in sorted(_SHIPPED.glob("*.safetensors"))}
     return {"default": files[_DEFAULT], **files}
