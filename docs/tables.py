@@ -193,7 +193,10 @@ def main(arguments):
     for page in PAGES:
         text = (CHECKOUT / page).read_text()
         new = re.sub(
-            r"(<!-- table: ([^>]*?) -->\n).*?(?=\n<!-- end -->)", lambda m: m[1] + TABLES[m[2]](), text, flags=re.S
+            r"(<!-- table: ([^>]*?) -->\n).*?(<!-- end -->)",
+            lambda m: f"{m[1]}{TABLES[m[2]]()}\n{m[3]}",
+            text,
+            flags=re.S,
         )
         if new != text:
             stale.append(page)
