@@ -58,10 +58,9 @@ def lloyd(
     """Moves each centroid to the mean of the examples that it is nearest to, again and again; one without any stays."""
 
     def step(_, centroids: Float[Array, "centroid input"]) -> Float[Array, "centroid input"]:
-        nearest = squared_distances(x, centroids).argmin(1)
-        count = jnp.zeros(len(centroids), x.dtype).at[nearest].add(1)[:, None]
-        total = jnp.zeros_like(centroids).at[nearest].add(x)
-        return jnp.where(count > 0, total / jnp.maximum(count, 1), centroids)
+        nearest = jax.nn.one_hot(squared_distances(x, centroids).argmin(1), len(centroids))
+        count = nearest.sum(0)[:, None]
+        return jnp.where(count > 0, nearest.T @ x / jnp.maximum(count, 1), centroids)
 
     return jax.lax.fori_loop(0, steps, step, centroids)
 
