@@ -14,8 +14,8 @@ from metarule.launch.evaluation._standings import bootstrapped, Scores, standing
 
 
 CHECKOUT = Path(__file__).parents[1]
-CARDS = "images", "universal", "plasticity"
-PAGES = "README.md", "docs/evaluation.md", *(f"launch/pretrained/{name}.md" for name in CARDS)
+CARDS = "images", "universal", "plasticity", "convolutions"
+PAGES = "README.md", "docs/evaluation.md", "docs/convolution.md", *(f"launch/pretrained/{name}.md" for name in CARDS)
 FIVE = {
     "mnist14": "MNIST 14x14",
     "fashion_mnist14": "Fashion-MNIST 14x14",
@@ -145,15 +145,15 @@ def front():
 def seeds():
     """What meta-training is worth: each meta-trained rule against the rule before it and its random start, on both
     suites. Intervals are over data sets; those of a distribution are of the mean of its meta-seeds."""
-    both = "development", "held-out"
-    trained, suites = rows("meta-seeds"), [Scores.of(rows(name)) for name in both]
+    names = "development", "held-out"
+    trained, suites = rows("meta-seeds"), [Scores.of(rows(name)) for name in names]
+    shipped = "images, seed 0"
 
     def own(rule, suite):
         """Accuracy of a meta-trained rule on each data set of a suite, if it was scored there."""
-        tasks = set(suite.tasks)
-        mine = [r for r in trained if r["encoder"] == rule and r["task"] in tasks]
-        if rule == "images, seed 0":
+        if rule == shipped:
             return suite.mean[:, suite.encoders.index("meta-trained")]
+        mine = [r for r in trained if r["encoder"] == rule and r["task"] in suite.tasks]
         return Scores.of(mine).mean[:, 0] if mine else None
 
     def gain(values, suite, encoder):
@@ -162,14 +162,45 @@ def seeds():
         (found,) = bootstrapped(np.mean(values, 0)[:, None] - suite.mean[:, [suite.encoders.index(encoder)]])
         return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
 
-    names = ["images, seed 0", *dict.fromkeys(r["encoder"] for r in trained if ", seed" in r["encoder"])]
-    kinds = dict.fromkeys(name.split(",")[0] for name in names)
-    lines = {name: [name] for name in names}
-    lines |= {f"{kind}, all seeds": [name for name in names if name.startswith(kind)] for kind in kinds}
+    rules = [shipped, *dict.fromkeys(r["encoder"] for r in trained if ", seed" in r["encoder"])]
+    kinds = dict.fromkeys(rule.split(",")[0] for rule in rules)
+    groups = {rule: [rule] for rule in rules}
+    groups |= {f"{kind}, all seeds": [rule for rule in rules if rule.startswith(kind)] for kind in kinds}
     other = "untrained", "random-init"
     cells = lambda group: [gain([own(rule, s) for rule in group], s, e) for s in suites for e in other]
-    head = [f"{name}: against {e}" for name in both for e in ("before meta-training", "random start")]
-    return table(["rule", *head], [[name, *cells(group)] for name, group in lines.items()])
+    head = [f"{name}: against {e}" for name in names for e in ("before meta-training", "random start")]
+    return table(["rule", *head], [[name, *cells(group)] for name, group in groups.items()])
+
+
+CONVOLUTIONS = {
+    "convolutions": "the rule `convolutions` and what stands beside it",
+    "convolutions, seed 1": "the same with meta-seed 1",
+    "convolutions, seed 2": "the same with meta-seed 2",
+    "images": "the rule `default` and the same beside it",
+    "random-init": "random convolution and the same beside it",
+    "supervised": "the same network trained on the 100 labels",
+    "denoising": "the same network as a denoising autoencoder",
+    "patch-kmeans": "patch k-means",
+    "patch-kmeans-whitened": "patch k-means, whitened",
+    "patch-pca": "patch PCA",
+    "raw": "raw pixels",
+}
+
+
+def convolutions():
+    """Both readouts of every encoder on larger images, with one convolution. The best is bold."""
+    results = rows("convolutions")
+    tasks = {"mnist28": "MNIST", "fashion_mnist28": "Fashion-MNIST", "cifar10_32": "CIFAR-10"}
+
+    def cell(encoder, task):
+        pair = [readout(results, encoder, task, name) for name in ("ridge", "logistic")]
+        if not all(pair):
+            return ""
+        best = max(r["accuracy"] for r in results if r["task"] == task)
+        return bold(" / ".join(percent(r["accuracy"], r["stderr"]) for r in pair), pair[0]["accuracy"] == best)
+
+    lines = [[label, *(cell(encoder, task) for task in tasks)] for encoder, label in CONVOLUTIONS.items()]
+    return table(["encoder", *tasks.values()], lines)
 
 
 TABLES = {
@@ -184,6 +215,7 @@ TABLES = {
     "four sets, plasticity": lambda: both(
         list(FIVE)[:4], False, {"meta-trained": "plasticity", "untrained": "plasticity, before"}
     ),
+    "convolutions": convolutions,
     "front": front,
 }
 
