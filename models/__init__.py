@@ -23,6 +23,7 @@ from ._stand_ins import (
     halves as halves,
     image_by_image as image_by_image,
     PatchComponents as PatchComponents,
+    QUADRANTS as QUADRANTS,
     stand_in as stand_in,
     StandIn as StandIn,
     Window as Window,

@@ -50,7 +50,7 @@ class Convolutional(AbstractImageArchitecture):
 
     @property
     def window(self) -> Window:
-        """That of the first convolution."""
+        """Where the first convolution takes its patches."""
         return Window(self.kernels[0].size, self.kernels[0].stride, self.grid)
 
     @property
@@ -67,7 +67,7 @@ class Convolutional(AbstractImageArchitecture):
                 f"A convolutional network needs images [height, width, colour], not examples of shape {list(shape)}: "
                 "give images, or name a network of layer widths, such as 64-64-32."
             )
-        model = Model(self._layers(shape[-1], key), Pool(self.grid), self.field, self.window)
+        model = Model(self._layers(shape[-1], key), Pool(self.grid), self.field)
         check_grid(model, shape, self.grid)
         return model
 

@@ -4,7 +4,6 @@ import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
 from ._layer import Layer
-from ._stand_ins import Window
 from ._synapse import Activity, Synapse
 from ._wire import AbstractWire, Straight
 
@@ -34,14 +33,12 @@ class Model(eqx.Module):
 
     Where these have places, such as those of an image, the wire `output` makes features of them. `field` is the side in
     pixels of the square that one place of the last population sees, so that a crop of that size tells a local rule as
-    much as a place of a whole image does; None where it sees whole examples. `window` is where patches are taken that
-    stand for an image beside its features; None where the inputs themselves do.
+    much as a place of a whole image does; None where it sees whole examples.
     """
 
     layers: tuple[Layer, ...]
     output: AbstractWire = Straight()
     field: int | None = eqx.field(static=True, default=None)
-    window: Window | None = None
 
     def __call__(
         self, x: Float[Array, " example *shape"]

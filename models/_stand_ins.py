@@ -12,8 +12,14 @@ from ._patches import Patches, Pool, random_crops
 from ._principal import PrincipalComponents
 
 
-_SIDE = 6
-"""Of a patch, in pixels, where nothing says another one."""
+QUADRANTS = 2
+"""The usual number of cells along a side, over which what is found in patches is averaged."""
+
+_LARGEST = 8
+"""Side in pixels of the usual patch, at most."""
+
+_PLACES = 32
+"""Usual places along a side: at least as many where an image has a multiple of so many pixels."""
 
 _COMPONENTS = 32
 """Components of a patch, at most."""
@@ -29,11 +35,20 @@ _AT_ONCE = 50
 class Window(eqx.Module):
     """Where patches are taken from images, and how what is found in them is pooled: means over a grid's cells."""
 
-    size: int = eqx.field(static=True, default=6)
+    size: int = eqx.field(static=True)
     """Side of a patch."""
-    stride: int = eqx.field(static=True, default=2)
-    grid: int = eqx.field(static=True, default=2)
+    stride: int = eqx.field(static=True, default=1)
+    grid: int = eqx.field(static=True, default=QUADRANTS)
     """Cells along a side."""
+
+    @staticmethod
+    def usual(shape: tuple[int, int, int]) -> "Window":
+        """That for images of this shape: a pixel more than a quarter of a side, at most eight; quadrants.
+
+        There is a patch at every place, but of images of 64 pixels and more at every second, third, ... one.
+        """
+        side = min(shape[:2])
+        return Window(min(-(-side // 4) + 1, _LARGEST, side), max(side // _PLACES, 1))
 
     def sample(
         self, images: Float[Array, "example height width colour"], key: PRNGKeyArray
@@ -73,24 +88,13 @@ class PatchComponents(eqx.Module):
 
     @staticmethod
     def of(
-        x: Float[Array, "example pixel"], shape: tuple[int, ...] | None, window: Window | None = None
-    ) -> "PatchComponents | None":
-        """Those of the patches of images of this shape: 32 components, or all that a patch has.
-
-        The usual window has a side of six pixels, or of half an image. None where there is no shape of an image, and
-        where an image is too small for any.
-        """
-        if shape is None or len(shape) < 3:
-            return None
-        height, width, colours = shape
-        side = min(_SIDE, height // 2, width // 2)
-        if window is None and side < 2:
-            return None
-        window = Window(side) if window is None else window
+        x: Float[Array, "example pixel"], shape: tuple[int, int, int], window: Window | None = None
+    ) -> "PatchComponents":
+        """Those of the patches of images of this shape, in the usual window: 32, or all that a patch has."""
+        window = Window.usual(shape) if window is None else window
         patches = window.sample(x.reshape(-1, *shape), jr.key(0))
-        whiten = PrincipalComponents.half_whitened if colours == 1 else PrincipalComponents.whitened
-        components = whiten(patches, _COMPONENTS)
-        return PatchComponents(components, window, (height, width, colours))
+        whiten = PrincipalComponents.half_whitened if shape[2] == 1 else PrincipalComponents.whitened
+        return PatchComponents(whiten(patches, _COMPONENTS), window, shape)
 
     def __call__(self, x: Float[Array, "example pixel"]) -> Float[Array, "example feature"]:
         """What stands for images, given row by row, column by column, colours last."""
@@ -144,14 +148,12 @@ StandIn = PatchComponents | WordWeights
 """What stands in the place of an example's inputs beside the features."""
 
 
-def stand_in(
-    x: Float[Array, "example input"], shape: tuple[int, ...] | None, words: bool, window: Window | None
-) -> StandIn | None:
-    """What is made of these examples for examples like them: images have a shape, and may have a window.
-
-    None where the inputs stand for themselves.
-    """
-    return WordWeights.of(x) if words else PatchComponents.of(x, shape, window)
+def stand_in(x: Float[Array, "example input"], image_shape: tuple[int, int, int] | None, words: bool) -> StandIn | None:
+    """What is made of these examples for examples like them. None where the inputs stand for themselves, as those of
+    images do that have less than four pixels along a side."""
+    if words:
+        return WordWeights.of(x)
+    return None if image_shape is None or min(image_shape[:2]) < 4 else PatchComponents.of(x, image_shape)
 
 
 def halves(x: Float[Array, "row component"]) -> Float[Array, "row half"]:

@@ -13,7 +13,6 @@ from ._layer import Connection, Layer
 from ._mixing import Mixing
 from ._model import Model
 from ._patches import Patches, Pool
-from ._stand_ins import Window
 from ._wire import AbstractWire, Straight
 
 
@@ -70,7 +69,7 @@ class Transformer(AbstractImageArchitecture):
             layers.append(layer(values, Mixing(queries, keys, self.heads), skip=tokens))
             layers.append(layer(mixed, Straight(), nonlinear=True))
             layers.append(layer(hidden, Straight(), skip=mixed))
-        model = Model(tuple(layers), Pool(self.grid), window=Window(self.patch.size, self.patch.stride, self.grid))
+        model = Model(tuple(layers), Pool(self.grid))
         check_grid(model, shape, self.grid)
         return model
 

@@ -161,7 +161,7 @@ jax.jit(lambda x: x * 2)(1.0)
 def test_verbose_tells_where_programs_are_kept_and_how_many_steps_there_were(capsys):
     encoder(verbose=True).fit(X)
     said = capsys.readouterr().err
-    assert "40 examples of 4 inputs; programs are kept in /" in said and "2 steps in" in said
+    assert "40 examples of 4 inputs for 3; programs in /" in said and "2 steps in" in said
     encoder().fit(X)
     assert capsys.readouterr().err == ""
 
@@ -172,7 +172,7 @@ def test_what_stands_for_the_pixels_of_images_is_made_of_their_patches():
     given = encoder(**sizes).fit(images)
     found = given.transform(images)
     np.testing.assert_array_equal(encoder(image_shape=(8, 8), **sizes).fit_transform(rows), found)
-    assert given.views_.seen.window == Window(4) and given.views_.seen.shape == (8, 8, 1)
+    assert given.views_.seen.window == Window(3) and given.views_.seen.shape == (8, 8, 1)
     plain = encoder(**sizes).fit(rows)  # Nobody says that these are images.
     assert plain.views_.seen is None
     np.testing.assert_array_equal(plain.transform(rows)[:, :3], found[:, :3])

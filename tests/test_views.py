@@ -11,6 +11,7 @@ from metarule.models import (
     PatchComponents,
     PrincipalComponents,
     Prototypes,
+    stand_in,
     Views,
     ViewSizes,
     Window,
@@ -165,7 +166,7 @@ def test_patches_of_an_image_are_their_whitened_components_in_halves_averaged_ov
     np.testing.assert_allclose(found, np.where(same, expected, turned), atol=1e-3)
 
 
-def test_where_a_model_has_a_window_its_patches_stand_for_the_inputs():
+def test_the_patches_of_an_image_stand_for_its_pixels():
     rows, features = IMAGES.reshape(40, -1), jnp.tanh(IMAGES[:, 0, 0])
     patches = PatchComponents.of(rows, (7, 6, 2), WINDOW)
     sizes = ViewSizes(4, 3, 8)
@@ -178,8 +179,16 @@ def test_where_a_model_has_a_window_its_patches_stand_for_the_inputs():
     detail = PrincipalComponents.half_whitened(fine, 4)(fine)
     np.testing.assert_allclose(found[:, 6:10], detail, atol=1e-5)
     assert Views.of(rows, features, ViewSizes(0, 3, 8), patches).detail is None
-    assert PatchComponents.of(rows, (7, 6, 2)).window == Window(3)  # Half of the image.
-    assert PatchComponents.of(rows, (84,)) is None and PatchComponents.of(rows, (42, 1, 2)) is None
+    assert PatchComponents.of(rows, (7, 6, 2)).window == Window(3)
+    assert stand_in(rows, None, False) is None and stand_in(rows, (14, 3, 2), False) is None
+
+
+def test_the_usual_patch_is_a_quarter_of_an_image_up_to_eight_pixels():
+    sides = {1: 1, 4: 2, 8: 3, 14: 5, 16: 5, 28: 8, 32: 8}
+    assert {side: Window.usual((side, side + 9, 1)).size for side in sides} == sides
+    strides = {1: 1, 63: 1, 64: 2, 95: 2, 96: 3, 224: 7}
+    assert {side: Window.usual((side + 9, side, 3)).stride for side in strides} == strides
+    assert Window.usual((300, 200, 3)).size == 8
 
 
 def test_words_stand_with_the_weights_of_scikit_learn():

@@ -15,7 +15,6 @@ from ...models import (
     stand_in,
     Views,
     ViewSizes,
-    Window,
 )
 from ...rules import AbstractRule, fit
 from ._encoder import (
@@ -77,14 +76,12 @@ class Fitted(AbstractEncoder):
         carried = model, self.rule.init(model)
         model, _ = fit(self.rule, carried, train, self.steps, batch_size=self.batch_size, key=batch_key)
         if self._has_views:
-            return self._views(problem, problem.by_image(model, "frozen"), model.window)
+            return self._views(problem, problem.by_image(model, "frozen"))
         return problem.scored(problem.by_image(model, self.statistics))
 
-    def _views(
-        self, problem: EncoderInputs, features: Callable[[Array], Array], window: Window | None = None
-    ) -> Features:
+    def _views(self, problem: EncoderInputs, features: Callable[[Array], Array]) -> Features:
         x = problem.sample()
-        views = Views.of(x, features(x), self.beside, stand_in(x, problem.shape, problem.words, window))
+        views = Views.of(x, features(x), self.beside, stand_in(x, problem.shape, problem.words))
         support, query = (views(rows, features(rows)) for rows in (problem.support, problem.query))
         return support, query
 
@@ -128,12 +125,12 @@ def in_parts(
 
 @eqx.filter_jit
 def make_views(
-    form: tuple[tuple[int, int, int] | None, bool, Window | None],
+    form: tuple[tuple[int, int, int] | None, bool],
     x: Float[Array, "example input"],
     features: Float[Array, "example feature"],
     sizes: ViewSizes,
 ) -> Views:
-    """The views of these examples, whose form is the shape of an image, whether inputs are words, and the window."""
+    """The views of these examples, whose form is the shape of an image, and whether inputs are words."""
     return Views.of(x, features, sizes, stand_in(x, *form))
 
 

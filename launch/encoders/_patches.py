@@ -8,18 +8,19 @@ import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...errors import BadInput
-from ...models import halves, lloyd, principal_axes, triangle, Window
+from ...models import halves, lloyd, principal_axes, QUADRANTS, triangle, Window
 from ...precision import full_precision
 from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features, sample_size
 
 
-def channels_of(window: Window, features: int, multiple: int = 1) -> int:
+def channels_of(window: Window | None, features: int, multiple: int = 1) -> int:
     """Numbers to find at each place, for so many features. Raises `BadInput` where that can't be."""
-    channels, rest = divmod(features, window.grid**2)
+    cells = (QUADRANTS if window is None else window.grid) ** 2
+    channels, rest = divmod(features, cells)
     if rest or not channels or channels % multiple:
         raise BadInput(
-            f"Of patches that are pooled in {window.grid**2} cells the number of features must be a multiple of "
-            f"{window.grid**2 * multiple}; got {features}: write such a number behind the encoder's name."
+            f"Of patches that are pooled in {cells} cells the number of features must be a multiple of "
+            f"{cells * multiple}; got {features}: write such a number behind the encoder's name."
         )
     return channels
 
@@ -28,24 +29,26 @@ def channels_of(window: Window, features: int, multiple: int = 1) -> int:
 class PatchKMeans(AbstractEncoder):
     """The triangle encoding of an image's patches, averaged over a grid's cells (Coates, Lee and Ng, AISTATS 2011).
 
-    Centroids come from so many of Lloyd's steps on random patches, begun at some of them. Where it is `whitened`,
+    Centroids come from so many of Lloyd's steps on random patches, begun at some of them. Without a `window` patches
+    are taken in the usual one for the images. Where it is `whitened`,
     patches are first brought to a mean of zero and a deviation of about one and then whitened, as in that paper.
     """
 
-    window: Window
+    window: Window | None
     centroids: int = eqx.field(static=True)
     whitened: bool = eqx.field(static=True, default=False)
     steps: Int[Array, ""] | int = 25
 
     def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         patch_key, start_key = jr.split(key)
-        patches = self.window.sample(problem.images(problem.sample()), patch_key)
+        window = _window(problem, self.window)
+        patches = window.sample(problem.images(problem.sample()), patch_key)
         whitening = _Whitening.of(patches) if self.whitened else None
         seen = lambda patches: patches if whitening is None else whitening(patches)
         x = seen(patches)
         start = x[jr.choice(start_key, len(x), (self.centroids,), replace=len(x) < self.centroids)]
         centroids = lloyd(x, start, self.steps)
-        return _pooled(problem, self.window, lambda patches: triangle(seen(patches), centroids))
+        return _pooled(problem, window, lambda patches: triangle(seen(patches), centroids))
 
     def account(self, train: int) -> EncoderCost:
         return EncoderCost(int(self.steps), sample_size(train))
@@ -53,20 +56,28 @@ class PatchKMeans(AbstractEncoder):
 
 @final
 class PatchPCA(AbstractEncoder):
-    """Principal components of an image's patches, positive and negative parts apart, averaged over a grid's cells."""
+    """Principal components of an image's patches, positive and negative parts apart, averaged over a grid's cells.
 
-    window: Window
+    Without a `window` patches are taken in the usual one for the images.
+    """
+
+    window: Window | None
     components: int = eqx.field(static=True)
 
     def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
-        patches = self.window.sample(problem.images(problem.sample()), key)
+        window = _window(problem, self.window)
+        patches = window.sample(problem.images(problem.sample()), key)
         mean = patches.mean(0)
         axes = principal_axes(patches, mean, self.components)
-
-        return _pooled(problem, self.window, lambda patches: halves((patches - mean) @ axes))
+        return _pooled(problem, window, lambda patches: halves((patches - mean) @ axes))
 
     def account(self, train: int) -> EncoderCost:
         return EncoderCost(unlabelled=sample_size(train))
+
+
+def _window(problem: EncoderInputs, given: Window | None) -> Window:
+    _, height, width, colours = problem.images(problem.support).shape
+    return Window.usual((height, width, colours)) if given is None else given
 
 
 def _pooled(

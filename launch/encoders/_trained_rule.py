@@ -3,10 +3,11 @@ import typing
 from pathlib import Path
 from typing import Any, final
 
+import jax
 import jax.random as jr
 
 from ...errors import BadInput
-from ...models import AbstractArchitecture, ViewSizes
+from ...models import AbstractArchitecture, AbstractImageArchitecture, ViewSizes
 from ...rules import AbstractRecipe, AbstractRule
 from ..options._fields import fitting
 from ..options._networks import network as make_network
@@ -24,6 +25,8 @@ class Usage:
     """
 
     network: str = "128-128-128-128-32"
+    image_network: str = ""
+    """The base model for images; empty for the same one as for rows of numbers."""
     activation: str = "relu"
     weight_scale: float = 0.01
     evaluation_steps: int = 3000
@@ -80,6 +83,8 @@ class TrainedRule:
     """The file that the rule comes from; None for a rule that was given as an object."""
     like: AbstractRecipe | None = None
     """How a rule of this structure is made, where its class is the user's own."""
+    of_images: tuple[str, AbstractArchitecture] | None = None
+    """The base model for images, as text and as architecture, where it is another one."""
 
     @staticmethod
     def of(
@@ -104,6 +109,7 @@ class TrainedRule:
         path = None if isinstance(rule, AbstractRule) else locate_rule(rule)
         usage = _OBJECT if path is None else Usage.of(read_header(path)[1])
         chosen, nonlinearity = network or usage.network, activation or usage.activation
+        of_images = "" if network else usage.image_network
         return TrainedRule(
             rule if isinstance(rule, AbstractRule) else _read(locate_rule(rule), own),
             make_network(chosen, nonlinearity, usage.weight_scale),
@@ -114,6 +120,7 @@ class TrainedRule:
             ViewSizes(usage.skip, usage.prototypes, usage.memory),
             path,
             own,
+            (of_images, make_network(of_images, nonlinearity, usage.weight_scale)) if of_images else None,
         )
 
     @property
@@ -123,9 +130,29 @@ class TrainedRule:
             return type(self.rule).__name__
         return self.path.parent.resolve().name if self.path.name == "rule.safetensors" else self.path.stem
 
+    @property
+    def sees_images(self) -> bool:
+        """Whether the base model needs images in their own order, and not rows of numbers."""
+        return isinstance(self.architecture, AbstractImageArchitecture)
+
     def on(self, network: str) -> "TrainedRule":
         """The same rule with another base model, as a person types it. Raises `BadInput` for one that can't be."""
         return TrainedRule.of(self.path or self.rule, network, self.activation, self.like)
+
+    def seeing(self, image_shape: tuple[int, int, int] | None) -> "TrainedRule":
+        """The same rule with its base model for images of this shape, or for rows of numbers where there is none.
+
+        Images that are too small for the one for images are seen as rows of their pixels.
+        """
+        rows = dataclasses.replace(self, of_images=None)
+        if image_shape is None or self.of_images is None:
+            return rows
+        network, architecture = self.of_images
+        try:
+            jax.eval_shape(lambda key: architecture(image_shape, key), jr.key(0))
+        except BadInput:
+            return rows
+        return dataclasses.replace(rows, network=network, architecture=architecture)
 
     def with_views(self, skip: int | None, prototypes: int | None, memory: int | None) -> "TrainedRule":
         """The same rule with other sizes of what stands beside it, where they are given.

@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state, Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...errors import BadInput
-from ...models import AbstractImageArchitecture, are_words, freeze, unlabelled, with_frozen
+from ...models import are_words, freeze, unlabelled, with_frozen
 from ...tasks import as_examples, as_pixels, chunks, count, Frame, picture, Preparation, shape_of_images, Sparse
 from ..caches._compilations import cache_compilations
 from ..options._networks import network as make_network
@@ -39,9 +39,9 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     Examples are rows of an array, of a memory map or of a sparse matrix of scipy, a data frame of pandas or polars or a
     table of Arrow with columns of any kind, a list of texts, or images [example, side, side] with or without colours.
     `Preparation` and `Columns` in `metarule.tasks` say how they become inputs; it is fitted with the rest, and is
-    `preparation_`. Bytes are scaled to [0, 1], other columns standardised, missing values filled. A convolutional
-    network takes images [example, height, width] or [example, height, width, colour] of any size, or their pixels as
-    columns and `image_shape`; other numbers than bytes are standardised by the mean and deviation of each colour.
+    `preparation_`. Bytes are scaled to [0, 1], other columns standardised, missing values filled. A convolution takes
+    images [example, height, width] or [example, height, width, colour] of any size, or their pixels as columns and
+    `image_shape`; other numbers than bytes are standardised by the mean and deviation of each colour.
 
     After `steps` batches of random examples the statistics of batch normalisation are frozen, by 20,000 to 40,000
     examples where there are that many, or by 500 to 1,000 images, which have many places: from then on a row's features
@@ -57,8 +57,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     Args:
         rule: name of a rule that comes with Metarule, path of a rule file, or folder of a finished run.
         network: layer widths of the base model, features last, such as "64-64-32", or convolutions, such as
-            "conv5x5s2x32-3x3s2x64-quadrants"; by default the rule's own, as the next one.
-        activation: relu, leaky-relu, swish, tanh or step.
+            "conv5x5s2x32-3x3s2x64-quadrants"; by default the rule's own for such examples.
+        activation: relu, leaky-relu, swish, tanh or step; by default the rule's own.
         steps: batches that the rule sees, 0 or more; by default as many as it was meta-trained for.
         batch_size: examples in a batch, 2 or more; by default the rule's own.
         skip: principal components of the inputs, 0 for none; by default the rule's own number, as of the next two.
@@ -181,16 +181,16 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return self.preparation_.columns.frame(X) if framed and self.preparation_.columns is not None else X
 
     def _use(self) -> TrainedRule:
-        use = TrainedRule.of(self.rule, self.network, self.activation)
+        use = TrainedRule.of(self.rule, self.network, self.activation).seeing(self._picture)
         use = use.with_views(self.skip, self.prototypes, self.memory)
         return use.with_batches(self.steps, self.batch_size)
 
     def _begin(self, X: Any) -> tuple[Any, TrainedRule]:
         """Prepares for these examples, and starts a base model."""
+        self._picture = picture(X, self.image_shape)
         use = self._use()
-        of_images = isinstance(use.architecture, AbstractImageArchitecture)
-        images = shape_of_images(X, self.image_shape) if of_images else None
-        X, shown = self._examples(X, images, reset=True), images or picture(X, self.image_shape)
+        images = shape_of_images(X, self.image_shape) if use.sees_images else None
+        X = self._examples(X, images, reset=True)
         folder, random = cache_compilations(), check_random_state(self.random_state)
         self.preparation_ = Preparation.of(X, self.standardise, images)
         if self.preparation_.notices:
@@ -200,10 +200,10 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self._key, self._crops = random.randint(2**31), 0 if images is None else random.randint(2**31)
         self.shape_, self._width = images or (inputs,), use.architecture.features
         self.form_ = use.network, use.activation, self.shape_
-        self._picture = shown if math.prod(shown or ()) == inputs else None
+        self._picture = self._picture if math.prod(self._picture or ()) == inputs else None
         self._leaves: list[Any] = []
         self._sample, self._seen, self.n_iter_ = np.zeros((0, inputs), np.float32), 0, 0
-        self._tell(f"{count(X):,} examples of {inputs:,} inputs; programs are kept in {folder or 'memory only'}.")
+        self._tell(f"{count(X):,} examples of {inputs:,} inputs for {use.network}; programs in {folder or 'memory'}.")
         return X, use
 
     def _learn(self, use: TrainedRule, draw: _Draw, examples: int, steps: int) -> None:
@@ -245,7 +245,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         views = None
         if any(use.beside):
             both = jnp.asarray(sample), jnp.asarray(self._features(sample))
-            views = make_views((self._picture, are_words(sample), model.window), *both, use.beside)
+            views = make_views((self._picture, are_words(sample)), *both, use.beside)
         self.views_, self._unsettled = jax.tree.map(np.asarray, views), False
 
     def _seen_as(self, x: Float32[np.ndarray, "example input"]) -> jax.Array:

@@ -55,6 +55,9 @@ class Comparators:
     steps: tuple[int, ...]
     same_steps: bool = False
     budget: float = 1.0
+    baselines: AbstractArchitecture | None = None
+    """The base model that baselines train and take their number of features from; by default the rule's, which the
+    protocol has."""
 
     def learned(self, rule: AbstractRule) -> tuple[AbstractEncoder, ...]:
         """The base model trained by a rule from the model's own initial weights, after each of the numbers of steps."""
@@ -72,24 +75,26 @@ class Comparators:
 
     def start(self, baseline: str = "", gain: float = 1.0) -> FanIn:
         """The base model as the named baseline begins to train it. Raises `BadInput` for one that it does not train."""
-        architecture = self.protocol.architecture
-        if not isinstance(architecture, _TRAINED.get(baseline, (MultiLayerPerceptron,))):
+        if not isinstance(self._architecture, _TRAINED.get(baseline, (MultiLayerPerceptron,))):
             raise BadInput(
                 "Baselines that train a base model train perceptrons only, but for supervised, which trains "
                 "convolutions and transformers too, and denoising, which trains convolutions: leave out the others."
             )
-        return FanIn(architecture, gain)
+        return FanIn(self._architecture, gain)
 
     @property
-    def window(self) -> Window:
-        """Where encoders of patches take them: as the first convolution of the base model, if it has any."""
-        architecture = self.protocol.architecture
-        return architecture.window if isinstance(architecture, Convolutional) else Window()
+    def window(self) -> Window | None:
+        """Where encoders of patches take them: as the first convolution of the base model, if baselines have any."""
+        return self._architecture.window if isinstance(self._architecture, Convolutional) else None
 
     @property
     def features(self) -> int:
-        """Number of features of the base model, and so of every encoder except raw inputs."""
-        return self.protocol.architecture.features
+        """Number of features of the baselines' base model, and so of every baseline but raw inputs."""
+        return self._architecture.features
+
+    @property
+    def _architecture(self) -> AbstractArchitecture:
+        return self.protocol.architecture if self.baselines is None else self.baselines
 
 
 def _patch_k_means(comparators: Comparators, features: int, whitened: bool) -> PatchKMeans:

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -150,20 +151,30 @@ class Evaluation:
 
     def scored(self, data_sets: list[DataSet], trained: TrainedRule, say: Sayings = Sayings()) -> list[Row]:
         """The rows of data sets that are there already, whatever `tasks` says."""
-        protocol = self.protocol(trained)
-        return protocol.rows(self.contestants(trained), data_sets, say.tell)
+        rows = []
+        for _, alike in itertools.groupby(data_sets, lambda data_set: trained.seeing(data_set.image_shape).network):
+            alike = list(alike)
+            shape = alike[0].image_shape
+            rows += self.protocol(trained.seeing(shape)).rows(self.contestants(trained, shape), alike, say.tell)
+        return rows
 
-    def contestants(self, trained: TrainedRule) -> list[tuple[str, Encoder]]:
-        """The encoders to score under their names, those that belong to the rule with this rule."""
-        protocol = self.protocol(trained)
-        names = usual(protocol.architecture) if self.encoders == USUAL else self.encoders
+    def contestants(
+        self, trained: TrainedRule, image_shape: tuple[int, int, int] | None = None
+    ) -> list[tuple[str, Encoder]]:
+        """The encoders to score under their names, those that belong to the rule with this rule.
+
+        On images of this shape, or on rows of numbers where it is None. The rule may have a base model for each, but
+        baselines have the one for rows, so that they are the same in every line of a table.
+        """
+        names = usual(trained.architecture) if self.encoders == USUAL else self.encoders
         comparators = Comparators(
-            protocol,
+            self.protocol(trained.seeing(image_shape)),
             trained=trained.rule,
             untrained=trained.untrained() if any("untrained" in name.split("+") for name in names) else trained.rule,
             steps=self.steps or (trained.steps,),
             same_steps=bool(self.steps),
             budget=_BUDGET if self.quick else 1.0,
+            baselines=trained.architecture,
         )
         return encoders_of(names, comparators)
 

@@ -7,7 +7,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, Float32, Key
 
-from ...models import AbstractImageArchitecture, Model, unlabelled
+from ...models import Model, unlabelled
 from ...rules import AbstractAdditiveRule, AbstractRule, Momentum
 from ...tasks import as_inputs, DataSet
 from ..encoders._trained_rule import TrainedRule
@@ -40,7 +40,7 @@ def pushes(trained: TrainedRule, data_set: DataSet, steps: int, seed: int = 0) -
     """
     x = as_inputs(data_set.train_x)
     order_key, model_key, batch_key = jr.split(jr.key(seed), 3)
-    if isinstance(trained.architecture, AbstractImageArchitecture):
+    if trained.sees_images:
         x = x.reshape(-1, *(data_set.image_shape or x.shape[1:]))
     else:
         x = x[:, np.asarray(jr.permutation(order_key, x.shape[1]))]

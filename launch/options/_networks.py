@@ -1,5 +1,6 @@
 import itertools
 import re
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +33,7 @@ _MOST_WEIGHTS = 2**27  # Half a gibibyte, of which a base model has two matrices
 _N = "([1-9][0-9]{0,4})"  # Longer ones can't be meant.
 _KERNEL = re.compile(f"{_N}x{_N}(?:s{_N})?x{_N}")
 _TRANSFORMER = re.compile(f"attention{_N}x{_N}(?:s{_N})?x{_N}h{_N}(?:b{_N})?")
+_OF_IMAGES = ("conv", "attention")
 _GRID = re.compile(f"grid{_N}")
 
 
@@ -52,6 +54,18 @@ def network(text: str, activation: str, weight_scale: float) -> AbstractArchitec
         patch, (heads, blocks), grid = _parse_transformer(text)
         return Transformer(patch, heads, blocks, grid, ACTIVATIONS[activation], weight_scale)
     return MultiLayerPerceptron(_parse_widths(text), ACTIVATIONS[activation], weight_scale)
+
+
+def first_of_each_kind(texts: Sequence[str]) -> dict[str, str]:
+    """What a rule file keeps of networks that took turns: the first perceptron, and the first network of images.
+
+    The latter is the one for images, `image_network`; where there are no others, it is the `network` for all examples.
+    """
+    of_images = [text for text in texts if text.startswith(_OF_IMAGES)]
+    of_rows = [text for text in texts if text not in of_images]
+    if not of_rows or not of_images:
+        return {"network": texts[0]}
+    return {"network": of_rows[0], "image_network": of_images[0]}
 
 
 def _parse_widths(text: str) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from ...tasks import DataSet
 from ...testing import check_estimator_form, check_objective_form, check_rule_form, check_tasks_form
 from ..evaluation._data import load_all
 from ..evaluation._protocol import Protocol
-from ..options._networks import network
+from ..options._networks import first_of_each_kind, network
 from ..options._problems import problems_of
 from ..options._recipes import configuration_of
 from ..options._training import Training
@@ -152,7 +152,7 @@ def _provenance(training: Training) -> Provenance:
         "start": training.start,
         "sources": list(training.sources),
         "side": training.side,
-        "network": training.networks[0],
+        **first_of_each_kind(training.networks),
         "activation": training.activation,
         "weight_scale": training.weight_scale,
         "batch_size": training.batch_sizes[0],
