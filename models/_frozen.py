@@ -17,11 +17,12 @@ def freeze(model: Model, x: Float[Array, " example *shape"]) -> Model:
     values, layers = [x], []
     for layer in model.layers:
         if layer.epsilon is not None:
-            sums = layer.sums(layer.receive(values)[0])
-            gain = jax.lax.rsqrt(sums.var(0) + layer.epsilon)
-            layer = _folded(layer, gain, sums.mean(0) * gain)
+            sums = layer.products(values)
+            places = tuple(range(sums.ndim - 1))
+            gain = jax.lax.rsqrt(sums.var(places) + layer.epsilon)
+            layer = _folded(layer, gain, sums.mean(places) * gain)
         layers.append(layer)
-        values.append(layer(values)[0])
+        values.append(layer.values(values))
     return dataclasses.replace(model, layers=tuple(layers))
 
 

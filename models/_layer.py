@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from ..errors import BadInput
+from ._patches import Patches
 from ._synapse import Activity, Synapse
 from ._wire import AbstractWire, Straight
 
@@ -49,16 +50,20 @@ class Layer(eqx.Module):
             raise BadInput(
                 f"The connections of one layer must arrive at the same places; got values of shapes {shapes}."
             )
-        sums = self.sums(received)
-        z = self.normalised(sums) + self.bias
+        z = self.normalised(self.sums(received)) + self.bias
         y = self.activation(z)
         activities = tuple(Activity(_rows(x), z, y) for x in received)
-        y = y.reshape(*places, -1)
-        if self.skip is not None:
-            if values[self.skip].shape != y.shape:
-                raise BadInput(f"A skip needs values of the layer's shape, {y.shape}; got {values[self.skip].shape}.")
-            y = y + values[self.skip]
-        return y, activities, contexts
+        return self._with_skip(y.reshape(*places, -1), values), activities, contexts
+
+    def values(self, values: Sequence[Float[Array, "example ... _unit"]]) -> Float[Array, "example ... _unit"]:
+        """The population's values, as a call returns them, and nothing that only a rule would look at."""
+        sums = self.products(values)
+        y = self.activation(self.normalised(_rows(sums)) + self.bias)
+        return self._with_skip(y.reshape(sums.shape), values)
+
+    def products(self, values: Sequence[Float[Array, "example ... _unit"]]) -> Float[Array, "example ... unit"]:
+        """The sum of all connections' products at every place, before normalisation and bias."""
+        return total([_product(each, values) for each in self.connections])
 
     def receive(
         self, values: Sequence[Float[Array, "example ... _unit"]]
@@ -88,6 +93,24 @@ class Layer(eqx.Module):
             return sums
         centred = sums - sums.mean(0)
         return centred * jax.lax.rsqrt((centred**2).mean(0) + self.epsilon)
+
+    def _with_skip(
+        self, y: Float[Array, "example ... unit"], values: Sequence[Float[Array, "example ... _unit"]]
+    ) -> Float[Array, "example ... unit"]:
+        if self.skip is None:
+            return y
+        if values[self.skip].shape != y.shape:
+            raise BadInput(f"A skip needs values of the layer's shape, {y.shape}; got {values[self.skip].shape}.")
+        return y + values[self.skip]
+
+
+def _product(
+    connection: Connection, values: Sequence[Float[Array, "example ... _unit"]]
+) -> Float[Array, "example ... unit"]:
+    below, wire, weights = values[connection.source], connection.wire, connection.synapse.w
+    if isinstance(wire, Patches):
+        return wire.products(below, weights)
+    return wire.up(below, wire.context(values)) @ weights
 
 
 def total(parts: Sequence[Array]) -> Array:

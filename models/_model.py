@@ -57,6 +57,13 @@ class Model(eqx.Module):
             contexts.append(context)
         return Trace(tuple(values), tuple(activities), tuple(contexts), self.output)
 
+    def features(self, x: Float[Array, " example *shape"]) -> Float[Array, "example feature"]:
+        """The features alone, as a call returns them, with nothing made that only a rule would look at."""
+        values = [x]
+        for layer in self.layers:
+            values.append(layer.values(values))
+        return Trace(tuple(values), (), (), self.output).features
+
     @property
     def synapses(self) -> tuple[Synapse, ...]:
         """The synapses of all layers, in the order of the layers' connections."""

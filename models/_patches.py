@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..errors import BadInput
 from ._wire import AbstractWire, by_unit
@@ -42,6 +42,17 @@ class Patches(AbstractWire):
     def fold(self, weights: Float[Array, "pre post"], units: int) -> Float[Array, "unit other"]:
         return by_unit(weights, units)
 
+    def products(
+        self, images: Float[Array, "example height width unit"], weights: Float[Array, "pre post"]
+    ) -> Float[Array, "example row column post"]:
+        """What a synapse makes of the windows, `up(images) @ weights`, in one operation that does not make them: they
+        would take most of the time and a multiple of the images' memory."""
+        for side in images.shape[1:3]:
+            self.places(side)
+        kernel = weights.reshape(self.size, self.size, -1, weights.shape[1])
+        strides, axes = (self.stride, self.stride), ("NHWC", "HWIO", "NHWC")
+        return jax.lax.conv_general_dilated(images, kernel, strides, "VALID", dimension_numbers=axes)
+
     def places(self, side: int) -> int:
         """Places of the window along a side of so many pixels. Raises `BadInput` where it does not fit."""
         if side < self.size:
@@ -67,19 +78,21 @@ class Pool(AbstractWire):
         return None
 
     def up(self, values: Image, context: None) -> Float[Array, "*axes pre"]:
-        *axes, height, width, units = values.shape
-        rows, columns = (jnp.asarray(self._weights(side), values.dtype) for side in (height, width))
-        along = jnp.einsum("ch,...hwu->...cwu", rows, values)
-        return jnp.einsum("dw,...cwu->...cdu", columns, along).reshape(*axes, self.grid**2 * units)
+        *axes, _, _, units = values.shape
+        return self._averaged(self._averaged(values, -3), -2).reshape(*axes, self.grid**2 * units)
 
     def fold(self, weights: Float[Array, "pre post"], units: int) -> Float[Array, "unit other"]:
         return by_unit(weights, units)
 
-    def _weights(self, side: int) -> Float[np.ndarray, "cell place"]:
-        cells = np.zeros((self.grid, side), np.float32)
-        for cell, places in zip(cells, np.array_split(np.arange(side), self.grid)):
-            cell[places] = 1 / max(len(places), 1)
-        return cells
+    def _averaged(self, values: Float[Array, "..."], axis: int) -> Float[Array, "..."]:
+        """Means over the cells along an axis. Sums of slices take a third of the time of products with a matrix."""
+        cells = np.array_split(np.arange(values.shape[axis]), self.grid)
+        sums = [jax.lax.slice_in_dim(values, *_ends(cell), axis=axis % values.ndim).sum(axis) for cell in cells]
+        return jnp.stack([each / max(len(cell), 1) for each, cell in zip(sums, cells)], axis)
+
+
+def _ends(cell: Int[np.ndarray, " place"]) -> tuple[int, int]:
+    return (int(cell[0]), int(cell[-1]) + 1) if len(cell) else (0, 0)
 
 
 def random_crops(

@@ -8,6 +8,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, Float32, PRNGKeyArray
 
+from ..precision import full_precision
 from ._patches import Patches, Pool, random_crops
 from ._principal import PrincipalComponents
 
@@ -27,8 +28,8 @@ _COMPONENTS = 32
 _CROPS = 4
 """Patches of each image that are learned from."""
 
-_AT_ONCE = 50
-"""Images whose patches are made at once."""
+_AT_ONCE = 8
+"""Images that are looked at at once: of more, what is made on the way does not stay in a processor's cache."""
 
 
 @final
@@ -58,19 +59,23 @@ class Window(eqx.Module):
         crops = [random_crops(images, self.size, each) for each in jr.split(key, _CROPS)]
         return jnp.concatenate(crops).reshape(_CROPS * len(images), -1)
 
+    @property
+    def patches(self) -> Patches:
+        """The wire that cuts them out."""
+        return Patches(self.size, self.stride)
+
     def pooled(
         self,
         images: Float[Array, "example height width colour"],
-        encode: Callable[[Float[Array, "patch pixel"]], Float[Array, "patch channel"]],
+        find: Callable[[Float[Array, "example height width colour"]], Float[Array, "example row column channel"]],
         finer: int | None = None,
     ) -> Float[Array, "example feature"]:
         """What is found in the patches of images, averaged over the grid's cells, and over those of a finer one."""
-        patches, pools = Patches(self.size, self.stride), [Pool(grid) for grid in (self.grid, finer) if grid]
+        pools = [Pool(grid) for grid in (self.grid, finer) if grid]
 
         def one(image: Float[Array, "height width colour"]) -> Float[Array, " feature"]:
-            places = patches.up(image, None)
-            found = encode(places.reshape(-1, places.shape[-1])).reshape(*places.shape[:-1], -1)
-            return jnp.concatenate([pool.up(found, None) for pool in pools])
+            found = find(image[None])
+            return jnp.concatenate([pool.up(found, None)[0] for pool in pools])
 
         return image_by_image(one, images)
 
@@ -109,7 +114,12 @@ class PatchComponents(eqx.Module):
         return found[:, :own], found[:, own:]
 
     def _pooled(self, x: Float[Array, "example pixel"], finer: int | None) -> Float[Array, "example feature"]:
-        return self.window.pooled(x.reshape(-1, *self.shape), lambda patches: halves(self.components(patches)), finer)
+        return self.window.pooled(x.reshape(-1, *self.shape), self._halves, finer)
+
+    @full_precision
+    def _halves(self, images: Float[Array, "example height width colour"]) -> Float[Array, "example row column half"]:
+        mean, axes = self.components.mean, self.components.axes
+        return halves(self.window.patches.products(images, axes) - mean @ axes)
 
 
 @final
@@ -156,9 +166,9 @@ def stand_in(x: Float[Array, "example input"], image_shape: tuple[int, int, int]
     return None if image_shape is None or min(image_shape[:2]) < 4 else PatchComponents.of(x, image_shape)
 
 
-def halves(x: Float[Array, "row component"]) -> Float[Array, "row half"]:
+def halves(x: Float[Array, "*place component"]) -> Float[Array, "*place half"]:
     """The positive and the negative parts of numbers, side by side."""
-    return jax.nn.relu(jnp.concatenate([x, -x], 1))
+    return jax.nn.relu(jnp.concatenate([x, -x], -1))
 
 
 def image_by_image(

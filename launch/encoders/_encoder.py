@@ -20,6 +20,8 @@ _NUMBERS = 2**27
 """In a sample, at most, if that leaves a quarter of its examples: 512 MB."""
 IMAGES = 1000
 """Images that statistics over all their places are made of, at most."""
+_PIXELS = 2**23
+"""And of so many pixels of them, at most, if that leaves fifty images."""
 _Rows = TypeVar("_Rows", jax.Array, np.ndarray)
 Features = tuple[Float[Array, "support feature"], Float[Array, "query feature"]]
 
@@ -73,7 +75,7 @@ class EncoderInputs(eqx.Module):
         """
         seen = evenly_spaced(self.train, IMAGES) if statistics == "frozen" else self._both
         model = freeze(model, self.images(seen))
-        return lambda rows: image_by_image(lambda image: model(image[None])[0][0], self.images(rows))
+        return lambda rows: image_by_image(lambda image: model.features(image[None])[0], self.images(rows))
 
     def scored(self, features: Callable[[Float[Array, "example input"]], Float[Array, "example feature"]]) -> Features:
         """The labelled and the query examples' features, which are computed together."""
@@ -105,6 +107,11 @@ def spread(
 def most_of(inputs: int) -> int:
     """How many examples of so many inputs are kept for statistics and views, at most: of very wide ones fewer."""
     return min(SAMPLE, max(_NUMBERS // max(inputs, 1), SAMPLE // 4))
+
+
+def images_of(inputs: int) -> int:
+    """How many images of so many inputs statistics are made of, at most: of very large ones fewer."""
+    return min(IMAGES, max(_PIXELS // max(inputs, 1), 50))
 
 
 def _some(x: Float32[np.ndarray, "example input"], most: int) -> Float32[np.ndarray, "some input"]:

@@ -11,12 +11,15 @@ from ...models import (
     AbstractArchitecture,
     AbstractImageArchitecture,
     freeze,
+    image_by_image,
     Model,
     stand_in,
     Views,
     ViewSizes,
+    with_frozen,
 )
 from ...rules import AbstractRule, fit
+from ..options._networks import network
 from ._encoder import (
     AbstractEncoder,
     EncoderCost,
@@ -121,6 +124,18 @@ def in_parts(
         full = [np.concatenate([part, np.zeros((ROWS - rows, part.shape[1]), np.float32)]) for part in parts]
         made.append(np.asarray(function(given, *full))[:rows])
     return np.concatenate(made)
+
+
+@eqx.filter_jit
+def frozen_features(
+    given: tuple[tuple[str, str, tuple[int, ...]], list[Array], list[Array]], x: Float[Array, "row input"]
+) -> Float[Array, "row feature"]:
+    """The features of rows by a network whose text, activation, shape of an example, weights and biases are given."""
+    (text, activation, shape), weights, biases = given
+    model = with_frozen(network(text, activation, 1.0)(shape, jr.key(0)), weights, biases)
+    if len(shape) < 3:
+        return model.features(x)
+    return image_by_image(lambda image: model.features(image[None])[0], x.reshape(-1, *shape))
 
 
 @eqx.filter_jit

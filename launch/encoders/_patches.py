@@ -86,7 +86,12 @@ def _pooled(
     encode: Callable[[Float[Array, "patch pixel"]], Float[Array, "patch channel"]],
 ) -> Features:
     """What is found in the patches of the labelled and query images, pooled."""
-    support, query = (window.pooled(problem.images(rows), encode) for rows in (problem.support, problem.query))
+
+    def find(images: Float[Array, "example height width colour"]) -> Float[Array, "example row column channel"]:
+        places = window.patches.up(images, None)
+        return encode(places.reshape(-1, places.shape[-1])).reshape(*places.shape[:-1], -1)
+
+    support, query = (window.pooled(problem.images(rows), find) for rows in (problem.support, problem.query))
     return support, query
 
 

@@ -18,12 +18,11 @@ from sklearn.utils import check_random_state, Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...errors import BadInput
-from ...models import are_words, freeze, unlabelled, with_frozen
+from ...models import are_words, freeze, unlabelled
 from ...tasks import as_examples, as_pixels, chunks, count, Frame, picture, Preparation, shape_of_images, Sparse
 from ..caches._compilations import cache_compilations
-from ..options._networks import network as make_network
-from ._encoder import evenly_spaced, IMAGES, most_of, spread
-from ._fitted import in_parts, look, make_views, ROWS
+from ._encoder import evenly_spaced, images_of, most_of, spread
+from ._fitted import frozen_features, in_parts, look, make_views, ROWS
 from ._trained_rule import TrainedRule
 
 
@@ -232,7 +231,9 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         structure = jax.tree.structure(_start(use.architecture, use.rule, self.shape_, jr.key(self._key)))
         carried = jax.tree.unflatten(structure, self._leaves)
         sample, images = self._sample, self._images
-        model = _freeze(carried[0], self._seen_as(sample if images is None else evenly_spaced(sample, IMAGES)))
+        model = _freeze(
+            carried[0], self._seen_as(sample if images is None else evenly_spaced(sample, images_of(sample.shape[1])))
+        )
         synapses = model.synapses
         first = np.asarray(synapses[0].w)
         if images is None:
@@ -254,7 +255,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _features(self, x: Float32[np.ndarray, "example input"]) -> Float32[np.ndarray, "example feature"]:
         """The base model's features of prepared examples."""
-        return in_parts(_features, (self.form_, self.coefs_, self.intercepts_), x)
+        return in_parts(frozen_features, (self.form_, self.coefs_, self.intercepts_), x)
 
     def _tell(self, sentence: str) -> None:
         if self.verbose:
@@ -291,10 +292,3 @@ def _step(rule, carried, x, key):
 
 
 _freeze = eqx.filter_jit(freeze)
-
-
-@eqx.filter_jit
-def _features(given, x):
-    (network, activation, shape), weights, biases = given
-    model = make_network(network, activation, 1.0)(shape, jr.key(0))
-    return with_frozen(model, weights, biases)(x.reshape(-1, *shape))[0]
