@@ -103,11 +103,11 @@ def sets(name):
 def both(tasks, features, rule=None):
     """Both readouts of every encoder, with those that see other test rows, on some of the data sets held out.
 
-    `rule` maps encoders of this table to those of docs/results/meta-seeds.json whose rows stand in their place.
+    `rule` maps encoders of this table to those of docs/results/other-rules.json whose rows stand in their place.
     """
     own = {new: old for old, new in (rule or {}).items()}
     others = [r for r in rows("held-out") + rows("other-rows") if r["encoder"] not in own.values()]
-    results = others + [{**r, "encoder": own[r["encoder"]]} for r in rows("meta-seeds") if r["encoder"] in own]
+    results = others + [{**r, "encoder": own[r["encoder"]]} for r in rows("other-rules") if r["encoder"] in own]
 
     def cell(encoder, task):
         pair = [readout(results, encoder, task, name) for name in ("ridge", "logistic")]
@@ -145,38 +145,34 @@ def front():
 def seeds():
     """What meta-training is worth: each meta-trained rule against the rule before it and its random start, on both
     suites. Intervals are over data sets; those of a distribution are of the mean of its meta-seeds."""
-    names = "development", "held-out"
-    trained, suites = rows("meta-seeds"), [Scores.of(rows(name)) for name in names]
-    shipped = "images, seed 0"
+    scored, names = rows("meta-seeds"), ("development", "held-out")
+    suites = [tuple(dict.fromkeys(r["task"] for r in rows(name))) for name in names]
 
-    def own(rule, suite):
-        """Accuracy of a meta-trained rule on each data set of a suite, if it was scored there."""
-        if rule == shipped:
-            return suite.mean[:, suite.encoders.index("meta-trained")]
-        mine = [r for r in trained if r["encoder"] == rule and r["task"] in suite.tasks]
+    def own(encoder, suite):
+        """Accuracy on each data set of a suite, if it was scored there."""
+        mine = [r for r in scored if r["encoder"] == encoder and r["task"] in suite]
         return Scores.of(mine).mean[:, 0] if mine else None
 
     def gain(values, suite, encoder):
         if any(value is None for value in values):
             return ""
-        (found,) = bootstrapped(np.mean(values, 0)[:, None] - suite.mean[:, [suite.encoders.index(encoder)]])
+        (found,) = bootstrapped((np.mean(values, 0) - own(encoder, suite))[:, None])
         return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
 
-    rules = [shipped, *dict.fromkeys(r["encoder"] for r in trained if ", seed" in r["encoder"])]
+    rules = list(dict.fromkeys(r["encoder"] for r in scored if ", seed" in r["encoder"]))
     kinds = dict.fromkeys(rule.split(",")[0] for rule in rules)
     groups = {rule: [rule] for rule in rules}
     groups |= {f"{kind}, all seeds": [rule for rule in rules if rule.startswith(kind)] for kind in kinds}
-    other = "untrained", "random-init"
+    other = "before meta-training", "random start"
     cells = lambda group: [gain([own(rule, s) for rule in group], s, e) for s in suites for e in other]
-    head = [f"{name}: against {e}" for name in names for e in ("before meta-training", "random start")]
+    head = [f"{name}: against {e}" for name in names for e in other]
     return table(["rule", *head], [[name, *cells(group)] for name, group in groups.items()])
 
 
 CONVOLUTIONS = {
     "convolutions": "the rule `convolutions` and what stands beside it",
-    "convolutions, seed 1": "the same with meta-seed 1",
-    "convolutions, seed 2": "the same with meta-seed 2",
-    "images": "the rule `default` and the same beside it",
+    "universal": "the rule `default` and the same beside it",
+    "images": "the rule `images` and the same beside it",
     "random-init": "random convolution and the same beside it",
     "supervised": "the same network trained on the 100 labels",
     "denoising": "the same network as a denoising autoencoder",
@@ -211,7 +207,7 @@ TABLES = {
     "sets development": lambda: sets("development"),
     "five sets": lambda: both(list(FIVE), features=True),
     "four sets": lambda: both(list(FIVE)[:4], features=False),
-    "four sets, universal": lambda: both(list(FIVE)[:4], False, {"meta-trained": "all kinds, seed 0"}),
+    "four sets, images": lambda: both(list(FIVE)[:4], False, {"meta-trained": "images"}),
     "four sets, plasticity": lambda: both(
         list(FIVE)[:4], False, {"meta-trained": "plasticity", "untrained": "plasticity, before"}
     ),

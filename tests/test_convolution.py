@@ -74,6 +74,17 @@ def test_pooling_is_a_mean_over_the_cells_of_a_grid():
     np.testing.assert_allclose(Pool(2).up(jnp.asarray(x), None), np.concatenate(cells, 1), atol=1e-6)
 
 
+@pytest.mark.parametrize("kernels", [(Kernel(3, 2, 4),), (Kernel(2, 1, 3), Kernel(3, 2, 2))])
+def test_whole_images_have_the_features_that_a_rule_sees(kernels):
+    """Without patches, and one by one with frozen statistics."""
+    images = jr.normal(jr.key(0), (5, 9, 8, 2))
+    model = Convolutional(kernels, weight_scale=0.5)((9, 8, 2), jr.key(1))
+    np.testing.assert_allclose(model.features(images), model(images)[0], atol=1e-5)
+    frozen = freeze(model, images)
+    np.testing.assert_allclose(frozen.features(images[:1]), model(images)[0][:1], atol=1e-5)
+    np.testing.assert_allclose(frozen(images)[0], model(images)[0], atol=1e-5)
+
+
 def test_a_place_sees_a_crop_of_the_field():
     """What a frozen model does at one place of a whole image is what it does with the crop there."""
     architecture, x = Convolutional((Kernel(3, 2, 4), Kernel(2, 1, 5)), 1), jr.normal(jr.key(1), (4, 9, 9, 1))

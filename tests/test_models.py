@@ -46,6 +46,7 @@ def test_a_layer_adds_what_its_connections_bring(graph, x):
     first = relu(normal(x @ w1) + b1)
     second = relu(normal(x @ w2 + first @ w12) + b2 + b12) + first
     np.testing.assert_allclose(graph(x)[0], relu(normal(second @ w4) + b4), atol=1e-5)
+    np.testing.assert_allclose(graph.features(x), graph(x)[0], atol=1e-6)
 
 
 def test_two_connections_are_one_with_joined_weights(x):

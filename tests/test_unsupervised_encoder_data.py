@@ -72,6 +72,7 @@ def test_statistics_are_of_examples_spread_over_all_calls(monkeypatch):
 
 def test_very_wide_examples_are_kept_in_smaller_numbers():
     assert [_encoder.most_of(inputs) for inputs in (1, 3000, 10_000, 10**6)] == [40_000, 40_000, 13_421, 10_000]
+    assert [_encoder.images_of(inputs) for inputs in (784, 3072, 3 * 96**2, 3 * 224**2)] == [1000, 1000, 303, 55]
 
 
 def test_a_memory_map_is_read_in_parts(folder, monkeypatch):

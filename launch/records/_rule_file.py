@@ -20,7 +20,7 @@ from ._leaves import difference, digest, named_leaves, numbers, signature, with_
 
 _FORMAT = "metarule 1"
 _SHIPPED = Path(__file__).parents[1] / "pretrained"
-_DEFAULT = "images"
+_DEFAULT = "universal"
 _Rule = TypeVar("_Rule", bound=PyTree)
 
 
@@ -69,7 +69,7 @@ def load_rule_like(path: str | Path, like: _Rule) -> _Rule:
 def shipped() -> dict[str, Path]:
     """Returns the rule files that come with the package, by name.
 
-    `default` is the rule meta-trained on images. A model card, NAME.md, lies beside each file.
+    `default` is `universal`. A model card, NAME.md, lies beside each file.
     """
     files = {path.stem: path for path in sorted(_SHIPPED.glob("*.safetensors"))}
     return {"default": files[_DEFAULT], **files}
