@@ -224,7 +224,7 @@ def test_runs_are_linked_and_a_shipped_rule_says_what_it_lacks(tmp_path, monkeyp
     for name in ("training", "transfer"):
         capsys.readouterr()
         assert main(["figure", name, "default"]) == 2
-        assert "The rule 'images' comes without the files of its run: meta-train one" in capsys.readouterr().err
+        assert "The rule 'universal' comes without the files of its run: meta-train one" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind, start", [("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")])
