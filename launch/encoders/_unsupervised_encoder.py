@@ -43,7 +43,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     `image_shape`; other numbers than bytes are standardised by the mean and deviation of each colour.
 
     After `steps` batches of random examples the statistics of batch normalisation are frozen, by 20,000 to 40,000
-    examples where there are that many, or by 500 to 1,000 images, which have many places: from then on a row's features
+    examples where there are that many, or by up to 1,000 images, which have many places: from then on a row's features
     depend on that row alone. Beside them stand the inputs' principal components (the skip path), how near their
     centroids are (prototypes), and where they lie in the neighbourhood graph of the examples (the memory). For these
     three, the principal components of an image's patches stand in place of its pixels.
