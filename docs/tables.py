@@ -193,7 +193,8 @@ def convolutions():
         if not all(pair):
             return ""
         best = max(r["accuracy"] for r in results if r["task"] == task)
-        return bold(" / ".join(percent(r["accuracy"], r["stderr"]) for r in pair), best in [r["accuracy"] for r in pair])
+        accuracies = " / ".join(percent(r["accuracy"], r["stderr"]) for r in pair)
+        return bold(accuracies, best in [r["accuracy"] for r in pair])
 
     lines = [[label, *(cell(encoder, task) for task in tasks)] for encoder, label in CONVOLUTIONS.items()]
     return table(["encoder", *tasks.values()], lines)
