@@ -11,25 +11,32 @@ from ._convolutional import (
     unlabelled as unlabelled,
 )
 from ._frozen import freeze as freeze, with_frozen as with_frozen
-from ._k_means import lloyd as lloyd, Prototypes as Prototypes, triangle as triangle
 from ._layer import Connection as Connection, Layer as Layer
-from ._memory import Memory as Memory
 from ._mixing import Mixing as Mixing
 from ._model import Model as Model, Trace as Trace
 from ._patches import Patches as Patches, Pool as Pool, random_crops as random_crops
-from ._principal import principal_axes as principal_axes, PrincipalComponents as PrincipalComponents
-from ._stand_ins import (
-    are_words as are_words,
+from ._synapse import Activity as Activity, Synapse as Synapse
+from ._transformer import Transformer as Transformer
+from ._wire import AbstractWire as AbstractWire, Flatten as Flatten, Straight as Straight
+from .views import (
+    FINE as FINE,
+    Form as Form,
     halves as halves,
     image_by_image as image_by_image,
+    lloyd as lloyd,
+    Memory as Memory,
+    mirror_image as mirror_image,
+    of_like_contrast as of_like_contrast,
     PatchComponents as PatchComponents,
+    principal_axes as principal_axes,
+    PrincipalComponents as PrincipalComponents,
+    Prototypes as Prototypes,
     QUADRANTS as QUADRANTS,
     stand_in as stand_in,
     StandIn as StandIn,
+    triangle as triangle,
+    Views as Views,
+    ViewSizes as ViewSizes,
     Window as Window,
     WordWeights as WordWeights,
 )
-from ._synapse import Activity as Activity, Synapse as Synapse
-from ._transformer import Transformer as Transformer
-from ._views import FINE as FINE, Views as Views, ViewSizes as ViewSizes
-from ._wire import AbstractWire as AbstractWire, Flatten as Flatten, Straight as Straight

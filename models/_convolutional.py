@@ -11,7 +11,7 @@ from ._architecture import AbstractImageArchitecture, random_synapses
 from ._layer import Connection, Layer
 from ._model import Model
 from ._patches import Patches, Pool, random_crops
-from ._stand_ins import Window
+from .views import Window
 
 
 class Kernel(NamedTuple):

@@ -16,7 +16,7 @@ from metarule.launch.encoders._supervised import Supervised
 from metarule.launch.evaluation._contestants import Comparators, encoders_of, usual
 from metarule.launch.evaluation._protocol import Protocol
 from metarule.launch.options._networks import network
-from metarule.models import Convolutional, Kernel, Transformer
+from metarule.models import Convolutional, Form, Kernel, Transformer
 from metarule.rules import Oja
 
 
@@ -32,7 +32,7 @@ def inputs(labelled=20):
     images = np.repeat(stripes[..., None], 3, axis=3) + 0.3 * random.normal(size=(120, *SHAPE))
     rows = jnp.asarray(images.reshape(120, -1), jnp.float32)
     labels = jnp.asarray(random.integers(0, 2, labelled))
-    return EncoderInputs(rows[40:], rows[:labelled], labels, rows[20:40], 2, SHAPE)
+    return EncoderInputs(rows[40:], rows[:labelled], labels, rows[20:40], 2, Form(SHAPE))
 
 
 def standardised(values):

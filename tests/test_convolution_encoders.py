@@ -17,7 +17,7 @@ from metarule.errors import BadInput
 from metarule.launch.__main__ import main
 from metarule.launch.encoders._encoder import EncoderInputs
 from metarule.launch.encoders._fitted import Fitted
-from metarule.launch.encoders._patches import _normalised, _Whitening, PatchKMeans, PatchPCA, Window
+from metarule.launch.encoders._patches import _Whitening, PatchKMeans, PatchPCA, Window
 from metarule.launch.evaluation._contestants import Comparators, encoders_of, usual
 from metarule.launch.evaluation._protocol import Protocol
 from metarule.launch.options._networks import ACTIVATIONS, network
@@ -25,7 +25,7 @@ from metarule.launch.options._presets import PRESETS
 from metarule.launch.options._problems import problems_of
 from metarule.launch.options._recipes import configuration_of, Lean
 from metarule.launch.records._rule_file import save_rule
-from metarule.models import Convolutional, freeze, Kernel, Transformer
+from metarule.models import Convolutional, Form, freeze, Kernel, of_like_contrast, Transformer
 from metarule.rules import AbstractRule, Oja
 from metarule.tasks import from_arrays
 from sklearn.decomposition import PCA
@@ -56,7 +56,7 @@ def encoder(**options):
 def inputs(images):
     """An encoder's inputs: all images are unlabelled, the first half has labels, the rest is scored."""
     rows, half = jnp.asarray(images.reshape(len(images), -1), jnp.float32), len(images) // 2
-    return EncoderInputs(rows, rows[:half], jnp.zeros(half, int), rows[half:], 2, images.shape[1:])
+    return EncoderInputs(rows, rows[:half], jnp.zeros(half, int), rows[half:], 2, Form(images.shape[1:]))
 
 
 def test_a_text_names_an_architecture():
@@ -221,10 +221,10 @@ def test_patches_of_whole_images_are_clustered():
 def test_whitened_patches_have_like_variances():
     """Scaled patches themselves are brought to variance D / (D + 0.1) along each axis."""
     patches = jnp.asarray(np.random.default_rng(0).normal(size=(500, 5)) * (1, 2, 3, 4, 5))
-    before = np.linalg.eigvalsh(np.cov(_normalised(patches).T, bias=True))
+    before = np.linalg.eigvalsh(np.cov(of_like_contrast(patches, 10 / 255**2).T, bias=True))
     after = np.linalg.eigvalsh(np.cov(_Whitening.of(patches)(patches).T, bias=True))
     np.testing.assert_allclose(np.sort(after), np.sort(before / (before + 0.1)), atol=1e-4)
-    np.testing.assert_allclose(_normalised(patches).mean(1), 0, atol=1e-5)
+    np.testing.assert_allclose(of_like_contrast(patches, 10 / 255**2).mean(1), 0, atol=1e-5)
 
 
 def test_patches_of_whole_images_are_projected_by_halves():
@@ -251,7 +251,7 @@ def test_patches_are_taken_as_the_first_convolution_takes_them():
 @pytest.mark.parametrize("made", [PatchKMeans(Window(2, 1, 1), 2), Fitted(Oja(), Convolutional((Kernel(2, 1, 2),)), 0)])
 def test_rows_are_no_images(made):
     with pytest.raises(BadInput, match="need images, and these examples are rows"):
-        jax.eval_shape(lambda: made(dataclasses.replace(inputs(IMAGES), shape=None), jr.key(0)))
+        jax.eval_shape(lambda: made(dataclasses.replace(inputs(IMAGES), form=Form()), jr.key(0)))
 
 
 def test_the_table_of_a_convolution_holds_what_suits_it():

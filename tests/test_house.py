@@ -23,6 +23,7 @@ FLOORS |= {"models": 1, "tasks": 1, "rules": 2, "meta": 3, "testing": 4, "launch
 ROOMS = tuple(room for room in FLOORS if (CHECKOUT / room).is_dir())
 # The rooms within a room, bottom floor first: an inner room imports those before it, never those after it.
 INNER = {
+    "models": ("views",),
     "tasks": ("augmentation", "data", "made_up", "catalogue"),
     "rules": ("kernels", "networks", "terms", "hand_made", "encodings"),
     "meta": ("particles", "estimators"),

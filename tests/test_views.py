@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from metarule.models import (
-    are_words,
+    Form,
     Memory,
+    mirror_image,
     PatchComponents,
     PrincipalComponents,
     Prototypes,
@@ -142,13 +143,20 @@ WINDOW = Window(size=3, stride=2, grid=2)
 
 
 @pytest.mark.parametrize("colours", [1, 2])
-def test_patches_of_an_image_are_their_whitened_components_in_halves_averaged_over_cells(colours):
-    """Half-whitened ones, if there is one colour."""
+def test_patches_of_an_image_are_their_half_whitened_components_in_halves_averaged_over_cells(colours):
+    """If there is one colour. Others are brought to like contrast before, and whitened all the way."""
     images = IMAGES[..., :colours]
     rows, size = images.reshape(40, -1), 9 * colours
     found = PatchComponents.of(rows, (7, 6, colours), WINDOW)(rows)
     patches = np.asarray(WINDOW.sample(images, jax.random.key(0)))
     assert patches.shape == (160, size)
+    softening = 0.5 * patches.var(1).mean()
+
+    def seen(patches):
+        centred = patches - patches.mean(1, keepdims=True)
+        return patches if colours == 1 else centred / np.sqrt((centred**2).mean(1, keepdims=True) + softening)
+
+    patches = seen(patches)
     pca = PCA(size).fit(patches)
     deviation = pca.transform(patches).std(0)
     half = np.sqrt(deviation) * np.sqrt(deviation.sum())
@@ -157,7 +165,7 @@ def test_patches_of_an_image_are_their_whitened_components_in_halves_averaged_ov
     expected = []
     for cell in [(0, 0), (0, 1), (1, 0), (1, 1)]:
         here = [images[:, i : i + 3, j : j + 3].reshape(40, -1) for i, j in places[cell]]
-        along = np.stack([(np.asarray(each) - pca.mean_) @ axes for each in here])
+        along = np.stack([(seen(np.asarray(each)) - pca.mean_) @ axes for each in here])
         expected.append([np.maximum(along, 0).mean(0), np.maximum(-along, 0).mean(0)])
     expected = np.asarray(expected)  # [cell, half, example, component]
     found = np.asarray(found).reshape(40, 4, 2, size).transpose(1, 2, 0, 3)
@@ -175,12 +183,38 @@ def test_the_patches_of_an_image_stand_for_its_pixels():
     assert views.size == found.shape[1] == 2 + 4 + 4 + 3 + 7
     expected = Views.of(seen, features, sizes)(seen, features)
     np.testing.assert_allclose(jnp.delete(found, jnp.arange(6, 10), axis=1), expected, atol=1e-5)
-    fine = PatchComponents(patches.components, Window(3, 2, 5), (7, 6, 2))(rows)
+    fine = PatchComponents(patches.components, Window(3, 2, 5), (7, 6, 2), patches.contrast)(rows)
     detail = PrincipalComponents.half_whitened(fine, 4)(fine)
     np.testing.assert_allclose(found[:, 6:10], detail, atol=1e-5)
     assert Views.of(rows, features, ViewSizes(0, 3, 8), patches).detail is None
     assert PatchComponents.of(rows, (7, 6, 2)).window == Window(3)
-    assert stand_in(rows, None, False) is None and stand_in(rows, (14, 3, 2), False) is None
+    assert stand_in(rows, Form()) is None and stand_in(rows, Form((14, 3, 2))) is None
+
+
+def test_brightness_and_contrast_of_patches_with_colours_hardly_tell():
+    rows = IMAGES.reshape(40, -1)
+    patches = PatchComponents.of(rows, (7, 6, 2), WINDOW)
+    seen = np.asarray(patches(rows))
+    change = lambda x: np.abs(np.asarray(patches(x)) - seen).mean() / np.abs(seen).mean()
+    assert change(rows + 0.3) < 1e-4
+    assert change(2 * rows) < 0.5  # In proportion it would be 1.
+    assert np.isfinite(patches(jnp.zeros_like(rows))).all()
+
+
+def test_mirrored_images_and_their_mirror_images_have_the_mean_of_what_both_have():
+    rows, turned = IMAGES.reshape(40, -1), IMAGES[:, :, ::-1].reshape(40, -1)
+    one_way = PatchComponents.of(rows, (7, 6, 2), WINDOW)
+    both = PatchComponents.of(rows, (7, 6, 2), WINDOW, mirrored=True)
+    for grid in (2, 5):
+        expected = [
+            (own + other) / 2 for own, other in zip(one_way.with_detail(rows, grid), one_way.with_detail(turned, grid))
+        ]
+        for images in (rows, turned):
+            np.testing.assert_allclose(
+                jnp.concatenate(both.with_detail(images, grid), 1), jnp.concatenate(expected, 1), atol=1e-5
+            )
+    np.testing.assert_allclose(one_way.handedness(rows), one_way(rows) - both(rows), atol=1e-5)
+    np.testing.assert_array_equal(rows[:, mirror_image((7, 6, 2))], turned)
 
 
 def test_the_usual_patch_is_a_quarter_of_an_image_up_to_eight_pixels():
@@ -197,15 +231,3 @@ def test_words_stand_with_the_weights_of_scikit_learn():
     x = jnp.asarray((present - present.mean(0)) / present.std(0), jnp.float32)  # Standardised, as inputs are.
     expected = TfidfTransformer().fit_transform(present.astype(float)).toarray()
     np.testing.assert_allclose(WordWeights.of(x)(x), expected, atol=1e-6)
-
-
-def test_only_many_flags_whose_number_varies_are_words():
-    often = GENERATOR.random(120) * 0.3
-    texts = (GENERATOR.random((300, 120)) < often * GENERATOR.lognormal(0, 0.4, (300, 1))).astype(np.float32)
-    standard = (texts - texts.mean(0)) / (texts.std(0) + 1e-6)
-    categories = np.eye(12, dtype=np.float32)[GENERATOR.integers(12, size=(300, 10))].reshape(300, 120)
-    assert are_words(texts) and are_words(standard)
-    assert not are_words(categories)  # As many in each row.
-    assert not are_words(texts[:, :90]) and not are_words(texts[:1])
-    assert not are_words(standard + 0.01 * GENERATOR.normal(size=standard.shape).astype(np.float32))
-    assert not are_words(1 - texts)

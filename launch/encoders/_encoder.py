@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
 
 from ...errors import BadInput
-from ...models import freeze, image_by_image, Model
+from ...models import Form, freeze, image_by_image, Model
 
 
 Statistics = Literal["batch", "frozen", "none"]
@@ -37,19 +37,17 @@ class EncoderInputs(eqx.Module):
     labels: Int[Array, " support"]
     query: Float[Array, "query input"]
     classes: int = eqx.field(static=True)
-    shape: tuple[int, int, int] | None = eqx.field(static=True, default=None)
-    """Of an image whose pixels, row by row, are an example: height, width, colours. None if there are no images."""
-    words: bool = eqx.field(static=True, default=False)
-    """Whether the inputs tell which words are in a text."""
+    form: Form = eqx.field(static=True, default=Form())
+    """What is known of all examples alike."""
 
     def images(self, rows: Float[Array, "example input"]) -> Float[Array, "example height width colour"]:
         """Examples as images. Raises `BadInput` where they are none."""
-        if self.shape is None:
+        if self.form.image is None:
             raise BadInput(
                 "Convolutions and encoders of patches need images, and these examples are rows of numbers: name data "
                 "sets of images, or other networks and encoders."
             )
-        return rows.reshape(-1, *self.shape)
+        return rows.reshape(-1, *self.form.image)
 
     def sample(self) -> Float[Array, "example input"]:
         """Train examples spread evenly over all of them: 20,000 to 40,000, or all where there are fewer."""

@@ -10,10 +10,12 @@ from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
 from ...models import (
     AbstractArchitecture,
     AbstractImageArchitecture,
+    Form,
     freeze,
     image_by_image,
     Model,
     stand_in,
+    unlabelled,
     Views,
     ViewSizes,
     with_frozen,
@@ -84,7 +86,8 @@ class Fitted(AbstractEncoder):
 
     def _views(self, problem: EncoderInputs, features: Callable[[Array], Array]) -> Features:
         x = problem.sample()
-        views = Views.of(x, features(x), self.beside, stand_in(x, problem.shape, problem.words))
+        features = problem.form.both_ways(features)
+        views = Views.of(x, features(x), self.beside, stand_in(x, problem.form))
         support, query = (views(rows, features(rows)) for rows in (problem.support, problem.query))
         return support, query
 
@@ -127,6 +130,29 @@ def in_parts(
 
 
 @eqx.filter_jit
+def begun(
+    architecture: AbstractArchitecture, rule: AbstractRule, shape: tuple[int, ...], key: PRNGKeyArray
+) -> tuple[Model, Any]:
+    """A base model for examples of this shape, and the rule's state."""
+    model = architecture(shape, key)
+    return model, rule.init(model)
+
+
+@eqx.filter_jit
+def advanced(
+    rule: AbstractRule, carried: tuple[Model, Any], x: Float[Array, " example *shape"], key: PRNGKeyArray
+) -> tuple[Model, Any]:
+    """The base model and the rule's state after a step on a batch, of whose images the key draws crops."""
+    model, state = carried
+    updates, state = rule.update(model, unlabelled(model, lambda _: x, key), state)
+    return eqx.apply_updates(model, updates), state
+
+
+frozen = eqx.filter_jit(freeze)
+"""The model with the statistics of these examples."""
+
+
+@eqx.filter_jit
 def frozen_features(
     given: tuple[tuple[str, str, tuple[int, ...]], list[Array], list[Array]], x: Float[Array, "row input"]
 ) -> Float[Array, "row feature"]:
@@ -140,13 +166,13 @@ def frozen_features(
 
 @eqx.filter_jit
 def make_views(
-    form: tuple[tuple[int, int, int] | None, bool],
+    form: Form,
     x: Float[Array, "example input"],
     features: Float[Array, "example feature"],
     sizes: ViewSizes,
 ) -> Views:
-    """The views of these examples, whose form is the shape of an image, and whether inputs are words."""
-    return Views.of(x, features, sizes, stand_in(x, *form))
+    """The views of these examples, which are of this form."""
+    return Views.of(x, features, sizes, stand_in(x, form))
 
 
 @eqx.filter_jit

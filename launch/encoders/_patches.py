@@ -2,15 +2,18 @@ from collections.abc import Callable
 from typing import final
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...errors import BadInput
-from ...models import halves, lloyd, principal_axes, QUADRANTS, triangle, Window
+from ...models import halves, lloyd, of_like_contrast, principal_axes, QUADRANTS, triangle, Window
 from ...precision import full_precision
 from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features, sample_size
+
+
+_SOFTENING = 10 / 255**2
+"""Added to the variance of a patch's pixels: in the paper 10, where pixels are from 0 to 255."""
 
 
 def channels_of(window: Window | None, features: int, multiple: int = 1) -> int:
@@ -105,16 +108,10 @@ class _Whitening(eqx.Module):
     @classmethod
     @full_precision
     def of(cls, patches: Float[Array, "patch pixel"]) -> "_Whitening":
-        x = _normalised(patches)
+        x = of_like_contrast(patches, _SOFTENING)
         mean = x.mean(0)
         variances, axes = jnp.linalg.eigh((x - mean).T @ (x - mean) / len(x))
         return cls(mean, axes / jnp.sqrt(jnp.maximum(variances, 0) + 0.1) @ axes.T)
 
     def __call__(self, patches: Float[Array, "patch pixel"]) -> Float[Array, "patch pixel"]:
-        return (_normalised(patches) - self.mean) @ self.matrix
-
-
-def _normalised(patches: Float[Array, "patch pixel"]) -> Float[Array, "patch pixel"]:
-    """The paper adds 10 to the variance of pixels from 0 to 255: here they are from 0 to 1."""
-    centred = patches - patches.mean(1, keepdims=True)
-    return centred * jax.lax.rsqrt((centred**2).mean(1, keepdims=True) + 10 / 255**2)
+        return (of_like_contrast(patches, _SOFTENING) - self.mean) @ self.matrix

@@ -18,11 +18,11 @@ from sklearn.utils import check_random_state, Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...errors import BadInput
-from ...models import are_words, freeze, unlabelled
+from ...models import Form
 from ...tasks import as_examples, as_pixels, chunks, count, Frame, picture, Preparation, shape_of_images, Sparse
 from ..caches._compilations import cache_compilations
 from ._encoder import evenly_spaced, images_of, most_of, spread
-from ._fitted import frozen_features, in_parts, look, make_views, ROWS
+from ._fitted import advanced, begun, frozen, frozen_features, in_parts, look, make_views, ROWS
 from ._trained_rule import TrainedRule
 
 
@@ -64,6 +64,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         prototypes: centroids of the inputs, 0 for none; a quarter as many as there are examples at most.
         memory: anchors of the neighbourhood graph, 0 for none; a quarter as many as there are examples at most.
         image_shape: (height, width) or (height, width, colours) of images whose pixels are the columns.
+        mirrored: whether images get the same features as their mirror images, if anything stands beside the base
+            model's; by default where both are as likely in `X`. False where left and right make a difference.
         standardise: whether columns are standardised (bytes never are).
         random_state: decides the base model's start, the order of its inputs, and the batches.
         verbose: whether progress is shown, and what was done to the data.
@@ -78,6 +80,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     prototypes: int | None
     memory: int | None
     image_shape: tuple[int, ...] | None
+    mirrored: bool | None
     standardise: bool
     random_state: int | np.random.RandomState | None
     verbose: bool
@@ -95,6 +98,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         prototypes=None,
         memory=None,
         image_shape=None,
+        mirrored=None,
         standardise=True,
         random_state=None,
         verbose=False,
@@ -108,6 +112,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.prototypes = prototypes
         self.memory = memory
         self.image_shape = image_shape
+        self.mirrored = mirrored
         self.standardise = standardise
         self.random_state = random_state
         self.verbose = verbose
@@ -152,7 +157,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         features = np.empty((count(X), self._n_features_out), np.float32)
         for start, part in zip(range(0, len(features), ROWS), chunks(X, ROWS)):
             x = self.preparation_(part)
-            made = self._features(x)
+            made = self._form.both_ways(self._features)(x)
             features[start : start + ROWS] = made if self.views_ is None else in_parts(look, self.views_, x, made)
         if not np.isfinite(features).all():
             row = int(np.flatnonzero(~np.isfinite(features).all(1))[0])
@@ -208,7 +213,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     def _learn(self, use: TrainedRule, draw: _Draw, examples: int, steps: int) -> None:
         """Takes steps on batches of these examples, and keeps some of them to make statistics of."""
         start = time.perf_counter()
-        carried = _start(use.architecture, use.rule, self.shape_, jr.key(self._key))
+        carried = begun(use.architecture, use.rule, self.shape_, jr.key(self._key))
         if self._leaves:
             carried = jax.tree.unflatten(jax.tree.structure(carried), self._leaves)
         shown = rich.progress.Progress(console=rich.console.Console(stderr=True), disable=not self.verbose)
@@ -217,7 +222,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
                 # From the host: data may be larger than a device, and their number compiles nothing.
                 rows = self._random.randint(examples, size=use.batch_size)
                 key = jr.fold_in(jr.key(self._crops), self.n_iter_ + step)
-                carried = _step(use.rule, carried, self._seen_as(draw(rows)), key)
+                carried = advanced(use.rule, carried, self._seen_as(draw(rows)), key)
                 if self.verbose:  # Otherwise the steps are only on their way.
                     jax.block_until_ready(carried)
         self._leaves = [np.asarray(leaf) if eqx.is_array(leaf) else leaf for leaf in jax.tree.leaves(carried)]
@@ -228,10 +233,10 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _settle(self, use: TrainedRule) -> None:
         """Freezes the statistics and makes the views."""
-        structure = jax.tree.structure(_start(use.architecture, use.rule, self.shape_, jr.key(self._key)))
+        structure = jax.tree.structure(begun(use.architecture, use.rule, self.shape_, jr.key(self._key)))
         carried = jax.tree.unflatten(structure, self._leaves)
         sample, images = self._sample, self._images
-        model = _freeze(
+        model = frozen(
             carried[0], self._seen_as(sample if images is None else evenly_spaced(sample, images_of(sample.shape[1])))
         )
         synapses = model.synapses
@@ -243,10 +248,13 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.intercepts_ = [np.asarray(synapse.b) for synapse in synapses]
         if not all(np.isfinite(numbers).all() for numbers in (*self.coefs_, *self.intercepts_)):
             raise BadInput(f"The base model's weights are not finite after {self.n_iter_} steps: take fewer of them.")
-        views = None
+        views, self._form = None, Form()
         if any(use.beside):
-            both = jnp.asarray(sample), jnp.asarray(self._features(sample))
-            views = make_views((self._picture, are_words(sample)), *both, use.beside)
+            self._form = Form.of(sample, self._picture, self.mirrored)
+            if self._form.mirrored:
+                self._tell("Images and their mirror images get the same features.")
+            both = jnp.asarray(sample), jnp.asarray(self._form.both_ways(self._features)(sample))
+            views = make_views(self._form, *both, use.beside)
         self.views_, self._unsettled = jax.tree.map(np.asarray, views), False
 
     def _seen_as(self, x: Float32[np.ndarray, "example input"]) -> jax.Array:
@@ -276,19 +284,3 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         assert tags.transformer_tags is not None
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-@eqx.filter_jit
-def _start(architecture, rule, shape, key):
-    model = architecture(shape, key)
-    return model, rule.init(model)
-
-
-@eqx.filter_jit
-def _step(rule, carried, x, key):
-    model, state = carried
-    updates, state = rule.update(model, unlabelled(model, lambda _: x, key), state)
-    return eqx.apply_updates(model, updates), state
-
-
-_freeze = eqx.filter_jit(freeze)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
+from ...models import Form
 from ..encoders._encoder import AbstractEncoder, AbstractHostEncoder, EncoderCost, EncoderInputs, Features, Statistics
 from ._programs import Programs
 
@@ -28,13 +29,12 @@ class EvaluationData(eqx.Module):
     answers: Int[Array, "seed query"]
     keys: Key[Array, " seed"]
     classes: int = eqx.field(static=True)
-    shape: tuple[int, int, int] | None = eqx.field(static=True, default=None)
-    words: bool = eqx.field(static=True, default=False)
+    form: Form = eqx.field(static=True, default=Form())
 
     def of_seed(self, seed: int) -> EncoderInputs:
         """What an encoder is given for one seed."""
         own = self.support[seed], self.labels[seed], self.query[seed]
-        return EncoderInputs(self.train, *own, self.classes, self.shape, self.words)
+        return EncoderInputs(self.train, *own, self.classes, self.form)
 
 
 @final
@@ -78,7 +78,7 @@ def _traced(encoder: AbstractEncoder, given: EvaluationData) -> SeedFeatures:
         key: PRNGKeyArray,
     ) -> Features:
         own = support, labels, query
-        return encoder(EncoderInputs(given.train, *own, given.classes, given.shape, given.words), key)
+        return encoder(EncoderInputs(given.train, *own, given.classes, given.form), key)
 
     return jax.vmap(one)(given.support, given.labels, given.query, given.keys)
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ...errors import BadInput
-from ...models import AbstractArchitecture, AbstractImageArchitecture, are_words, ViewSizes
+from ...models import AbstractArchitecture, AbstractImageArchitecture, Form, ViewSizes
 from ...rules import AbstractRule
 from ...tasks import (
     accuracy,
@@ -97,8 +97,7 @@ class Protocol:
             jnp.asarray(data_set.test_y[query]),
             jr.split(jr.key(0), self.seeds),
             data_set.classes,
-            data_set.image_shape,
-            are_words(train),
+            Form.of(train, data_set.image_shape) if any(self.beside) else Form(data_set.image_shape),
         )
 
     def rows(

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Num
 
 from ...errors import BadInput
-from ...models import Convolutional, FINE, MultiLayerPerceptron, PatchComponents, Views, WordWeights
+from ...models import Convolutional, FINE, mirror_image, MultiLayerPerceptron, PatchComponents, Views, WordWeights
 from ..encoders._unsupervised_encoder import UnsupervisedEncoder
 from ..options._networks import network
 
@@ -19,7 +19,8 @@ class Frozen:
     Arrays are of float32, but for those that prepare rows, of float64, and places, of int64. `columns` are the names of
     the numbers that a row holds, `shape` that of an example as the network sees it, or of the image that it is.
     `kernels` are (size, stride) of each convolution; there are none where all layers are fully connected. `window` is
-    (size, stride) of the patches whose components stand for an image beside the features.
+    (size, stride) of the patches whose components stand for an image beside the features. An array `mirror` is there if
+    images get the mean of what they and their mirror images have.
     """
 
     arrays: dict[str, Num[np.ndarray, "..."]]
@@ -61,6 +62,8 @@ class Frozen:
             arrays |= _of_grid(shape, [window], seen.window.grid, "patch_rows", "patch_columns")
             if views.detail is not None:
                 arrays |= _of_grid(shape, [window], FINE, "detail_rows", "detail_columns")
+            if seen.mirrored:
+                arrays |= {"mirror": mirror_image(shape)}
         count = len(prepared.median)
         return Frozen(
             arrays,
@@ -106,6 +109,8 @@ def _of_views(views: Views | None) -> dict[str, np.ndarray]:
     found = {"centre": views.offset, "scale": views.scale}
     if isinstance(views.seen, PatchComponents):
         found |= {"patch_mean": views.seen.components.mean, "patch_axes": views.seen.components.axes}
+        if views.seen.contrast is not None:
+            found |= {"patch_contrast": views.seen.contrast}
     if isinstance(views.seen, WordWeights):
         found |= {"rarity": views.seen.rarity}
     if views.skip is not None:

@@ -60,7 +60,10 @@ def _preparation(frozen: Frozen) -> list[str]:
     else:
         lines += ["whole = Identity(filled)"]
     lines += ["centred = Sub(whole, offset)", "scaled = Div(centred, unit)", "cut = Clip(scaled, low, high)"]
-    return [*lines, "x = Cast<to = 1>(cut)"]
+    if "mirror" not in frozen.arrays:
+        return [*lines, "x = Cast<to = 1>(cut)"]
+    turned = "turned = Gather<axis = 1>(own, mirror)"
+    return [*lines, "own = Cast<to = 1>(cut)", turned, "x = Concat<axis = 0>(own, turned)"]
 
 
 def _network(frozen: Frozen, arrays: dict[str, Any]) -> list[str]:
@@ -76,12 +79,12 @@ def _network(frozen: Frozen, arrays: dict[str, Any]) -> list[str]:
             lines += _activated(frozen.activation, index)
             below = f"h{index}"
         arrays |= {"net_columns": arrays["columns"].T, "net_rows": arrays.pop("rows")}  # `rows` is what goes in.
-        return lines + _pooled("net", below, "made")
+        return lines + _pooled("net", below, "made", arrays)
     for index in range(frozen.layers):
         lines += [f"p{index}_ = MatMul({below}, w{index})", f"z{index} = Add(p{index}_, b{index})"]
         lines += _activated(frozen.activation, index)
         below = f"h{index}"
-    return [*lines, f"made = Identity({below})"]
+    return [*lines, *_mean_of_both(below, "made", arrays)]
 
 
 def _kernels(weights: np.ndarray, size: int) -> np.ndarray:
@@ -89,12 +92,25 @@ def _kernels(weights: np.ndarray, size: int) -> np.ndarray:
     return weights.reshape(size, size, -1, weights.shape[1]).transpose(3, 2, 0, 1)
 
 
-def _pooled(prefix: str, planes: str, made: str) -> list[str]:
+def _mean_of_both(twice: str, made: str, arrays: dict[str, Any]) -> list[str]:
+    """Of mirrored images, whose rows come twice, the mean of both."""
+    if "mirror" not in arrays:
+        return [f"{made} = Identity({twice})"]
+    arrays |= {"half": np.array(0.5, np.float32)}
+    return [
+        f"{made}_own, {made}_turned = Split<axis = 0, num_outputs = 2>({twice})",
+        f"{made}_sum = Add({made}_own, {made}_turned)",
+        f"{made} = Mul({made}_sum, half)",
+    ]
+
+
+def _pooled(prefix: str, planes: str, made: str, arrays: dict[str, Any]) -> list[str]:
     return [
         f"{prefix}_along = MatMul({planes}, {prefix}_columns)",
         f"{prefix}_cells = MatMul({prefix}_rows, {prefix}_along)",
         f"{prefix}_placed = Transpose<perm = [0, 2, 3, 1]>({prefix}_cells)",
-        f"{made} = Reshape({prefix}_placed, flat)",
+        f"{prefix}_each = Reshape({prefix}_placed, flat)",
+        *_mean_of_both(f"{prefix}_each", made, arrays),
     ]
 
 
@@ -115,22 +131,43 @@ def _standing(frozen: Frozen, arrays: dict[str, Any]) -> list[str]:
         return ["seen = Identity(x)"]
     size, stride = frozen.window
     mean, axes = arrays["patch_mean"], arrays["patch_axes"]
-    arrays |= {"patch_kernels": _kernels(axes, size), "patch_bias": -(mean @ axes)}
+    arrays |= {"patch_bias": -(mean @ axes)}
+    strides = f"strides = [{stride}, {stride}]"
+    if "patch_contrast" in arrays:
+        each = np.full((len(axes), 1), 1 / len(axes), np.float32)
+        arrays |= {"patch_kernels": _kernels(axes - axes.mean(0), size), "patch_ones": _kernels(each, size)}
+        arrays |= {"patch_biases": arrays["patch_bias"][:, None, None]}
+        up = [
+            f"patch_found = Conv<{strides}>(planes, patch_kernels)",
+            f"patch_means = Conv<{strides}>(planes, patch_ones)",
+            "plane_squares = Mul(planes, planes)",
+            f"patch_squares = Conv<{strides}>(plane_squares, patch_ones)",
+            "patch_means_squared = Mul(patch_means, patch_means)",
+            "patch_spread = Sub(patch_squares, patch_means_squared)",
+            "patch_variance = Relu(patch_spread)",
+            "patch_softened = Add(patch_variance, patch_contrast)",
+            "patch_deviation = Sqrt(patch_softened)",
+            "patch_like = Div(patch_found, patch_deviation)",
+            "patch_up = Add(patch_like, patch_biases)",
+        ]
+    else:
+        arrays |= {"patch_kernels": _kernels(axes, size)}
+        up = [f"patch_up = Conv<{strides}>(planes, patch_kernels, patch_bias)"]
     arrays |= {"patch_columns": arrays["patch_columns"].T}
     detail = []
     if "detail_axes" in arrays:
         arrays |= {"detail_columns": arrays["detail_columns"].T}
         detail = [
-            *_pooled("detail", "patch_halves", "detail_all"),
+            *_pooled("detail", "patch_halves", "detail_all", arrays),
             "detail_apart = Sub(detail_all, detail_mean)",
             "detail_kept = MatMul(detail_apart, detail_axes)",
         ]
     return [
-        f"patch_up = Conv<strides = [{stride}, {stride}]>(planes, patch_kernels, patch_bias)",
+        *up,
         "patch_down = Neg(patch_up)",
         "patch_both = Concat<axis = 1>(patch_up, patch_down)",
         "patch_halves = Relu(patch_both)",
-        *_pooled("patch", "patch_halves", "seen"),
+        *_pooled("patch", "patch_halves", "seen", arrays),
         *detail,
     ]
 

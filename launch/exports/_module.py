@@ -133,11 +133,14 @@ def _network(frozen: Frozen) -> list[str]:
 
 
 def _views(frozen: Frozen) -> list[str]:
+    mirrored = "mirror" in frozen.arrays
+    both = lambda made: f"self.mean_of_both({made})" if mirrored else made
     lines = [
         "    def features(self, rows):",
         '        """The features of rows, each by itself."""',
         "        x = self.prepared(rows)",
-        "        made = self.network(x)",
+        *(["        x = xp.concatenate([x, x[:, self.mirror]])"] if mirrored else []),
+        f"        made = {both('self.network(x)')}",
     ]
     if "scale" not in frozen.arrays:
         return [*lines, "        return made"]
@@ -152,14 +155,15 @@ def _views(frozen: Frozen) -> list[str]:
         shape = ", ".join(map(str, frozen.shape))
         lines += [
             f"        x = self.patches(x.reshape(-1, {shape}), {size}, {stride})",
+            *(_LIKE_CONTRAST if "patch_contrast" in frozen.arrays else []),
             "        x = (x - self.patch_mean) @ self.patch_axes",
             "        x = xp.clip(xp.concatenate([x, -x], -1), 0, None)",
             *(
-                ["        detail = self.pooled(x, self.detail_rows, self.detail_columns)"]
+                [f"        detail = {both('self.pooled(x, self.detail_rows, self.detail_columns)')}"]
                 if "detail_axes" in frozen.arrays
                 else []
             ),
-            "        x = self.pooled(x, self.patch_rows, self.patch_columns)",
+            f"        x = {both('self.pooled(x, self.patch_rows, self.patch_columns)')}",
         ]
     if "skip_axes" in frozen.arrays:
         lines.append("        made = xp.concatenate([made, (x - self.skip_mean) @ self.skip_axes], 1)")
@@ -180,8 +184,22 @@ def _views(frozen: Frozen) -> list[str]:
     if "anchors" in frozen.arrays:
         parts.append("self.recalled((made - self.key_mean) @ self.key_axes)")
         made += _RECALL
+    if mirrored:
+        made += _MEAN_OF_BOTH
     return [*lines, f"        return xp.concatenate([{', '.join(parts)}], 1)", *made]
 
+
+_LIKE_CONTRAST = [
+    "        x = x - x.mean(-1)[..., None]",
+    "        x = x / ((x**2).mean(-1)[..., None] + self.patch_contrast) ** 0.5",
+]
+
+_MEAN_OF_BOTH = [
+    "",
+    "    def mean_of_both(self, made):",
+    '        """The mean of what images, the first half of these rows, and their mirror images have."""',
+    "        return made.reshape(2, -1, made.shape[1]).mean(0)",
+]
 
 _RECALL = [
     "",

@@ -1,6 +1,6 @@
 import dataclasses
 from pathlib import Path
-from typing import Annotated, final, TYPE_CHECKING
+from typing import Annotated, final, Literal, TYPE_CHECKING
 
 import tyro
 
@@ -47,6 +47,9 @@ class Encoding:
     """Centroids of the inputs whose closeness stands beside them, 0 for none; by default the rule's own number."""
     memory: int | None = None
     """Anchors of the neighbourhood graph that is recalled, 0 for none; by default the rule's own number."""
+    mirrored: Literal["auto", "yes", "no"] = "auto"
+    """Whether images get the same features as their mirror images; `auto`: where both are as likely in the data. `no`
+    where left and right make a difference."""
     seed: int = 0
     """Seed of the base model's initialisation, the order of its inputs, and the batches."""
     rule_class: str | None = None
@@ -78,7 +81,9 @@ class Encoding:
         """An encoder that this rule has fitted to examples, which are prepared unless they are `ready`."""
         from ...encoders._unsupervised_encoder import UnsupervisedEncoder  # Takes seconds to import.
 
-        return UnsupervisedEncoder(rule, standardise=not ready, random_state=self.seed).fit(x)
+        mirrored = {"auto": None, "yes": True, "no": False}[self.mirrored]
+        encoder = UnsupervisedEncoder(rule, mirrored=mirrored, standardise=not ready, random_state=self.seed)
+        return encoder.fit(x)
 
 
 def located(rule_and_data: tuple[str, ...], *outputs: Path | None) -> tuple[Path, str]:

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ..precision import full_precision
+from ...precision import full_precision
 from ._principal import principal_axes, PrincipalComponents
 
 

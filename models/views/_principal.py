@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float
 
-from ..one_by_one import one_by_one
-from ..precision import full_precision
+from ...one_by_one import one_by_one
+from ...precision import full_precision
 
 
 @final

@@ -1,15 +1,14 @@
 from collections.abc import Callable
-from typing import final
+from typing import ClassVar, final
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import numpy as np
-from jaxtyping import Array, Float, Float32, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..precision import full_precision
-from ._patches import Patches, Pool, random_crops
+from ...precision import full_precision
+from .._patches import Patches, Pool, random_crops
 from ._principal import PrincipalComponents
 
 
@@ -27,6 +26,9 @@ _COMPONENTS = 32
 
 _CROPS = 4
 """Patches of each image that are learned from."""
+
+_CONTRAST = 0.5
+"""Share of the mean variance of a patch's pixels that is added to each patch's before contrasts are made alike."""
 
 _AT_ONCE = 8
 """Images that are looked at at once: of more, what is made on the way does not stay in a processor's cache."""
@@ -69,37 +71,56 @@ class Window(eqx.Module):
         images: Float[Array, "example height width colour"],
         find: Callable[[Float[Array, "example height width colour"]], Float[Array, "example row column channel"]],
         finer: int | None = None,
+        mirrored: bool = False,
     ) -> Float[Array, "example feature"]:
-        """What is found in the patches of images, averaged over the grid's cells, and over those of a finer one."""
+        """What is found in the patches of images, averaged over the grid's cells, and over those of a finer one; of
+        `mirrored` images the mean of that and of what is found in their mirror images."""
         pools = [Pool(grid) for grid in (self.grid, finer) if grid]
 
         def one(image: Float[Array, "height width colour"]) -> Float[Array, " feature"]:
             found = find(image[None])
             return jnp.concatenate([pool.up(found, None)[0] for pool in pools])
 
-        return image_by_image(one, images)
+        return image_by_image(one, images, mirrored)
 
 
 @final
 class PatchComponents(eqx.Module):
     """What stands for an image where its pixels would say little: the principal components of its patches, positive
-    and negative parts apart, averaged over the cells of a grid. Those of images with colours are whitened, for
-    brightness would outweigh colours and edges, and those of other images half-whitened."""
+    and negative parts apart, averaged over the cells of a grid.
+
+    Patches of images with colours are brought to like brightness and contrast and then whitened, as edges and hues say
+    more than those; of other images they are half-whitened. `mirrored` images have the mean of what they and their
+    mirror images have.
+    """
+
+    LEAST: ClassVar[int] = 4
+    """Pixels along a side of an image that has patches to speak of."""
 
     components: PrincipalComponents
     window: Window
     shape: tuple[int, int, int] = eqx.field(static=True)
     """Of an image: height, width, colours."""
+    contrast: Float[Array, ""] | None = None
+    """What is added to the variance of a patch's pixels before they are divided by its root; None: they are not."""
+    mirrored: bool = eqx.field(static=True, default=False)
 
     @staticmethod
     def of(
-        x: Float[Array, "example pixel"], shape: tuple[int, int, int], window: Window | None = None
+        x: Float[Array, "example pixel"],
+        shape: tuple[int, int, int],
+        window: Window | None = None,
+        mirrored: bool = False,
     ) -> "PatchComponents":
         """Those of the patches of images of this shape, in the usual window: 32, or all that a patch has."""
         window = Window.usual(shape) if window is None else window
         patches = window.sample(x.reshape(-1, *shape), jr.key(0))
-        whiten = PrincipalComponents.half_whitened if shape[2] == 1 else PrincipalComponents.whitened
-        return PatchComponents(whiten(patches, _COMPONENTS), window, shape)
+        if shape[2] == 1:
+            components = PrincipalComponents.half_whitened(patches, _COMPONENTS)
+            return PatchComponents(components, window, shape, mirrored=mirrored)
+        contrast = _CONTRAST * jnp.maximum(patches.var(1).mean(), 1e-30)
+        components = PrincipalComponents.whitened(of_like_contrast(patches, contrast), _COMPONENTS)
+        return PatchComponents(components, window, shape, contrast, mirrored)
 
     def __call__(self, x: Float[Array, "example pixel"]) -> Float[Array, "example feature"]:
         """What stands for images, given row by row, column by column, colours last."""
@@ -113,57 +134,30 @@ class PatchComponents(eqx.Module):
         own = self.window.grid**2 * 2 * self.components.axes.shape[1]
         return found[:, :own], found[:, own:]
 
+    def handedness(self, x: Float[Array, "example pixel"]) -> Float[Array, "example feature"]:
+        """By how much images have more of each feature than they and their mirror images have on average."""
+        images = x.reshape(-1, *self.shape)
+        return self.window.pooled(images, self._halves) - self.window.pooled(images, self._halves, mirrored=True)
+
     def _pooled(self, x: Float[Array, "example pixel"], finer: int | None) -> Float[Array, "example feature"]:
-        return self.window.pooled(x.reshape(-1, *self.shape), self._halves, finer)
+        images = x.reshape(-1, *self.shape)
+        return self.window.pooled(images, self._halves, finer, self.mirrored)
 
     @full_precision
     def _halves(self, images: Float[Array, "example height width colour"]) -> Float[Array, "example row column half"]:
         mean, axes = self.components.mean, self.components.axes
-        return halves(self.window.patches.products(images, axes) - mean @ axes)
+        if self.contrast is None:
+            along = self.window.patches.products(images, axes)
+        else:
+            along = self.window.patches.products(images, axes - axes.mean(0))
+            along *= jax.lax.rsqrt(self._variance(images) + self.contrast)
+        return halves(along - mean @ axes)
 
-
-@final
-class WordWeights(eqx.Module):
-    """What stands for a text where its words are inputs, above zero where they occur: the TF-IDF weighting, by which
-    rare words count more and long texts no more than short ones (Salton and Buckley, Information Processing and
-    Management 1988)."""
-
-    rarity: Float[Array, " word"]
-
-    @classmethod
-    def of(cls, x: Float[Array, "text word"]) -> "WordWeights":
-        """Those of the words in these texts, as scikit-learn's `TfidfTransformer` has them."""
-        return cls(jnp.log((1 + len(x)) / (1 + (x > 0).sum(0))) + 1)
-
-    def __call__(self, x: Float[Array, "text word"]) -> Float[Array, "text word"]:
-        """Weights of a length of one for each text, or of zero where it has no word."""
-        weights = jnp.where(x > 0, self.rarity, 0)
-        return weights * jax.lax.rsqrt(jnp.maximum((weights**2).sum(1, keepdims=True), 1e-30))
-
-
-def are_words(x: Float32[np.ndarray, "example input"]) -> bool:
-    """Whether inputs tell which words are in a text: a hundred or more of two values, the higher one mostly the rarer,
-    and as many of them in one example as in another in no data of other kinds."""
-    x = x[:: -(-len(x) // 1000)] if len(x) else x
-    if x.shape[1] < 100 or len(x) < 2:
-        return False
-    low, high = x.min(0), x.max(0)
-    present = (x > 0).mean(0)
-    count = (x > 0).sum(1)
-    two = ((x == low) | (x == high)).all(0)
-    return bool(two.all() and (present < 0.5).mean() > 0.9 and count.std() > 0.1 * count.mean())
-
-
-StandIn = PatchComponents | WordWeights
-"""What stands in the place of an example's inputs beside the features."""
-
-
-def stand_in(x: Float[Array, "example input"], image_shape: tuple[int, int, int] | None, words: bool) -> StandIn | None:
-    """What is made of these examples for examples like them. None where the inputs stand for themselves, as those of
-    images do that have less than four pixels along a side."""
-    if words:
-        return WordWeights.of(x)
-    return None if image_shape is None or min(image_shape[:2]) < 4 else PatchComponents.of(x, image_shape)
+    def _variance(self, images: Float[Array, "example height width colour"]) -> Float[Array, "example row column 1"]:
+        """Of the pixels of each patch."""
+        each = jnp.full((len(self.components.axes), 1), 1 / len(self.components.axes))
+        squares, means = (self.window.patches.products(pixels, each) for pixels in (images**2, images))
+        return jnp.maximum(squares - means**2, 0)
 
 
 def halves(x: Float[Array, "*place component"]) -> Float[Array, "*place half"]:
@@ -171,9 +165,21 @@ def halves(x: Float[Array, "*place component"]) -> Float[Array, "*place half"]:
     return jax.nn.relu(jnp.concatenate([x, -x], -1))
 
 
+def of_like_contrast(
+    patches: Float[Array, "patch pixel"], softening: Float[Array, ""] | float
+) -> Float[Array, "patch pixel"]:
+    """Patches with a mean of zero, over the root of their variance, to which the softening is added: otherwise those
+    without anything in them would be all noise."""
+    centred = patches - patches.mean(1, keepdims=True)
+    return centred * jax.lax.rsqrt((centred**2).mean(1, keepdims=True) + softening)
+
+
 def image_by_image(
     function: Callable[[Float[Array, "height width colour"]], Float[Array, " feature"]],
     images: Float[Array, "example height width colour"],
+    mirrored: bool = False,
 ) -> Float[Array, "example feature"]:
-    """Features of images, of a few at a time: patches of many would take a multiple of their memory."""
-    return jax.lax.map(function, images, batch_size=_AT_ONCE)
+    """Features of images, of a few at a time: patches of many would take a multiple of their memory. `mirrored` images
+    have the mean of their own and of their mirror images' features."""
+    both = lambda image: (function(image) + function(image[:, ::-1])) / 2
+    return jax.lax.map(both if mirrored else function, images, batch_size=_AT_ONCE)

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ..precision import full_precision
+from ...precision import full_precision
 from ._k_means import lloyd
 from ._principal import leading
 
