@@ -19,6 +19,7 @@ from ._synapse import Activity as Activity, Synapse as Synapse
 from ._transformer import Transformer as Transformer
 from ._wire import AbstractWire as AbstractWire, Flatten as Flatten, Straight as Straight
 from .views import (
+    check_mirroring as check_mirroring,
     FINE as FINE,
     Form as Form,
     halves as halves,
@@ -26,6 +27,7 @@ from .views import (
     lloyd as lloyd,
     Memory as Memory,
     mirror_image as mirror_image,
+    Mirroring as Mirroring,
     of_like_contrast as of_like_contrast,
     PatchComponents as PatchComponents,
     principal_axes as principal_axes,

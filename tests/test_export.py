@@ -32,10 +32,10 @@ ENCODERS = {
     "table": (GAPS, {"skip": 2, "prototypes": 5, "memory": 9}),
     "pictures": (IMAGES, {"skip": 3, "prototypes": 5, "memory": 9}),
     "images": (IMAGES, {"skip": 3, "prototypes": 5, "activation": "tanh", "network": "conv3x3s2x4-2x2x3-quadrants"}),
-    "mirrored": (IMAGES, {"skip": 3, "prototypes": 5, "memory": 9, "mirrored": True}),
+    "mirrored": (IMAGES, {"skip": 3, "prototypes": 5, "memory": 9, "mirrored": "yes"}),
     "mirrored convolutions": (
         IMAGES[..., :1],
-        {"skip": 3, "prototypes": 5, "memory": 9, "network": "conv3x3x3-quadrants", "mirrored": True},
+        {"skip": 3, "prototypes": 5, "memory": 9, "network": "conv3x3x3-quadrants", "mirrored": "yes"},
     ),
     # Many rows are a prototype of their own, where distances lose digits.
     "prototypes": (load_wine().data, {"skip": 0, "memory": 0, "prototypes": 44}),

@@ -5,6 +5,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from metarule import UnsupervisedEncoder
+from metarule.errors import BadInput
 from metarule.launch.encoders._encoder import EncoderInputs
 from metarule.launch.encoders._fitted import Fitted
 from metarule.launch.options._networks import network
@@ -40,8 +41,8 @@ def test_it_takes_many_images_to_be_sure():
     for count in (1, 2, 199):
         assert not form(FIELD[:count]).mirrored
     assert form(FIELD).mirrored
-    assert Form.of(FIELD[:5].reshape(5, -1), SHAPE, mirrored=True).mirrored
-    assert not Form.of(FIELD.reshape(2000, -1), SHAPE, mirrored=False).mirrored
+    assert Form.of(FIELD[:5].reshape(5, -1), SHAPE, mirrored="yes").mirrored
+    assert not Form.of(FIELD.reshape(2000, -1), SHAPE, mirrored="no").mirrored
 
 
 def test_images_without_patches_without_anything_or_of_two_values():
@@ -96,8 +97,10 @@ def test_the_encoder_sees_it_in_the_images_unless_it_is_told(network, capsys):
 
     assert apart(verbose=True) < 1e-4
     assert "mirror images get the same features" in capsys.readouterr().err
-    assert apart(mirrored=False) > 0.1
-    assert apart(skip=0, prototypes=0, memory=0, mirrored=True) > 0.1
+    assert apart(mirrored="no") > 0.1
+    assert apart(skip=0, prototypes=0, memory=0, mirrored="yes") > 0.1
     images = hooks(400, 0.0)
     assert apart(verbose=True) > 0.1 and "mirror" not in capsys.readouterr().err
-    assert apart(mirrored=True) < 1e-4
+    assert apart(mirrored="yes") < 1e-4
+    with pytest.raises(BadInput, match="mirrored must be auto, yes or no; got False"):
+        apart(mirrored=False)

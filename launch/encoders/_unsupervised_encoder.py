@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state, Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...errors import BadInput
-from ...models import Form
+from ...models import check_mirroring, Form, Mirroring
 from ...tasks import as_examples, as_pixels, chunks, count, Frame, picture, Preparation, shape_of_images, Sparse
 from ..caches._compilations import cache_compilations
 from ._encoder import evenly_spaced, images_of, most_of, spread
@@ -27,6 +27,7 @@ from ._trained_rule import TrainedRule
 
 
 _BEST: Any = "default"  # Any: a type checker would take no path where the default is a name.
+_AUTO: Any = "auto"  # Any: nor this text in place of `Mirroring`.
 _check: Any = validate_data  # Any: scikit-learn says that it takes a text by default.
 _Draw = Callable[[Any], Float32[np.ndarray, "row input"]]
 
@@ -65,7 +66,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         memory: anchors of the neighbourhood graph, 0 for none; a quarter as many as there are examples at most.
         image_shape: (height, width) or (height, width, colours) of images whose pixels are the columns.
         mirrored: whether images get the same features as their mirror images, if anything stands beside the base
-            model's; by default where both are as likely in `X`. False where left and right make a difference.
+            model's: "yes", "no" (where left and right are to be told apart), or "auto", where both are as likely.
         standardise: whether columns are standardised (bytes never are).
         random_state: decides the base model's start, the order of its inputs, and the batches.
         verbose: whether progress is shown, and what was done to the data.
@@ -80,7 +81,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     prototypes: int | None
     memory: int | None
     image_shape: tuple[int, ...] | None
-    mirrored: bool | None
+    mirrored: Mirroring
     standardise: bool
     random_state: int | np.random.RandomState | None
     verbose: bool
@@ -98,7 +99,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         prototypes=None,
         memory=None,
         image_shape=None,
-        mirrored=None,
+        mirrored=_AUTO,
         standardise=True,
         random_state=None,
         verbose=False,
@@ -191,6 +192,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def _begin(self, X: Any) -> tuple[Any, TrainedRule]:
         """Prepares for these examples, and starts a base model."""
+        check_mirroring(self.mirrored)
         self._picture = picture(X, self.image_shape)
         use = self._use()
         images = shape_of_images(X, self.image_shape) if use.sees_images else None

@@ -11,6 +11,7 @@ import tyro
 from jaxtyping import Float
 
 from ...errors import BadInput
+from ...models import Mirroring
 from ...rules import AbstractRecipe, AbstractRule
 from ...tasks import as_inputs, DataSet, suite_data_sets
 from ..caches._compilations import cache_compilations
@@ -89,6 +90,9 @@ class Evaluation:
     memory: int | None = None
     """Anchors of the neighbourhood graph that is recalled beside a rule's features, 0 for none; by default the rule's
     own number."""
+    mirrored: Mirroring = "auto"
+    """Whether images have the same features as their mirror images, if anything stands beside a rule's; `auto`: where
+    both are as likely."""
     queries: int = 1000
     """Test examples to score on, for each seed."""
     unlabelled: int | None = None
@@ -126,6 +130,7 @@ class Evaluation:
         return Protocol(
             trained.architecture,
             beside=trained.with_views(self.skip, self.prototypes, self.memory).beside,
+            mirrored=self.mirrored,
             labels=self.labels,
             seeds=self._at_most(0),
             queries=self._at_most(1),

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ...errors import BadInput
-from ...models import AbstractArchitecture, AbstractImageArchitecture, Form, ViewSizes
+from ...models import AbstractArchitecture, AbstractImageArchitecture, Form, Mirroring, ViewSizes
 from ...rules import AbstractRule
 from ...tasks import (
     accuracy,
@@ -53,7 +53,8 @@ class Protocol:
     many of the train examples are given without labels, the same ones for every seed; by default all. `statistics`
     names the examples whose mean and variance batch normalisation uses when features are computed: the labelled and
     test examples together (`batch`), or unlabelled train examples (`frozen`). `beside` says what
-    stands beside a base model's features, its `Views`.
+    stands beside a base model's features, its `Views`, and `mirrored` whether images then have the mean of both ways
+    round.
     """
 
     architecture: AbstractArchitecture
@@ -64,6 +65,7 @@ class Protocol:
     batch_size: int = 32
     statistics: Statistics = "batch"
     beside: ViewSizes = ViewSizes()
+    mirrored: Mirroring = "auto"
     unlabelled: int | None = None
     readouts: tuple[tuple[str, Readout], ...] = tuple(READOUTS.items())
 
@@ -88,6 +90,7 @@ class Protocol:
         self.check(data_set)
         splits = [few_shot_indices(data_set, seed, self.labels, self.queries) for seed in range(self.seeds)]
         support, query = (np.stack(side) for side in zip(*splits))
+        shape = data_set.image_shape
         train = as_inputs(data_set.train_x[_unlabelled(data_set, self.unlabelled)])
         return EvaluationData(
             jnp.asarray(train),
@@ -97,7 +100,7 @@ class Protocol:
             jnp.asarray(data_set.test_y[query]),
             jr.split(jr.key(0), self.seeds),
             data_set.classes,
-            Form.of(train, data_set.image_shape) if any(self.beside) else Form(data_set.image_shape),
+            Form.of(train, shape, self.mirrored) if any(self.beside) else Form(shape),
         )
 
     def rows(

@@ -1,6 +1,11 @@
 """What stands beside a base model's features? What the inputs are, where their clusters and their neighbours are."""
 
-from ._form import Form as Form, mirror_image as mirror_image
+from ._form import (
+    check_mirroring as check_mirroring,
+    Form as Form,
+    mirror_image as mirror_image,
+    Mirroring as Mirroring,
+)
 from ._k_means import lloyd as lloyd, Prototypes as Prototypes, triangle as triangle
 from ._memory import Memory as Memory
 from ._patch_components import (

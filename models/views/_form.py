@@ -1,6 +1,6 @@
 import math
 from collections.abc import Callable
-from typing import final, NamedTuple, TypeVar
+from typing import Any, final, get_args, Literal, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -8,8 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int
 
+from ...errors import BadInput
 from ._patch_components import PatchComponents
 
+
+Mirroring = Literal["auto", "yes", "no"]
+"""Whether images get the same features as their mirror images; `auto`: where both are as likely."""
 
 _Rows = TypeVar("_Rows", jax.Array, np.ndarray)
 
@@ -40,14 +44,14 @@ class Form(NamedTuple):
 
     @staticmethod
     def of(
-        x: Float32[np.ndarray, "example input"], image: tuple[int, int, int] | None, mirrored: bool | None = None
+        x: Float32[np.ndarray, "example input"], image: tuple[int, int, int] | None, mirrored: Mirroring = "auto"
     ) -> "Form":
-        """That of these examples, which are images of this shape or none; whether images are mirrored may be given."""
+        """That of these examples, which are images of this shape or none."""
         if image is None:
             return Form(words=are_words(x))
         if min(image[:2]) < PatchComponents.LEAST:
             return Form(image)
-        return Form(image, mirrored=are_mirrored(x, image) if mirrored is None else mirrored)
+        return Form(image, mirrored=are_mirrored(x, image) if mirrored == "auto" else mirrored == "yes")
 
     def both_ways(self, features: Callable[[_Rows], _Rows]) -> Callable[[_Rows], _Rows]:
         """What makes features of examples: of `mirrored` images the mean of an image's and of its mirror image's."""
@@ -55,6 +59,12 @@ class Form(NamedTuple):
             return features
         pixels = mirror_image(self.image)
         return lambda rows: (features(rows) + features(rows[:, pixels])) / 2
+
+
+def check_mirroring(given: Any) -> None:
+    """Raises `BadInput` for what does not say whether images are mirrored."""
+    if given not in get_args(Mirroring):
+        raise BadInput(f"mirrored must be auto, yes or no; got {given!r}.")
 
 
 def are_words(x: Float32[np.ndarray, "example input"]) -> bool:

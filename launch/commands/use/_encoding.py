@@ -1,10 +1,11 @@
 import dataclasses
 from pathlib import Path
-from typing import Annotated, final, Literal, TYPE_CHECKING
+from typing import Annotated, final, TYPE_CHECKING
 
 import tyro
 
 from ....errors import BadInput
+from ....models import Mirroring
 from ....tasks import Chosen, Examples, load_inputs, own_path, Part
 from ...encoders._trained_rule import TrainedRule
 from ...options._recipes import recipe
@@ -47,7 +48,7 @@ class Encoding:
     """Centroids of the inputs whose closeness stands beside them, 0 for none; by default the rule's own number."""
     memory: int | None = None
     """Anchors of the neighbourhood graph that is recalled, 0 for none; by default the rule's own number."""
-    mirrored: Literal["auto", "yes", "no"] = "auto"
+    mirrored: Mirroring = "auto"
     """Whether images get the same features as their mirror images; `auto`: where both are as likely in the data. `no`
     where left and right make a difference."""
     seed: int = 0
@@ -81,9 +82,8 @@ class Encoding:
         """An encoder that this rule has fitted to examples, which are prepared unless they are `ready`."""
         from ...encoders._unsupervised_encoder import UnsupervisedEncoder  # Takes seconds to import.
 
-        mirrored = {"auto": None, "yes": True, "no": False}[self.mirrored]
-        encoder = UnsupervisedEncoder(rule, mirrored=mirrored, standardise=not ready, random_state=self.seed)
-        return encoder.fit(x)
+        mirrored, seed = self.mirrored, self.seed
+        return UnsupervisedEncoder(rule, mirrored=mirrored, standardise=not ready, random_state=seed).fit(x)
 
 
 def located(rule_and_data: tuple[str, ...], *outputs: Path | None) -> tuple[Path, str]:

@@ -8,6 +8,7 @@ import tyro
 from rich.console import Console
 
 from ....errors import BadInput
+from ....models import Mirroring
 from ....tasks import count, DataSet, load, Part, take
 from ...caches._compilations import cache_compilations
 from ...encoders._trained_rule import TrainedRule
@@ -77,7 +78,8 @@ def try_(
             guessing = 0.0
         else:
             data_set = load(data, encoding.data_dir, encoding.chosen)
-            rows, title, note = _with_labels(data_set, (per_class, seeds), trained, Sayings(status.update))
+            sizes = per_class, seeds
+            rows, title, note = _with_labels(data_set, sizes, trained, encoding.mirrored, Sayings(status.update))
             guessing = 1 / data_set.classes
     names = dict(zip(dict.fromkeys(row["encoder"] for row in rows), [*_OTHERS.values(), "the rule"]))
     sentence = advice(rows, names, "points", guessing)
@@ -92,7 +94,7 @@ def try_(
 
 
 def _with_labels(
-    data_set: DataSet, sizes: tuple[int, int], trained: TrainedRule, say: Sayings
+    data_set: DataSet, sizes: tuple[int, int], trained: TrainedRule, mirrored: Mirroring, say: Sayings
 ) -> tuple[list[Row], str, str]:
     """The rows of few-label accuracy, their title, and what was measured."""
     per_class, seeds = sizes
@@ -103,7 +105,8 @@ def _with_labels(
             "classes; leave them out by --drop to try it without labels."
         )
     labels = min(per_class, max(1, int(counts.min()) // (1 + data_set.split_anew)))
-    settings = Evaluation(encoders=(*_OTHERS, "meta-trained"), labels=labels, seeds=seeds, unlabelled=10_000)
+    encoders = *_OTHERS, "meta-trained"
+    settings = Evaluation(encoders=encoders, labels=labels, seeds=seeds, mirrored=mirrored, unlabelled=10_000)
     rows = settings.scored([data_set], trained, say)
     labelled = rows[0]["labelled"]
     tested = min(settings.queries, len(data_set.test_y) - data_set.split_anew * labelled)
