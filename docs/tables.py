@@ -142,10 +142,13 @@ def front():
     return table(["encoder", *(FIVE[task] for task in tasks), "below best, held out", "development"], lines)
 
 
-def seeds():
+STARTS = {"untrained": "before meta-training", "random-init": "random start"}
+
+
+def seeds(scored):
     """What meta-training is worth: each meta-trained rule against the rule before it and its random start, on both
     suites. Intervals are over data sets; those of a distribution are of the mean of its meta-seeds."""
-    scored, names = rows("meta-seeds"), ("development", "held-out")
+    names = "development", "held-out"
     suites = [tuple(dict.fromkeys(r["task"] for r in rows(name))) for name in names]
 
     def own(encoder, suite):
@@ -156,8 +159,7 @@ def seeds():
     def gain(values, suite, encoder):
         if any(value is None for value in values):
             return ""
-        (found,) = bootstrapped((np.mean(values, 0) - own(encoder, suite))[:, None])
-        return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+        return change(np.mean(values, 0), own(encoder, suite))
 
     rules = list(dict.fromkeys(r["encoder"] for r in scored if ", seed" in r["encoder"]))
     kinds = dict.fromkeys(rule.split(",")[0] for rule in rules)
@@ -167,6 +169,55 @@ def seeds():
     cells = lambda group: [gain([own(rule, s) for rule in group], s, e) for s in suites for e in other]
     head = [f"{name}: against {e}" for name in names for e in other]
     return table(["rule", *head], [[name, *cells(group)] for name, group in groups.items()])
+
+
+def universal():
+    """The same for the shipped rule, whose seed 0 is in the tables of the suites."""
+    new = {"meta-trained": "universal, seed 0", **STARTS}
+    first = rows("development") + rows("held-out")
+    return seeds([{**r, "encoder": new[r["encoder"]]} for r in first if r["encoder"] in new] + rows("universal-seeds"))
+
+
+def change(new, old):
+    """The difference of accuracies of the same data sets, in points, with its interval over data sets."""
+    (found,) = bootstrapped((np.asarray(new) - np.asarray(old))[:, None])
+    return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+
+
+def parts():
+    """What each part beside the features is worth over the development sets, for the rule and its random start."""
+    scored, encoders = rows("development") + rows("parts"), ("meta-trained", "random-init")
+    mean = lambda encoder: Scores.of([r for r in scored if r["encoder"] == encoder]).mean[:, 0]
+    whole = {encoder: mean(encoder) for encoder in encoders}
+    lines = [["all parts", *(f"{100 * each.mean():.1f}" for each in whole.values())]]
+    for name in ("without skip path", "without prototypes", "without memory", "nothing beside"):
+        left = {encoder: mean(f"{encoder}, {name}") for encoder in encoders}
+        lines.append([name, *(f"{100 * left[e].mean():.1f} ({change(left[e], whole[e])})" for e in encoders)])
+    return table(["beside the features", "the rule", "its random start"], lines)
+
+
+RELATIONS = {
+    "lean": "`lean`",
+    "Pairs": "with an error signal from pairs of the batch",
+    "Twins": "the same, and a masked copy of each row as its partner",
+    "Partners": "the same, and the nearest of 2,000 past inputs as its partner",
+    "momentum": "with momentum (`--rule.momentum 0.9`)",
+}
+
+
+def relations():
+    """What rules that see relations are worth alone: each data set, the mean, and the change, paired by meta-seed."""
+    scored = rows("relations")
+    tasks = list(dict.fromkeys(r["task"] for r in scored))
+    seed = lambda name, k: Scores.of([r for r in scored if r["encoder"] == f"{name}, seed {k}"]).mean[:, 0]
+    found = {name: np.stack([seed(name, k) for k in range(3)]) for name in RELATIONS}
+    lines = [
+        [RELATIONS[name], *(f"{100 * each:.1f}" for each in own.mean(0)), f"{100 * own.mean():.1f}"]
+        + [", ".join(f"{100 * each:.1f}" for each in own.mean(1))]
+        + ["" if name == "lean" else change(own.mean(0), found["lean"].mean(0))]
+        for name, own in found.items()
+    ]
+    return table(["rule", *tasks, "mean", "meta-seeds 0, 1, 2", "change"], lines)
 
 
 CONVOLUTIONS = {
@@ -201,7 +252,10 @@ def convolutions():
 
 
 TABLES = {
-    "meta-seeds": seeds,
+    "meta-seeds": lambda: seeds(rows("meta-seeds")),
+    "meta-seeds universal": universal,
+    "parts": parts,
+    "relations": relations,
     "standings held-out": lambda: standing("held-out"),
     "standings development": lambda: standing("development"),
     "sets held-out": lambda: sets("held-out"),

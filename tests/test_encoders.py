@@ -98,8 +98,7 @@ def test_labels_of_queries_are_out_of_reach():
         "labels",
         "query",
         "classes",
-        "shape",
-        "words",
+        "form",
     ]
 
 

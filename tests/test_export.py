@@ -39,6 +39,7 @@ ENCODERS = {
     ),
     # Many rows are a prototype of their own, where distances lose digits.
     "prototypes": (load_wine().data, {"skip": 0, "memory": 0, "prototypes": 44}),
+    "categories": (np.rint(GAPS / (1, 1000, 0.1, 1)), {"skip": 2, "prototypes": 5, "memory": 9}),
     "bare": (ROWS, {"skip": 0, "memory": 0, "standardise": False}),
 }
 

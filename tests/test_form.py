@@ -23,7 +23,7 @@ def hooks(count, turned):
     images = FIELD[:count].copy()
     images[:, 2:7, 4] += 0.5
     images[:, 6, 5:7] += 0.5
-    left = GENERATOR.random(count) < turned
+    left = np.random.default_rng(count).random(count) < turned
     images[left] = images[left, :, ::-1]
     return images
 
@@ -87,7 +87,7 @@ def test_evaluation_gives_mirror_images_the_same_features_only_where_something_s
 
 @pytest.mark.parametrize("network", ["6-4", "conv3x3x4-quadrants"])
 def test_the_encoder_sees_it_in_the_images_unless_it_is_told(network, capsys):
-    images = hooks(400, 0.5)
+    images = hooks(1500, 0.5)
     turned = images[:, :, ::-1]
     settings = {"network": network, "steps": 2, "skip": 3, "prototypes": 4, "memory": 8, "random_state": 0}
 
@@ -99,8 +99,47 @@ def test_the_encoder_sees_it_in_the_images_unless_it_is_told(network, capsys):
     assert "mirror images get the same features" in capsys.readouterr().err
     assert apart(mirrored="no") > 0.1
     assert apart(skip=0, prototypes=0, memory=0, mirrored="yes") > 0.1
-    images = hooks(400, 0.0)
+    images = hooks(1500, 0.0)
     assert apart(verbose=True) > 0.1 and "mirror" not in capsys.readouterr().err
     assert apart(mirrored="yes") < 1e-4
     with pytest.raises(BadInput, match="mirrored must be auto, yes or no; got False"):
         apart(mirrored=False)
+
+
+CATEGORIES = GENERATOR.integers(0, 4, (300, 9)).astype(np.float32)
+NUMBERS = GENERATOR.normal(size=(300, 9)).astype(np.float32)
+
+
+def test_tables_of_categories():
+    categories = lambda x: Form.of(x, None) == Form(categories=True)
+    mixed = lambda count: np.concatenate([CATEGORIES[:, :count], NUMBERS[:, count:]], 1)
+    assert categories(mixed(9)) and categories(mixed(5)) and not categories(mixed(4))
+    assert categories(np.concatenate([mixed(5), np.ones((300, 20), np.float32)], 1))  # What never varies has no say.
+    assert not categories(np.ones((300, 3), np.float32))
+    assert not categories(np.round(2 * NUMBERS[:15]))  # So few rows have few values anyway.
+    assert not categories(np.tile(CATEGORIES, 15)) and categories(np.tile(CATEGORIES, 14))
+    assert not categories(GENERATOR.integers(0, 17, (300, 64)).astype(np.float32))  # Such as digits, as rows of pixels.
+
+
+def test_features_of_categories_are_the_columns_themselves(capsys):
+    settings = {
+        "network": "6-4",
+        "steps": 2,
+        "skip": 3,
+        "prototypes": 4,
+        "memory": 8,
+        "random_state": 0,
+        "verbose": True,
+    }
+    encoder = UnsupervisedEncoder(**settings).fit(CATEGORIES)
+    assert "features are the columns themselves" in capsys.readouterr().err
+    np.testing.assert_array_equal(encoder.transform(CATEGORIES), encoder.preparation_(CATEGORIES))
+    assert len(encoder.get_feature_names_out()) == 9 and encoder.inputs_.categories
+    assert UnsupervisedEncoder(**settings).fit_transform(NUMBERS).shape == (300, 4 + 3 + 4 + 7)
+    alone = UnsupervisedEncoder(**{**settings, "skip": 0, "prototypes": 0, "memory": 0}).fit_transform(CATEGORIES)
+    assert alone.shape == (300, 4)
+    rows = jnp.asarray(CATEGORIES)
+    given = EncoderInputs(rows, rows[:20], jnp.zeros(20, int), rows[20:40], 1, Form(categories=True))
+    for beside, width in ((ViewSizes(3, 4, 8), 9), (ViewSizes(), 4)):
+        fitted = Fitted(lean(jr.key(1)), network("6-4", "relu", 1.0), 2, 5, "frozen", beside=beside)
+        assert fitted(given, jr.key(0))[1].shape == (20, width)

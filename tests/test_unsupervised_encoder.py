@@ -98,7 +98,7 @@ def test_bytes_are_scaled_to_one():
 
 def test_other_numbers_of_steps_and_rows_compile_nothing_anew():
     encoder(steps=1).fit(X)
-    compiled = _unsupervised_encoder._step._cached._cache_size
+    compiled = _unsupervised_encoder.advanced._cached._cache_size
     before = compiled()
     encoder(steps=6).fit(X[:30])
     assert compiled() == before

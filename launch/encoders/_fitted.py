@@ -47,7 +47,8 @@ class Fitted(AbstractEncoder):
 
     A base model of images gets them in their own order, and is fitted to a crop of each.
 
-    With something beside them the features are `Views`, and statistics are always frozen.
+    With something beside them the features are `Views`, and statistics are always frozen; of inputs most of which are
+    categories they are the inputs themselves.
     """
 
     rule: AbstractRule
@@ -60,6 +61,8 @@ class Fitted(AbstractEncoder):
     """What stands beside the base model's features."""
 
     def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
+        if self._has_views and problem.form.categories:
+            return problem.support, problem.query
         order_key, model_key, batch_key = jr.split(key, 3)
         if isinstance(self.architecture, AbstractImageArchitecture):
             return self._of_images(problem, model_key, batch_key)

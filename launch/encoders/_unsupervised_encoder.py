@@ -47,7 +47,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     examples where there are that many, or by up to 1,000 images, which have many places: from then on a row's features
     depend on that row alone. Beside them stand the inputs' principal components (the skip path), how near their
     centroids are (prototypes), and where they lie in the neighbourhood graph of the examples (the memory). For these
-    three, the principal components of an image's patches stand in place of its pixels.
+    three, the principal components of an image's patches stand in place of its pixels. Of a table most of whose inputs
+    are categories the features are the inputs themselves. `inputs_` says what the inputs were taken for.
 
     What was learned is plain NumPy: `coefs_` and `intercepts_`, the weights [pre, post] and biases of every layer, and
     `views_`, what stands beside the features of the last one. A kernel of size k has weights [k * k * channel, post],
@@ -158,7 +159,7 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         features = np.empty((count(X), self._n_features_out), np.float32)
         for start, part in zip(range(0, len(features), ROWS), chunks(X, ROWS)):
             x = self.preparation_(part)
-            made = self._form.both_ways(self._features)(x)
+            made = self.inputs_.both_ways(self._features)(x)
             features[start : start + ROWS] = made if self.views_ is None else in_parts(look, self.views_, x, made)
         if not np.isfinite(features).all():
             row = int(np.flatnonzero(~np.isfinite(features).all(1))[0])
@@ -250,13 +251,14 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         self.intercepts_ = [np.asarray(synapse.b) for synapse in synapses]
         if not all(np.isfinite(numbers).all() for numbers in (*self.coefs_, *self.intercepts_)):
             raise BadInput(f"The base model's weights are not finite after {self.n_iter_} steps: take fewer of them.")
-        views, self._form = None, Form()
-        if any(use.beside):
-            self._form = Form.of(sample, self._picture, self.mirrored)
-            if self._form.mirrored:
-                self._tell("Images and their mirror images get the same features.")
-            both = jnp.asarray(sample), jnp.asarray(self._form.both_ways(self._features)(sample))
-            views = make_views(self._form, *both, use.beside)
+        views, self.inputs_ = None, Form.of(sample, self._picture, self.mirrored) if any(use.beside) else Form()
+        if self.inputs_.mirrored:
+            self._tell("Images and their mirror images get the same features.")
+        if self.inputs_.categories:
+            self._tell("Most columns are categories: features are the columns themselves.")
+        elif any(use.beside):
+            both = jnp.asarray(sample), jnp.asarray(self.inputs_.both_ways(self._features)(sample))
+            views = make_views(self.inputs_, *both, use.beside)
         self.views_, self._unsettled = jax.tree.map(np.asarray, views), False
 
     def _seen_as(self, x: Float32[np.ndarray, "example input"]) -> jax.Array:
@@ -264,7 +266,9 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         return jnp.asarray(x[:, self._order]).reshape(-1, *self.shape_)
 
     def _features(self, x: Float32[np.ndarray, "example input"]) -> Float32[np.ndarray, "example feature"]:
-        """The base model's features of prepared examples."""
+        """The base model's features of prepared examples, or these themselves."""
+        if self.inputs_.categories:
+            return x
         return in_parts(frozen_features, (self.form_, self.coefs_, self.intercepts_), x)
 
     def _tell(self, sentence: str) -> None:
@@ -278,7 +282,8 @@ class UnsupervisedEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     @property
     def _n_features_out(self) -> int:
-        return self._width if self.views_ is None else self.views_.size
+        width = math.prod(self.shape_) if self.inputs_.categories else self._width
+        return width if self.views_ is None else self.views_.size
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()  # Scikit-learn's way to declare what goes in, and that float32 comes out.

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32
 
 from ...errors import BadInput
+from ...models import Form
 from ...tasks import Examples, Frame, Preparation, PrincipalAxes, ridge_scores
 from ._features import Encoder, EvaluationData, features_of
 from ._programs import Programs
@@ -140,6 +141,7 @@ def _data(fold: Halves) -> EvaluationData:
         answers,
         jr.split(jr.key(0), 1),
         classes=1,
+        form=Form.of(fold.train, None),
     )
 
 

@@ -49,7 +49,8 @@ class Frozen:
             "unit": prepared.scaling.unit,
         }
         arrays = {name: array.astype(np.int64 if name == "flagged" else np.float64) for name, array in arrays.items()}
-        for index, (weights, bias) in enumerate(zip(encoder.coefs_, encoder.intercepts_)):
+        layers = [] if encoder.inputs_.categories else list(zip(encoder.coefs_, encoder.intercepts_))
+        for index, (weights, bias) in enumerate(layers):
             arrays |= {f"w{index}": weights, f"b{index}": bias}
         arrays |= _of_views(encoder.views_)
         kernels = []
@@ -72,7 +73,7 @@ class Frozen:
             activation,
             tuple(kernels),
             window,
-            len(encoder.coefs_),
+            len(layers),
             float(prepared.scaling.limit),
             len(encoder.get_feature_names_out()),
         )

@@ -17,6 +17,12 @@ Mirroring = Literal["auto", "yes", "no"]
 
 _Rows = TypeVar("_Rows", jax.Array, np.ndarray)
 
+_MOST_CATEGORIES = 128
+"""Inputs of a table of categories, at most: of more, as of images in black and white, features are better."""
+
+_VALUES = 10
+"""Values of a category, at most."""
+
 _LOOKED_AT = 2000
 """Images by which mirror images are judged, at most."""
 
@@ -41,6 +47,8 @@ class Form(NamedTuple):
     """Whether the inputs tell which words are in a text."""
     mirrored: bool = False
     """Whether images are as likely the other way round, so that both are to have the same features."""
+    categories: bool = False
+    """Whether most inputs are categories of a table, which no features of them are better than."""
 
     @staticmethod
     def of(
@@ -48,7 +56,8 @@ class Form(NamedTuple):
     ) -> "Form":
         """That of these examples, which are images of this shape or none."""
         if image is None:
-            return Form(words=are_words(x))
+            words = are_words(x)
+            return Form(words=words, categories=not words and are_categories(x))
         if min(image[:2]) < PatchComponents.LEAST:
             return Form(image)
         return Form(image, mirrored=are_mirrored(x, image) if mirrored == "auto" else mirrored == "yes")
@@ -78,6 +87,16 @@ def are_words(x: Float32[np.ndarray, "example input"]) -> bool:
     count = (x > 0).sum(1)
     two = ((x == low) | (x == high)).all(0)
     return bool(two.all() and (present < 0.5).mean() > 0.9 and count.std() > 0.1 * count.mean())
+
+
+def are_categories(x: Float32[np.ndarray, "example input"]) -> bool:
+    """Whether most of up to 128 inputs that vary have ten values at most, and as many examples for each."""
+    if x.shape[1] > _MOST_CATEGORIES or len(x) < 2:
+        return False
+    x = x[:: -(-len(x) // 1000)]
+    values = np.array([len(np.unique(column)) for column in x.T])
+    few = values[values > 1] <= min(_VALUES, len(x) // _VALUES)
+    return bool(len(few) and few.mean() > 0.5)
 
 
 def are_mirrored(x: Float32[np.ndarray, "example pixel"], shape: tuple[int, int, int]) -> bool:

@@ -108,4 +108,6 @@ def write_encoded(out: Path, encoder: "UnsupervisedEncoder", parts: tuple[Part, 
     made = [FeaturePart(part.name, encoder.transform(part.x), part.y) for part in parts]
     columns = encoder.preparation_.columns
     read = "" if columns is None or isinstance(parts[0].x, list) else f"\nColumns were read as {columns.reading}."
+    if encoder.inputs_.categories:
+        read += "\nMost columns are categories: features are the columns themselves."
     return write_features(out, made, [str(name) for name in encoder.get_feature_names_out()]) + read
