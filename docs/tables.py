@@ -209,15 +209,18 @@ def relations():
     """What rules that see relations are worth alone: each data set, the mean, and the change, paired by meta-seed."""
     scored = rows("relations")
     tasks = list(dict.fromkeys(r["task"] for r in scored))
-    seed = lambda name, k: Scores.of([r for r in scored if r["encoder"] == f"{name}, seed {k}"]).mean[:, 0]
-    found = {name: np.stack([seed(name, k) for k in range(3)]) for name in RELATIONS}
-    lines = [
-        [RELATIONS[name], *(f"{100 * each:.1f}" for each in own.mean(0)), f"{100 * own.mean():.1f}"]
-        + [", ".join(f"{100 * each:.1f}" for each in own.mean(1))]
-        + ["" if name == "lean" else change(own.mean(0), found["lean"].mean(0))]
-        for name, own in found.items()
-    ]
-    return table(["rule", *tasks, "mean", "meta-seeds 0, 1, 2", "change"], lines)
+    found = {}
+    for name in RELATIONS:
+        own = [[r for r in scored if r["encoder"] == f"{name}, seed {k}"] for k in range(3)]
+        found[name] = np.stack([Scores.of(each).mean[:, 0] for each in own if each])  # [meta-seed, data set]
+
+    def line(name):
+        own = found[name]
+        changed = "" if name == "lean" else change(own.mean(0), found["lean"][: len(own)].mean(0))
+        each = ", ".join(f"{100 * value:.1f}" for value in own.mean(1))
+        return [RELATIONS[name], *(f"{100 * v:.1f}" for v in own.mean(0)), f"{100 * own.mean():.1f}", each, changed]
+
+    return table(["rule", *tasks, "mean", "of each meta-seed", "change"], [line(name) for name in RELATIONS])
 
 
 CONVOLUTIONS = {
