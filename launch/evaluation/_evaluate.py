@@ -11,7 +11,7 @@ import tyro
 from jaxtyping import Float
 
 from ...errors import BadInput
-from ...models import Mirroring
+from ...models import check_mirroring, Mirroring
 from ...rules import AbstractRecipe, AbstractRule
 from ...tasks import as_inputs, DataSet, suite_data_sets
 from ..caches._compilations import cache_compilations
@@ -105,6 +105,7 @@ class Evaluation:
             raise BadInput("--labels, --seeds and --queries need 1 or more, --steps 0 or more.")
         if any(count is not None and count < 2 for count in (self.batch_size, self.unlabelled)):
             raise BadInput("--batch-size and --unlabelled need 2 or more.")
+        check_mirroring(self.mirrored)
         if self.suite is not None and self.tasks != _TASKS:
             raise BadInput("--suite names the data sets: leave --tasks out, or name all by --tasks.")
 

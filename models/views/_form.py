@@ -48,7 +48,7 @@ class Form(NamedTuple):
     mirrored: bool = False
     """Whether images are as likely the other way round, so that both are to have the same features."""
     categories: bool = False
-    """Whether most inputs are categories of a table, which no features of them are better than."""
+    """Whether most inputs are categories of a table, of which features do harm more often than not."""
 
     @staticmethod
     def of(
