@@ -26,7 +26,7 @@ _PLACES = {
     "pretrained": "launch.encoders._trained_rule",
     "save_rule": "launch.training._meta_train",
     "standings": "launch.evaluation._standings",
-    "UnsupervisedEncoder": "launch.encoders._unsupervised_encoder",
+    "UnsupervisedEncoder": "launch.features._unsupervised_encoder",
 }
 
 __all__ = list(_PLACES)  # pyright: ignore[reportUnsupportedDunderAll]

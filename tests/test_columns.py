@@ -66,6 +66,8 @@ def test_an_identifier_is_left_out_with_a_notice():
     fitted = columns(name=[f"n{i}" for i in range(101)], size=range(101))
     assert fitted.names == ("size",)
     assert fitted.notices == ("column 'name' is left out as an identifier, because all its values differ",)
+    kept = {rows: len(columns(name=[f"n{i}" for i in range(rows)], size=range(rows)).names) for rows in (19, 20)}
+    assert kept == {19: 20, 20: 1}
 
 
 def test_texts_become_the_presence_of_words():
@@ -117,6 +119,43 @@ def test_missing_numbers_get_the_median_and_a_flag_in_arrays_too():
     np.testing.assert_allclose(standardised[[0, 2, 3], 1], (present - present.mean()) / present.std(), rtol=1e-6)
 
 
+def test_the_median_of_whole_numbers_fills_gaps_that_come_later():
+    x = np.array([[50, 1], [52, 2], [51, 3]])
+    np.testing.assert_array_equal(Preparation.of(x, standardise=False)(np.array([[np.nan, 7.0]])), [[51, 7]])
+
+
+def test_gaps_in_a_periodic_order_are_seen():
+    """A sample of every second row would show no gap, or nothing else."""
+    x = np.random.default_rng(0).normal(50, 5, (20_000, 3))
+    x[::2, 0] = x[1::2, 1] = x[7, 2] = np.nan
+    fitted = Preparation.of(x)
+    assert fitted.names == ("x0", "x1", "x2", "x0_missing", "x1_missing", "x2_missing")
+    np.testing.assert_allclose(fitted.median, 50, atol=0.3)
+    np.testing.assert_allclose(fitted(x).mean(0), 0, atol=0.02)
+    np.testing.assert_allclose(fitted(x)[:, 3:].std(0), 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("scale, white", [(np.uint8(1), 255), (1 / 255, 1), (1.0, 255), (np.uint16(257), 65_535)])
+def test_pixels_of_any_scale_are_the_same_inputs_and_each_image_by_itself(scale, white):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 12), dtype=np.uint8)
+    pixels[0] = 0
+    given = pixels * scale
+    fitted = Preparation.of(given, image=(2, 2, 3))
+    assert fitted.scaling.white == white
+    np.testing.assert_allclose(fitted(given), pixels / 255, atol=1e-6)
+    np.testing.assert_array_equal(fitted(given[:1]), fitted(given)[:1])
+    if white != 65_535:
+        other = pixels / 255 if white == 255 else pixels
+        with pytest.raises(BadInput, match=f"but the encoder was fitted to pixels from 0 to {white}"):
+            fitted(other)
+
+
+def test_other_numbers_are_standardised_colour_by_colour():
+    pixels = np.random.default_rng(0).normal(-3, 2, (40, 12))
+    made = Preparation.of(pixels, image=(2, 2, 3))(pixels).reshape(-1, 3)
+    np.testing.assert_allclose([made.mean(0), made.std(0)], [[0] * 3, [1] * 3], atol=1e-5)
+
+
 def test_what_is_far_away_is_cut_off():
     x = np.array([[0.0, 1.0], [2.0, 3.0]])
     np.testing.assert_array_equal(Preparation.of(x)(np.array([[1e30, -1e300]])), [[1e4, -1e4]])
@@ -147,6 +186,7 @@ def test_moments_in_parts_are_those_of_all(monkeypatch):
         ({"a": [b"x", b"y"]}, "holds bytes"),
         ({"a": [1j, 2j]}, "holds complex numbers"),
         ({"a": [1, 1]}, "No column varies"),
+        ({"a": [1]}, "There is one row: give more"),
         ({"a": [None, None]}, "No column varies"),
     ],
 )
@@ -159,5 +199,9 @@ def test_later_frames_must_be_alike():
     fitted = columns(a=[1, 2], b=["x", "y"])
     with pytest.raises(BadInput, match="Column 'a' holds 'many' where numbers are expected"):
         fitted(pandas.DataFrame({"a": ["3", "many"], "b": ["x", "x"]}))
+    dated = columns(a=["2020-01-01", "2021-02-03", None])
+    assert np.isnan(dated(pandas.DataFrame({"a": ["2020-01-01", None, "n/a"]}))).any(1).tolist() == [False, True, True]
+    with pytest.raises(BadInput, match="Column 'a' holds 'soon' where dates are expected"):
+        dated(pandas.DataFrame({"a": ["2020-01-01", "soon"]}))
     with pytest.raises(BadInput, match="The column 'b' is missing; its columns are a"):
         fitted(pandas.DataFrame({"a": [3]}))

@@ -58,7 +58,7 @@ def test_where_nothing_is_to_be_had_one_sentence_says_what_to_do(place, server, 
 
 def test_files_go_where_load_finds_them(server, tmp_path, monkeypatch, capsys):
     addresses = (Address(f"{server}/file.gz", Path("mnist/file.gz"), CHECKSUM),)
-    monkeypatch.setattr(_data, "origin", lambda *_: Origin("It is MNIST.", addresses))
+    monkeypatch.setattr(_data, "origin", lambda *_: Origin("It is MNIST.", addresses, ()))
     assert main(["data", "get", "mnist14", "--data-dir", str(tmp_path)]) == 0
     assert (tmp_path / "mnist" / "file.gz").read_bytes() == CONTENT
     assert CHECKSUM in capsys.readouterr().out
@@ -84,6 +84,8 @@ def test_registered_checksums_are_those_of_the_original_files(name):
 def test_what_is_not_known_is_said(tmp_path, monkeypatch, capsys):
     assert main(["data", "get", "pima", "--data-dir", str(tmp_path)]) == 0
     assert f"They belong at {tmp_path / 'tables' / 'pima.csv.gz'}." in capsys.readouterr().out
+    assert main(["data", "get", "tiny_imagenet_a", "--data-dir", str(tmp_path)]) == 0
+    assert str(tmp_path / "tiny_imagenet_32") in capsys.readouterr().out  # Known at sizes only.
     monkeypatch.delenv("METARULE_DATA", raising=False)
     assert main(["data", "get", "mnist14"]) == 2
     assert "--data-dir or METARULE_DATA" in capsys.readouterr().err

@@ -55,6 +55,10 @@ def test_omniglot_counts_an_alphabet_in_both_zips_once_and_inverts_the_ink(tmp_p
     assert data.class_names == ("Greek/character01", "Latin/character01", "Tagalog/character01")
     assert np.bincount(data.train_y).tolist() == np.bincount(data.test_y).tolist() == [2, 2, 2]
     assert data.train_x.shape[1:] == (28, 28) and data.train_x.max() == 255 and np.median(data.train_x) == 0
+    whole = (folder / "images_background_small2.zip").read_bytes()
+    (folder / "images_background_small2.zip").write_bytes(whole[:60] + b"junk" + whole[64:])  # Within a drawing.
+    with pytest.raises(BadInput, match="small2.zip can't be read"):
+        load("omniglot28", tmp_path)
     (folder / "images_background_small2.zip").write_bytes(b"junk")
     with pytest.raises(BadInput, match="small2.zip can't be read"):
         load("omniglot28", tmp_path)

@@ -10,6 +10,7 @@ from metarule.launch.__main__ import main
 from metarule.launch.options._recipes import configuration_of, Lean
 from metarule.launch.records._rule_file import save_rule
 from metarule.tasks import load_inputs
+from PIL import Image
 
 
 RECORD = {"network": "3", "weight_scale": 0.5, "batch_size": 5, "evaluation_steps": 2}
@@ -39,6 +40,7 @@ def folder(tmp_path_factory):
         np.savez("two.npz", x_train=X, x_test=X[:, 1:])
         rows = "".join(f"{a},{b},{c},{d},{label}\n" for (a, b, c, d), label in zip(X, Y))
         (folder / "table.csv").write_text("a,b,c,d,kind\n" + rows)
+        (folder / "twice.csv").write_text("a, a\n1,2\n3,4\n")
         yield folder
 
 
@@ -74,6 +76,7 @@ def test_a_table_is_not_split_and_needs_no_labels(capsys):
     assert list(arrays["y"]) == list(Y) and list(bare) == ["features"]
     np.testing.assert_array_equal(arrays["features"], bare["features"])
     np.testing.assert_array_equal(arrays["features"], encode("table.csv", "--labels", "kind")["features"])
+    assert capsys.readouterr().out.count("No column was named as label (DATA:LABEL), so each is an input.") == 1
     assert encode("table.csv")["features"].shape == (30, 3)
     less = encode("table.csv", "--drop", "kind", "a", "b")["features"]
     np.testing.assert_allclose(
@@ -95,7 +98,7 @@ def test_the_suffix_says_what_is_written(suffix):
         np.testing.assert_array_equal(np.load("out.npy"), expected["features"])
         return
     frame = pandas.read_csv("out.csv") if suffix == "csv" else pandas.read_parquet("out.parquet")
-    assert list(frame.columns) == [*(f"unsupervisedencoder{place}" for place in range(3)), "y"]
+    assert list(frame.columns) == [*(f"rule{place}" for place in range(3)), "y"]
     np.testing.assert_allclose(frame.iloc[:, :3].to_numpy(np.float32), expected["features"], rtol=1e-6)
     assert list(frame["y"]) == list(Y)
 
@@ -107,6 +110,20 @@ def test_a_table_of_features_tells_splits_apart():
     assert list(frame["split"]) == ["train"] * 20 + ["test"] * 10 and list(frame["y"][20:]) == list(Y[20:])
     test = frame[frame["split"] == "test"].iloc[:, 1:4].to_numpy(np.float32)
     np.testing.assert_allclose(test, split["features_test"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "npz"])
+def test_images_in_a_folder_are_told_by_their_files(suffix, tmp_path):
+    names = [f"{kind}/{place}.png" for kind in ("cat", "dog") for place in range(4)]
+    for name, image in zip(names, PIXELS):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "photos" / name)
+    assert main(["encode", "rule", str(tmp_path / "photos"), "--out", f"out.{suffix}"]) == 0
+    if suffix == "npz":
+        assert np.load("out.npz")["files"].tolist() == names
+        return
+    frame = pandas.read_csv("out.csv") if suffix == "csv" else pandas.read_parquet("out.parquet")
+    assert list(frame.columns[:2]) == ["file", "rule0"] and list(frame["file"]) == names
 
 
 def test_options_have_their_say():
@@ -124,6 +141,8 @@ def test_options_have_their_say():
         (["rule", "bare.npz", "--out", "rule"], "is an input"),
         (["absent", "bare.npz", "--out", "o.npz"], "There is no rule at absent"),
         (["rule", "absent.npz", "--out", "o.npz"], "There is no file absent.npz"),
+        (["table.csv:kind", "bare.npz", "--out", "o.npz"], "names data, where a rule is expected"),
+        (["rule", "twice.csv", "--out", "o.npz"], "names two columns alike"),
         (["rule", "table.csv", "--out", "table.csv"], "is an input"),
         (["rule", "table.csv", "--out", "o.npz", "--drop", "price"], "no column 'price'; its columns are a, b"),
         (["rule", "table.csv:price", "--out", "o.npz"], "no column 'price'"),
@@ -136,7 +155,7 @@ def test_options_have_their_say():
         (["rule", "labels.npz", "--out", "o.npz"], "name the inputs x and the labels y"),
         (["rule", "two.npz", "--out", "o.npz"], "train examples have shape (4,) but test examples (3,)"),
         (["rule", "bare.npz", "--out", "o.npz", "--steps", "-1"], "steps must be 0 or more"),
-        (["rule", "bare.npz", "--out", "o.npz", "--seed", "-1"], "--seed must be 0 or more"),
+        (["rule", "bare.npz", "--out", "o.npz", "--seed", "-1"], "--seed must be from 0 to 4294967295"),
         (["rule", "bare.npz", "--out", "bare.npz/o.npz"], "Can't write bare.npz/o.npz"),
     ],
 )

@@ -16,9 +16,8 @@ import pytest
 
 CHECKOUT = Path(__file__).parents[1]
 PACKAGE = Path(metarule.__path__[0])
-# Which floor a room is on: imports go to a lower floor, or stay in the room. `errors`, `precision` and
-# `one_by_one` are single files.
-FLOORS = dict.fromkeys(("errors", "precision", "one_by_one"), 0)
+# Which floor a room is on: imports go to a lower floor, or stay in the room. Those on floor 0 are single files.
+FLOORS = dict.fromkeys(("errors", "precision", "one_by_one", "sampling"), 0)
 FLOORS |= {"models": 1, "tasks": 1, "rules": 2, "meta": 3, "testing": 4, "launch": 5}
 ROOMS = tuple(room for room in FLOORS if (CHECKOUT / room).is_dir())
 # The rooms within a room, bottom floor first: an inner room imports those before it, never those after it.
@@ -28,7 +27,7 @@ INNER = {
     "rules": ("kernels", "networks", "terms", "hand_made", "encodings"),
     "meta": ("particles", "estimators"),
     "launch": (
-        "hosts", "records", "caches", "options", "encoders", "exports", "evaluation",
+        "hosts", "records", "caches", "options", "encoders", "features", "exports", "evaluation",
         "training", "inspection", "figures", "studies", "bench", "commands",
     ),
 }  # fmt: skip

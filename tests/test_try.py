@@ -139,6 +139,7 @@ def test_without_labels_hidden_columns_are_predicted_and_all_is_written(capsys):
         (["rule", "table.csv:kind", "--page", "table.csv"], "is an input"),
         (["rule", "table.csv:kind", "--seeds", "1"], "--seeds 2 or more"),
         (["rule", "table.csv:kind", "--out", "features.txt"], "let it end in one of"),
+        (["rule", "table.csv:kind", "--seed", "3"], "--seed is that of the features in --out"),
     ],
 )
 def test_what_cant_be_tried_is_said_in_one_sentence(arguments, sentence, capsys):

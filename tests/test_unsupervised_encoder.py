@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from metarule import UnsupervisedEncoder
 from metarule.errors import BadInput
-from metarule.launch.encoders import _unsupervised_encoder
+from metarule.launch.features import _learner
 from metarule.launch.options._networks import network
 from metarule.launch.options._recipes import build, configuration_of, Lean
 from metarule.launch.records._rule_file import load_rule, save_rule
@@ -98,7 +98,7 @@ def test_bytes_are_scaled_to_one():
 
 def test_other_numbers_of_steps_and_rows_compile_nothing_anew():
     encoder(steps=1).fit(X)
-    compiled = _unsupervised_encoder.advanced._cached._cache_size
+    compiled = _learner._advanced._cached._cache_size
     before = compiled()
     encoder(steps=6).fit(X[:30])
     assert compiled() == before
@@ -117,7 +117,7 @@ def test_it_is_searched_over_in_a_pipeline():
 
 def test_its_features_have_names_and_a_clone_has_none():
     fitted = encoder().fit(X)
-    assert list(fitted.get_feature_names_out()) == [f"unsupervisedencoder{index}" for index in range(3)]
+    assert list(fitted.get_feature_names_out()) == [f"rule{index}" for index in range(3)]
     assert fitted.n_features_in_ == 4 and fitted.coefs_[0].shape == (4, 3)
     assert not [name for name in vars(clone(fitted)) if name.endswith("_")]
 
@@ -147,7 +147,12 @@ def test_the_file_says_how_large_the_views_are(folder):
         ({"prototypes": -1}, "prototypes must be 0 or more; got -1"),
         ({"rule": "absent"}, "There is no rule at absent"),
         ({"steps": -1}, "steps must be 0 or more"),
-        ({"batch_size": 1}, "batch_size 2 or more"),
+        ({"batch_size": 1}, "batch_size must be 2 or more"),
+        ({"steps": 2.0}, "steps must be an integer; got 2.0"),
+        ({"memory": "many"}, "memory must be an integer"),
+        ({"network": 8}, "network must be a text; got 8"),
+        ({"image_shape": 5}, "image_shape must be \\(height, width\\)"),
+        ({"image_shape": (2.0, 2)}, "image_shape must be \\(height, width\\)"),
         ({"network": "3x3"}, "written as its layer widths"),
         ({"activation": "sine"}, "Unknown activation 'sine'"),
     ],

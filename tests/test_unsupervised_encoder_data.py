@@ -6,6 +6,7 @@ import sys
 import tracemalloc
 
 import jax
+import jax.numpy as jnp
 import jax.random as jr
 import joblib
 import numpy as np
@@ -16,7 +17,7 @@ from metarule.errors import BadInput
 from metarule.launch.encoders import _encoder
 from metarule.launch.options._recipes import configuration_of, Lean
 from metarule.launch.records._rule_file import save_rule
-from metarule.models import Window
+from metarule.models import Form, Window
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
@@ -122,13 +123,69 @@ def test_a_frame_of_numbers_is_what_it_is_as_an_array():
 def test_words_of_tf_idf_go_through_a_pipeline():
     texts = [f"the {'icy cold' if i % 2 else 'hot dry'} day {i}" for i in range(40)]
     labels = np.arange(40) % 2
-    pipeline = make_pipeline(TfidfVectorizer(), encoder(skip=4), RidgeClassifier()).fit(texts[:30], labels[:30])
+    pipeline = make_pipeline(TfidfVectorizer(), encoder(), RidgeClassifier()).fit(texts[:30], labels[:30])
     assert pipeline.score(texts[30:], labels[30:]) == 1
 
 
 def test_texts_and_numbers_are_told_apart():
     with pytest.raises(BadInput, match="These are texts"):
         encoder().fit(X).transform(["a text", "another one"])
+    fitted = encoder().fit(["a text", "another one", "a third text"])
+    with pytest.raises(BadInput, match="This is one text: give a list of texts"):
+        fitted.transform("a text")
+    with pytest.raises(BadInput, match="Some of the examples are texts and others are not"):
+        fitted.transform(["a text", 3])
+
+
+@pytest.mark.parametrize("form", [pandas.Series, np.array, tuple, lambda texts: np.array(texts, object)])
+def test_texts_come_in_any_sequence_or_column(form):
+    texts = ["a cold day", "a hot day", "no day at all", "cold"]
+    fitted = encoder().fit(form(texts))
+    np.testing.assert_array_equal(fitted.transform(form(texts)), encoder().fit_transform(texts))
+    gaps = pandas.Series(["cold", None, np.nan, pandas.NA])
+    with pytest.warns(UserWarning, match="3 of 4 texts are missing: they are taken as empty"):
+        found = fitted.transform(gaps)
+    np.testing.assert_array_equal(found, fitted.transform(["cold", "", "", ""]))
+
+
+def test_texts_that_repeat_are_texts_all_the_same():
+    texts = ["good", "bad", "good and bad"] * 20
+    fitted = encoder(skip=2).fit(texts)
+    assert fitted.form_ == Form(words=True) and fitted.n_iter_ == 2
+
+
+def test_images_of_other_libraries_and_in_lists_are_images():
+    images = np.random.default_rng(0).integers(0, 256, (20, 5, 6), dtype=np.uint8)
+    expected = encoder().fit_transform(images)
+    for form in (jnp.asarray, list, lambda images: images.tolist()):
+        np.testing.assert_allclose(encoder().fit_transform(form(images)), expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(BadInput, match="The examples differ in size"):
+        encoder().fit([images[0], images[1, :3]])
+    with pytest.raises(BadInput, match="There are no rows"):
+        encoder().fit([])
+    with pytest.raises(BadInput, match="There are no rows"):
+        encoder().fit(pandas.DataFrame({"a": []}))
+
+
+def test_an_image_has_the_same_features_alone_and_as_a_row_of_pixels():
+    images = np.random.default_rng(0).integers(0, 256, (20, 3, 4)).astype(float)
+    images[0] = np.linspace(0, 1, 12).reshape(3, 4)  # Alone it could be an image in [0, 1].
+    fitted = encoder().fit(images)
+    features = fitted.transform(images)
+    np.testing.assert_array_equal(fitted.transform(images[:2])[0], features[0])
+    np.testing.assert_array_equal(fitted.transform(images.reshape(20, -1)), features)
+    np.testing.assert_allclose(encoder().fit_transform(images / 255), features, atol=1e-5)
+
+
+def test_what_was_learned_is_there_after_every_call():
+    fitted = encoder(skip=2).partial_fit(X)
+    before = fitted.coefs_[0]
+    assert before.shape == (4, 3) and fitted.views_.skip is not None and fitted.form_ == Form()
+    assert list(fitted.get_feature_names_out()) == ["rule0", "rule1", "rule2", "component0", "component1"]
+    fitted.partial_fit(2 * X)
+    assert not np.allclose(fitted.coefs_[0], before)
+    for name in ("coefs_", "intercepts_", "views_", "form_"):
+        assert not hasattr(encoder(), name)
 
 
 def test_a_second_start_finds_its_programs_on_disk():

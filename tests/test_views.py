@@ -108,7 +108,7 @@ def test_parts_stand_side_by_side_with_equal_variance(sizes):
     skip, prototypes, memory = sizes
     views = Views.of(X, FEATURES, ViewSizes(*sizes))
     found = np.asarray(views(X, FEATURES))
-    assert found.shape == (90, views.size) and np.isfinite(found).all()
+    assert found.shape == (90, sum(views.sizes.values())) and np.isfinite(found).all()
     own, skipped, near, recalled = np.split(found, np.cumsum([4, skip, prototypes]), 1)
     np.testing.assert_allclose(own, (FEATURES - FEATURES.mean(0)) / FEATURES.std(0) / 2, atol=1e-4)  # Of 4 units.
     assert skipped.shape[1] == skip and near.shape[1] == prototypes and (recalled.shape[1] > 0) == (memory > 0)
@@ -180,7 +180,7 @@ def test_the_patches_of_an_image_stand_for_its_pixels():
     sizes = ViewSizes(4, 3, 8)
     views = Views.of(rows, features, sizes, patches)
     found, seen = views(rows, features), patches(rows)
-    assert views.size == found.shape[1] == 2 + 4 + 4 + 3 + 7
+    assert sum(views.sizes.values()) == found.shape[1] == 2 + 4 + 4 + 3 + 7
     expected = Views.of(seen, features, sizes)(seen, features)
     np.testing.assert_allclose(jnp.delete(found, jnp.arange(6, 10), axis=1), expected, atol=1e-5)
     fine = PatchComponents(patches.components, Window(3, 2, 5), (7, 6, 2), patches.contrast)(rows)

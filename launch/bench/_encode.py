@@ -2,7 +2,7 @@ import time
 
 import numpy as np
 
-from ..encoders._unsupervised_encoder import UnsupervisedEncoder
+from ..features._unsupervised_encoder import UnsupervisedEncoder
 from ._row import plain, Row
 from ._timing import Budget, time_in_turn
 

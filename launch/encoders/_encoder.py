@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
 
 from ...errors import BadInput
 from ...models import Form, freeze, image_by_image, Model
+from ...sampling import spread_rows
 
 
 Statistics = Literal["batch", "frozen", "none"]
@@ -87,19 +88,19 @@ class EncoderInputs(eqx.Module):
 
 def evenly_spaced(x: _Rows, at_most: int = SAMPLE) -> _Rows:
     """Rows spread evenly over all of them: all, or half of `at_most` to `at_most`."""
-    return x[:: _stride(len(x), at_most)]
+    size = sample_size(len(x), at_most)
+    return x if size == len(x) else x[spread_rows(len(x), size)]
 
 
 def spread(
     old: Float32[np.ndarray, "old input"], seen: int, new: Float32[np.ndarray, "new input"], examples: int
 ) -> Float32[np.ndarray, "both input"]:
-    """Of a sample of `seen` examples and one of `examples` more, one that is spread over all."""
-    most = most_of(new.shape[1])
-    if len(old) + len(new) <= most:
-        return np.concatenate([old, new])
-    share = round(most * examples / (seen + examples))
-    share = min(max(share, most - len(old)), len(new))
-    return np.concatenate([_some(old, most - share), _some(new, share)])
+    """Of a sample of `seen` examples and one of `examples` more, one that holds the same share of both."""
+    share = min(len(new) / examples, most_of(new.shape[1]) / (seen + examples))
+    share = min(share, len(old) / seen) if seen else share
+    kept = min(round(share * seen), len(old))
+    added = min(round(share * (seen + examples)) - kept, len(new))
+    return np.concatenate([old[spread_rows(len(old), kept)], new[spread_rows(len(new), added)]])
 
 
 def most_of(inputs: int) -> int:
@@ -112,17 +113,9 @@ def images_of(inputs: int) -> int:
     return min(IMAGES, max(_PIXELS // max(inputs, 1), 50))
 
 
-def _some(x: Float32[np.ndarray, "example input"], most: int) -> Float32[np.ndarray, "some input"]:
-    return x[np.linspace(0, len(x) - 1, min(most, len(x))).round().astype(int)]
-
-
 def sample_size(train: int, at_most: int = SAMPLE) -> int:
     """How many of so many train examples `evenly_spaced` holds."""
-    return len(range(0, train, _stride(train, at_most)))
-
-
-def _stride(train: int, at_most: int) -> int:
-    return -(-train // at_most)
+    return -(-train // max(-(-train // at_most), 1))
 
 
 class EncoderCost(NamedTuple):

@@ -4,24 +4,18 @@ from typing import Any, final
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
-import numpy as np
-from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...models import (
     AbstractArchitecture,
     AbstractImageArchitecture,
-    Form,
     freeze,
-    image_by_image,
     Model,
     stand_in,
-    unlabelled,
     Views,
     ViewSizes,
-    with_frozen,
 )
 from ...rules import AbstractRule, fit
-from ..options._networks import network
 from ._encoder import (
     AbstractEncoder,
     EncoderCost,
@@ -32,10 +26,6 @@ from ._encoder import (
     sample_size,
     Statistics,
 )
-
-
-ROWS = 512
-"""Rows that are transformed at once. Always as many, so that a row's features don't depend on how many others came."""
 
 
 @final
@@ -117,68 +107,3 @@ class _Reordered(AbstractRule[Any]):
 
     def update(self, model: Model, x: Float[Array, " example *shape"], state: Any) -> tuple[Model, Any]:
         return self.rule.update(model, x[:, self.order], state)
-
-
-def in_parts(
-    function: Callable[..., Array], given: Any, *arrays: Float32[np.ndarray, "row _"]
-) -> Float32[np.ndarray, "row feature"]:
-    """What a function makes of what is given and of rows of arrays, of which it always gets as many, some of zeros."""
-    made = []
-    for start in range(0, len(arrays[0]), ROWS):
-        parts = [array[start : start + ROWS] for array in arrays]
-        rows = len(parts[0])
-        full = [np.concatenate([part, np.zeros((ROWS - rows, part.shape[1]), np.float32)]) for part in parts]
-        made.append(np.asarray(function(given, *full))[:rows])
-    return np.concatenate(made)
-
-
-@eqx.filter_jit
-def begun(
-    architecture: AbstractArchitecture, rule: AbstractRule, shape: tuple[int, ...], key: PRNGKeyArray
-) -> tuple[Model, Any]:
-    """A base model for examples of this shape, and the rule's state."""
-    model = architecture(shape, key)
-    return model, rule.init(model)
-
-
-@eqx.filter_jit
-def advanced(
-    rule: AbstractRule, carried: tuple[Model, Any], x: Float[Array, " example *shape"], key: PRNGKeyArray
-) -> tuple[Model, Any]:
-    """The base model and the rule's state after a step on a batch, of whose images the key draws crops."""
-    model, state = carried
-    updates, state = rule.update(model, unlabelled(model, lambda _: x, key), state)
-    return eqx.apply_updates(model, updates), state
-
-
-frozen = eqx.filter_jit(freeze)
-"""The model with the statistics of these examples."""
-
-
-@eqx.filter_jit
-def frozen_features(
-    given: tuple[tuple[str, str, tuple[int, ...]], list[Array], list[Array]], x: Float[Array, "row input"]
-) -> Float[Array, "row feature"]:
-    """The features of rows by a network whose text, activation, shape of an example, weights and biases are given."""
-    (text, activation, shape), weights, biases = given
-    model = with_frozen(network(text, activation, 1.0)(shape, jr.key(0)), weights, biases)
-    if len(shape) < 3:
-        return model.features(x)
-    return image_by_image(lambda image: model.features(image[None])[0], x.reshape(-1, *shape))
-
-
-@eqx.filter_jit
-def make_views(
-    form: Form,
-    x: Float[Array, "example input"],
-    features: Float[Array, "example feature"],
-    sizes: ViewSizes,
-) -> Views:
-    """The views of these examples, which are of this form."""
-    return Views.of(x, features, sizes, stand_in(x, form))
-
-
-@eqx.filter_jit
-def look(views: Views, x: Float[Array, "row input"], features: Float[Array, "row feature"]) -> Float[Array, "row view"]:
-    """What the views show of rows."""
-    return views(x, features)

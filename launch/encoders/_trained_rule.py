@@ -101,9 +101,14 @@ class TrainedRule:
         be.
         """
         if isinstance(rule, TrainedRule):
+            if network is not None or activation is not None:
+                raise BadInput("This rule is given with its network and activation: leave both out.")
             return rule
         own = None if like is None else as_recipe(like)
         if _names_class(rule):
+            place = Path(str(rule).partition(":")[0])
+            if place.is_file() and place.suffix != ".py":
+                raise BadInput(f"{rule} names data, where a rule is expected; `evaluate` takes data behind --tasks.")
             own = recipe(str(rule))
             rule = own.build(jr.key(0))
         path = None if isinstance(rule, AbstractRule) else locate_rule(rule)
@@ -162,16 +167,15 @@ class TrainedRule:
         given = zip(ViewSizes._fields, (skip, prototypes, memory))
         chosen = {name: size for name, size in given if size is not None}
         for name, size in chosen.items():
-            if size < 0:
-                raise BadInput(f"{name} must be 0 or more; got {size}.")
+            _check_number(name, size, 0)
         return dataclasses.replace(self, beside=self.beside._replace(**chosen))
 
     def with_batches(self, steps: int | None, batch_size: int | None) -> "TrainedRule":
         """The same rule with another number of steps or examples in a batch. Raises `BadInput` for what can't be."""
         steps = self.steps if steps is None else steps
         batch_size = self.batch_size if batch_size is None else batch_size
-        if steps < 0 or batch_size < 2:
-            raise BadInput(f"steps must be 0 or more and batch_size 2 or more; got {steps} and {batch_size}.")
+        _check_number("steps", steps, 0)
+        _check_number("batch_size", batch_size, 2)
         return dataclasses.replace(self, steps=steps, batch_size=batch_size)
 
     @property
@@ -195,6 +199,11 @@ class TrainedRule:
     def read(self, path: Path) -> AbstractRule:
         """Another file that holds a rule of the same structure, such as a snapshot of the run."""
         return _read(path, self.like)
+
+
+def _check_number(name: str, number: int, least: int) -> None:
+    if number < least:
+        raise BadInput(f"{name} must be {least} or more; got {number}.")
 
 
 def _names_class(rule: str | Path | AbstractRule) -> bool:

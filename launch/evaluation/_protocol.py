@@ -100,7 +100,7 @@ class Protocol:
             jnp.asarray(data_set.test_y[query]),
             jr.split(jr.key(0), self.seeds),
             data_set.classes,
-            Form.of(train, shape, self.mirrored) if any(self.beside) else Form(shape),
+            Form.of(train, shape, self.mirrored, data_set.kind == "text") if any(self.beside) else Form(shape),
         )
 
     def rows(

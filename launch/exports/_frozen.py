@@ -7,7 +7,7 @@ from jaxtyping import Num
 
 from ...errors import BadInput
 from ...models import Convolutional, FINE, mirror_image, MultiLayerPerceptron, PatchComponents, Views, WordWeights
-from ..encoders._unsupervised_encoder import UnsupervisedEncoder
+from ..features._unsupervised_encoder import UnsupervisedEncoder
 from ..options._networks import network
 
 
@@ -37,10 +37,10 @@ class Frozen:
     @staticmethod
     def of(encoder: UnsupervisedEncoder) -> "Frozen":
         """The arrays of a fitted encoder. Raises `BadInput` for a base model with attention."""
-        form, activation, shape = encoder.form_
-        architecture = network(form, activation, 1.0)
+        text, activation, shape = encoder.network_, encoder.activation_, encoder.shape_
+        architecture = network(text, activation, 1.0)
         if not isinstance(architecture, MultiLayerPerceptron | Convolutional):
-            raise BadInput(f"Networks of layer widths and convolutions can be exported; {form} has attention.")
+            raise BadInput(f"Networks of layer widths and convolutions can be exported; {text} has attention.")
         prepared = encoder.preparation_
         arrays: dict[str, Any] = {
             "median": prepared.median,
@@ -49,7 +49,7 @@ class Frozen:
             "unit": prepared.scaling.unit,
         }
         arrays = {name: array.astype(np.int64 if name == "flagged" else np.float64) for name, array in arrays.items()}
-        layers = [] if encoder.inputs_.categories else list(zip(encoder.coefs_, encoder.intercepts_))
+        layers = [] if encoder.form_.categories else list(zip(encoder.coefs_, encoder.intercepts_))
         for index, (weights, bias) in enumerate(layers):
             arrays |= {f"w{index}": weights, f"b{index}": bias}
         arrays |= _of_views(encoder.views_)
@@ -65,10 +65,9 @@ class Frozen:
                 arrays |= _of_grid(shape, [window], FINE, "detail_rows", "detail_columns")
             if seen.mirrored:
                 arrays |= {"mirror": mirror_image(shape)}
-        count = len(prepared.median)
         return Frozen(
             arrays,
-            prepared.columns.names if prepared.columns is not None else tuple(f"x{place}" for place in range(count)),
+            prepared.names[: len(prepared.median)],
             shape,
             activation,
             tuple(kernels),

@@ -6,7 +6,7 @@ import numpy as np
 from ...errors import BadInput
 from ...models import Convolutional
 from ...tasks import load
-from ..encoders._unsupervised_encoder import UnsupervisedEncoder
+from ..features._unsupervised_encoder import UnsupervisedEncoder
 from ..records._run_folder import RunFolder
 from ._plots import panels
 from ._request import Drawing, FigureRequest

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
-from ..encoders._unsupervised_encoder import UnsupervisedEncoder
+from ..features._unsupervised_encoder import UnsupervisedEncoder
 from ._plots import COLOURS, MARKERS, panels
 from ._request import Drawing, FigureRequest
 

@@ -16,11 +16,13 @@ _SUFFIXES = (".csv", ".parquet", ".npz", ".npy")
 
 @final
 class FeaturePart(NamedTuple):
-    """The features of one split: its name (empty for data without a split), features, and labels if there are any."""
+    """The features of one split: its name (empty for data without a split), features, labels if there are any, and the
+    file of each example where each was in one."""
 
     name: str
     features: Float32[np.ndarray, "example feature"]
     y: Shaped[np.ndarray, " example"] | None
+    files: tuple[str, ...] | None = None
 
 
 def check_features_file(path: Path) -> None:
@@ -33,8 +35,9 @@ def write_features(path: Path, parts: Sequence[FeaturePart], names: Sequence[str
     """Writes features atomically in the form that the file's suffix says, and returns a sentence about it.
 
     As .csv and .parquet: a column for each feature, under its name, then `y`, and before them `split` where there are
-    several parts. As .npz: `features` and `y`, or with `_train` and `_test` behind. As .npy: the features alone. Raises
-    `BadInput` where the file can't be written, and for several parts as .npy.
+    several parts, and `file` where each example was in one. As .npz: `features`, `y` and `files`, or with `_train` and
+    `_test` behind. As .npy: the features alone. Raises `BadInput` where the file can't be written, and for several
+    parts as .npy.
     """
     if path.suffix == ".npy" and len(parts) > 1:
         raise BadInput(f"{path} can hold one array, but the data have two splits: write .npz, .csv or .parquet.")
@@ -49,6 +52,8 @@ def write_features(path: Path, parts: Sequence[FeaturePart], names: Sequence[str
             held[f"features{suffix}"] = part.features
             if part.y is not None:
                 held[f"y{suffix}"] = part.y
+            if part.files is not None:
+                held[f"files{suffix}"] = np.array(part.files)
         np.savez(content, **held)
     else:
         held = _write_table(content, path.suffix, parts, names)
@@ -67,6 +72,8 @@ def _write_table(
     columns: dict[str, object] = {}
     if len(parts) > 1:
         columns["split"] = pyarrow.array([part.name for part in parts for _ in part.features])
+    if any(part.files for part in parts):
+        columns["file"] = pyarrow.array([file for part in parts for file in part.files or [None] * len(part.features)])
     columns |= {name: features[:, place] for place, name in enumerate(names)}
     held = {"features": features}
     if any(part.y is not None for part in parts):

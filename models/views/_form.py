@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Int
 
 from ...errors import BadInput
+from ...sampling import spread_rows
 from ._patch_components import PatchComponents
 
 
@@ -23,7 +24,10 @@ _MOST_CATEGORIES = 128
 _VALUES = 10
 """Values of a category, at most."""
 
-_LOOKED_AT = 2000
+_ROWS = 1000
+"""Rows by which words and categories are told, at most."""
+
+_IMAGES = 2000
 """Images by which mirror images are judged, at most."""
 
 _FEWEST = 200
@@ -52,11 +56,14 @@ class Form(NamedTuple):
 
     @staticmethod
     def of(
-        x: Float32[np.ndarray, "example input"], image: tuple[int, int, int] | None, mirrored: Mirroring = "auto"
+        x: Float32[np.ndarray, "example input"],
+        image: tuple[int, int, int] | None,
+        mirrored: Mirroring = "auto",
+        texts: bool = False,
     ) -> "Form":
-        """That of these examples, which are images of this shape or none."""
+        """That of these examples, which are images of this shape or none; if they are known to be `texts`, of words."""
         if image is None:
-            words = are_words(x)
+            words = texts or are_words(x)
             return Form(words=words, categories=not words and are_categories(x))
         if min(image[:2]) < PatchComponents.LEAST:
             return Form(image)
@@ -77,11 +84,15 @@ def check_mirroring(given: Any) -> None:
 
 
 def are_words(x: Float32[np.ndarray, "example input"]) -> bool:
-    """Whether inputs tell which words are in a text: a hundred or more of two values, the higher one mostly the rarer,
-    and as many of them in one example as in another in no data of other kinds."""
-    x = x[:: -(-len(x) // 1000)] if len(x) else x
+    """Whether inputs tell which words are in a text.
+
+    They are a hundred or more, each of two values, nine tenths of which are above zero in less than half of the
+    examples; and how many are above zero varies from example to example, by a tenth of the mean or more. In a table of
+    categories, one input for each, as many are in every example.
+    """
     if x.shape[1] < 100 or len(x) < 2:
         return False
+    x = _some(x, _ROWS)
     low, high = x.min(0), x.max(0)
     present = (x > 0).mean(0)
     count = (x > 0).sum(1)
@@ -90,10 +101,13 @@ def are_words(x: Float32[np.ndarray, "example input"]) -> bool:
 
 
 def are_categories(x: Float32[np.ndarray, "example input"]) -> bool:
-    """Whether most of up to 128 inputs that vary have ten values at most, and as many examples for each."""
+    """Whether most of the inputs that vary have ten values at most, each in ten examples or more on average.
+
+    No example has more than 128 inputs then: of many, such as pixels in black and white, features are better.
+    """
     if x.shape[1] > _MOST_CATEGORIES or len(x) < 2:
         return False
-    x = x[:: -(-len(x) // 1000)]
+    x = _some(x, _ROWS)
     values = np.array([len(np.unique(column)) for column in x.T])
     few = values[values > 1] <= min(_VALUES, len(x) // _VALUES)
     return bool(len(few) and few.mean() > 0.5)
@@ -108,7 +122,7 @@ def are_mirrored(x: Float32[np.ndarray, "example pixel"], shape: tuple[int, int,
     """
     if len(x) < _FEWEST:
         return False
-    x = x[:: -(-len(x) // _LOOKED_AT)]
+    x = _some(x, _IMAGES)
     apart = np.asarray(_handedness(jnp.asarray(x), shape), np.float64)
     known, tried = apart[::2], apart[1::2]
     scatter = known.T @ known / len(known)
@@ -120,6 +134,10 @@ def are_mirrored(x: Float32[np.ndarray, "example pixel"], shape: tuple[int, int,
 def mirror_image(shape: tuple[int, ...]) -> Int[np.ndarray, " pixel"]:
     """Which pixel of an image of this shape stands in each pixel's place in its mirror image."""
     return np.arange(math.prod(shape)).reshape(shape)[:, ::-1].reshape(-1)
+
+
+def _some(x: Float32[np.ndarray, "example input"], at_most: int) -> Float32[np.ndarray, "some input"]:
+    return x[spread_rows(len(x), min(len(x), at_most))]
 
 
 @eqx.filter_jit

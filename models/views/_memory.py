@@ -20,6 +20,10 @@ _FADING = 8
 """The power of a component's eigenvalue in its deviation: steps of a random walk on the graph."""
 
 
+_FADED = 1e-3
+"""Share of the largest deviation below which a component is zero: a readout that standardises would blow it up."""
+
+
 @final
 class Memory(eqx.Module):
     """Where an example lies among the clusters of those seen before: components of their neighbourhood graph.
@@ -57,7 +61,8 @@ class Memory(eqx.Module):
         deviation = cls(centroids, values, blank.neighbours)(keys).std(0)
         wanted = jnp.clip(strength, 0, 1) ** _FADING
         wanted = wanted * jax.lax.rsqrt(jnp.maximum((wanted**2).sum(), 1e-30))
-        scale = jnp.where(deviation > 1e-6, wanted / jnp.maximum(deviation, 1e-6), 0)
+        present = (deviation > 1e-6) & (wanted > _FADED * wanted.max(initial=0))
+        scale = jnp.where(present, wanted / jnp.maximum(deviation, 1e-6), 0)
         return cls(centroids, values * scale, blank.neighbours)
 
     def __call__(self, keys: Float[Array, "example key"]) -> Float[Array, "example component"]:

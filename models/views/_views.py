@@ -73,13 +73,15 @@ class Views(eqx.Module):
         return cls(seen, views.offset, scale, skip, detail, prototypes, recall)
 
     @property
-    def size(self) -> int:
-        """Number of columns of the views."""
-        skipped = 0 if self.skip is None else self.skip.axes.shape[1]
-        skipped += 0 if self.detail is None else self.detail.axes.shape[1]
-        near = 0 if self.prototypes is None else len(self.prototypes.centroids)
-        recalled = 0 if self.recall is None else self.recall.memory.values.shape[1]
-        return len(self.scale) + skipped + near + recalled
+    def sizes(self) -> dict[str, int]:
+        """How many columns each part has, in their order."""
+        return {
+            "rule": len(self.scale),
+            "component": 0 if self.skip is None else self.skip.axes.shape[1],
+            "detail": 0 if self.detail is None else self.detail.axes.shape[1],
+            "prototype": 0 if self.prototypes is None else len(self.prototypes.centroids),
+            "memory": 0 if self.recall is None else self.recall.memory.values.shape[1],
+        }
 
     def __call__(
         self, x: Float[Array, "example input"], features: Float[Array, "example feature"]

@@ -5,7 +5,7 @@ from typing import final
 
 import numpy as np
 
-from ...errors import BadInput
+from ...errors import BadInput, DAMAGED
 from ..data._data_set import DataSet
 from ._source import AbstractSource
 
@@ -29,7 +29,7 @@ class CifarSource(AbstractSource):
                 _archived(path) if path.suffix == ".gz" else [(path.parent / name).read_bytes() for name in _BATCHES]
             )
             records = [np.frombuffer(batch, np.uint8).reshape(-1, 1 + 3 * 32 * 32) for batch in batches]
-        except (OSError, EOFError, KeyError, ValueError, tarfile.TarError) as error:
+        except DAMAGED as error:
             raise BadInput(f"{path} can't be read as CIFAR-10's binary version ({error}); fetch it again.") from error
         splits = np.concatenate(records[:-1]), records[-1]
         images = [np.moveaxis(own[:, 1:].reshape(-1, 3, 32, 32), 1, 3) for own in splits]

@@ -1,14 +1,13 @@
 import dataclasses
 import gzip
 import struct
-import zlib
 from pathlib import Path
 from typing import final
 
 import numpy as np
 from jaxtyping import UInt8
 
-from ...errors import BadInput
+from ...errors import BadInput, DAMAGED
 from ..data._data_set import DataSet
 from ._source import AbstractSource
 
@@ -23,7 +22,7 @@ def read_idx(path: Path) -> UInt8[np.ndarray, "..."]:
         if raw[:3] != b"\0\0\x08" or rank == 0:
             raise ValueError("not bytes in idx form")
         return np.frombuffer(raw, np.uint8, offset=4 + 4 * rank).reshape(shape)
-    except (OSError, EOFError, ValueError, IndexError, struct.error, zlib.error) as error:
+    except DAMAGED as error:
         raise BadInput(f"{path} can't be read as idx ({error}); fetch the file again.") from error
 
 

@@ -1,13 +1,12 @@
 import dataclasses
 import io
-import zipfile
 from pathlib import Path
 from typing import final
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from ...errors import BadInput
+from ...errors import BadInput, DAMAGED
 from ..data._data_set import DataSet
 from ._source import AbstractSource
 
@@ -38,7 +37,7 @@ class JpegSource(AbstractSource):
                     _decode(archive[f"{split}_jpeg"], archive[f"{split}_offsets"], own >= 0)
                     for split, own in zip(self.splits, labels)
                 ]
-        except (OSError, SyntaxError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise BadInput(f"{path} can't be read as JPEG files in .npz ({error}); fetch the file again.") from error
         train_y, test_y = (own[own >= 0] for own in labels)
         return DataSet(self.name, "image", tuple(names[index] for index in kept), images[0], train_y, images[1], test_y)

@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from ...errors import BadInput
+from ...errors import BadInput, DAMAGED
 from ..data._data_set import DataSet
 from ..data._split import stratified_split
 from ._source import AbstractSource
@@ -25,7 +25,7 @@ class OmniglotSource(AbstractSource):
         for file in self.files:
             try:
                 drawings |= _read(folder / file)
-            except (OSError, EOFError, zipfile.BadZipFile) as error:
+            except DAMAGED as error:
                 message = f"{folder / file} can't be read as Omniglot's zip ({error}); fetch the file again."
                 raise BadInput(message) from error
         names, labels = np.unique([_character(member) for member in sorted(drawings)], return_inverse=True)

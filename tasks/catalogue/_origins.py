@@ -17,10 +17,12 @@ class Address(NamedTuple):
 
 @final
 class Origin(NamedTuple):
-    """Where a data set comes from, in a sentence, and the addresses of its files where they are known."""
+    """Where a data set comes from, in a sentence, the addresses of its files where they are known, and where the files
+    belong."""
 
     sentence: str
     addresses: tuple[Address, ...]
+    files: tuple[Path, ...]
 
 
 _WORDS = {
@@ -45,22 +47,24 @@ _REGISTERED = {name: name for name in ("mnist", "fashion_mnist", "cifar10", "omn
 def origin(name: str, data_dir: str | Path | None = None) -> Origin:
     """Where a data set that is known by name comes from. Addresses and checksums are those that tensorflow-datasets
     registers for the original files; TensorFlow is not needed. Raises `BadInput` as `load` does for an unknown name."""
-    found = find(name, data_folder(data_dir))
+    folder = data_folder(data_dir)
+    found = find(name, folder)
     if found is None:
         raise BadInput(f"{name} is a folder of your own.")
     source = found[0]
+    belong = source.paths(folder if folder is not None else Path("DATA_DIR"))
     registered = _addresses(source.name)
     for form in SOURCES:
         if form.name == source.name and form.files and set(form.files) <= set(registered):
             places = [(file, Path(form.folder) / file) for file in form.files]
             addresses = tuple(Address(registered[file][0], place, registered[file][1]) for file, place in places)
-            return Origin(_WORDS[source.name], addresses)
+            return Origin(_WORDS[source.name], addresses, belong)
     words = "Made up: it is computed when it is asked for."
     if source.folder == "tables":
         words = "A table under the name that it has in the KEEL repository."
     if source.folder == "tiny_imagenet_32":
         words = "Images of Tiny ImageNet at 32 x 32 pixels, as JPEG."
-    return Origin(_WORDS.get(source.name, words), ())
+    return Origin(_WORDS.get(source.name, words), (), belong)
 
 
 def _addresses(name: str) -> dict[str, tuple[str, str]]:

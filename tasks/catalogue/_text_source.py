@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from ...errors import BadInput
+from ...errors import BadInput, DAMAGED
 from ..data._data_set import DataSet
 from ..data._examples import Part
 from ..data._from_arrays import from_parts
@@ -44,7 +44,7 @@ class ReviewSource(AbstractSource):
             for name, content in _members(path if path.suffix == ".gz" else folder):
                 *_, split, label, file = name.split("/")
                 found.setdefault((split, label), {})[file] = content.decode("utf8")
-        except (OSError, EOFError, tarfile.TarError, ValueError) as error:
+        except DAMAGED as error:
             raise BadInput(f"{path} can't be read as reviews ({error}); fetch the file again.") from error
         parts = []
         for split in ("train", "test"):

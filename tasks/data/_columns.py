@@ -16,6 +16,9 @@ _READ: dict[Kind, str] = {"number": "numbers", "date": "dates", "category": "cat
 _MOST = 100
 """Columns that the categories of one column become at most."""
 
+_IDENTIFIERS = 20
+"""Values that differ, all of them, in a column of identifiers, at least."""
+
 _WORDS = 1000
 """Words of one column of texts whose presence is a column."""
 
@@ -36,14 +39,16 @@ class Columns:
       values the rarest share one column. A value that was not there when this was fitted has 0 in all of them.
     - Texts, which are of three words or more on average and mostly differ, become the presence of the 1,000 words that
       are most frequent.
-    - Text of which each of more than 100 values is another is taken for an identifier, and is left out.
+    - Text of which each of 20 or more values is another is taken for an identifier, and is left out.
 
     A missing value is None, NaN, NaT, an empty cell or `?`. Columns that don't vary are left out, but for words.
-    `names` are those of the inputs, and `notices` say what was left out. scikit-learn does the work.
+    `names` are those of the inputs, `notices` say what was left out, and `texts` are the columns that were said to be
+    texts. scikit-learn does the work.
     """
 
     names: tuple[str, ...]
     notices: tuple[str, ...]
+    texts: tuple[str, ...]
 
     def __init__(self, frame: Any, texts: tuple[str, ...] = ()):
         """Fits to the columns of a frame of pandas; those in `texts` are texts without a look at them.
@@ -54,7 +59,7 @@ class Columns:
         columns: dict[Any, Kind] = {
             name: "words" if name in texts else kind_of(name, frame[name]) for name in frame.columns
         }
-        self._given = tuple(frame.columns)
+        self.texts, self._given = texts, tuple(frame.columns)
         self._kinds: dict[Any, Kind] = {name: kind for name, kind in columns.items() if kind != "identifier"}
         left_out = [
             f"column {name!r} is left out as an identifier, because all its values differ"
@@ -71,7 +76,9 @@ class Columns:
         constant = _named(names[~self._varies])
         self.notices = (*left_out, *([f"columns that do not vary are left out: {constant}"] if constant else []))
         if not self._varies.any():
-            raise BadInput("No column varies: give at least one that does.")
+            raise BadInput(
+                "No column varies: give at least one that does." if len(made) > 1 else "There is one row: give more."
+            )
         self.names = tuple(names[self._varies].tolist())
 
     def __call__(self, frame: Any) -> Float[np.ndarray, "row input"]:
@@ -137,7 +144,7 @@ def kind_of(name: Any, values: Any) -> Kind:
     words = [len(cell.split()) for cell in cells.different]
     if len(present) > rows / 2 and sum(np.take(words, cells.place)) >= 3 * rows:
         return "words"
-    return "identifier" if len(present) == rows and rows > _MOST else "category"
+    return "identifier" if len(present) == rows >= _IDENTIFIERS else "category"
 
 
 @final
@@ -178,7 +185,7 @@ def _as_number(cell: str) -> float | None:
 def _read(name: Any, values: Any, kind: Kind) -> Any:
     """A column in the form that its transformer takes."""
     if kind == "date":
-        return _dates(values)
+        return _dates_alone(name, values)
     if kind != "number":
         return _Cells(name, values).all
     made = _number(name, values)
@@ -201,6 +208,15 @@ def _number(name: Any, values: Any) -> Float[np.ndarray, " row"] | None:
     if numbers is not None and np.isinf(numbers).any():
         raise BadInput(f"Column {name!r} holds infinity; replace it or drop those rows.")
     return numbers
+
+
+def _dates_alone(name: Any, values: Any) -> Any:
+    dates = _dates(values)
+    if (lacking := dates.isna()).any():
+        wrong = [cell for cell in _Cells(name, values[lacking]).different if cell and cell.lower() not in _MEANING]
+        if wrong:
+            raise BadInput(f"Column {name!r} holds {wrong[0]!r} where dates are expected.")
+    return dates
 
 
 def _dates(values: Any) -> Any:

@@ -1,3 +1,4 @@
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, final, NamedTuple, Protocol, runtime_checkable
 
@@ -5,7 +6,6 @@ import numpy as np
 from jaxtyping import Bool, Shaped
 
 from ...errors import BadInput
-from ._images import as_bytes
 
 
 Examples = Any  # An array [example, ...], a sparse matrix, a data frame of pandas, or a list of texts.
@@ -17,12 +17,14 @@ class Part(NamedTuple):
 
     `name` is `train` or `test`, or empty for data without a split. `x` are images or rows in an array or a memory map,
     rows of a sparse matrix, a data frame of pandas, or a list of texts. Labels are the user's own values, not indices;
-    an empty text or NaN says that an example has none.
+    an empty text or NaN says that an example has none. `files` are those that the examples were read from, one each,
+    as paths below the folder that holds all of them.
     """
 
     name: str
     x: Examples
     y: Shaped[np.ndarray, " example"] | None
+    files: tuple[str, ...] | None = None
 
 
 def has_label(y: Shaped[np.ndarray, " example"]) -> Bool[np.ndarray, " example"]:
@@ -51,20 +53,54 @@ class Frame(Protocol):
 
 
 def as_examples(x: Any) -> Examples:
-    """Returns examples in one of the forms of a `Part`: frames as those of pandas, images as rows of bytes.
+    """Returns examples in one of the forms of a `Part`: frames as those of pandas, texts in any sequence or column as a
+    list, images in a sequence as an array, arrays of other libraries as NumPy's.
 
-    Raises `BadInput` for a frame that can't be read as columns, and for images that are none.
+    Raises `BadInput` for one text alone, for a frame that can't be read as columns, for texts among other things, and
+    for examples that differ in size.
     """
+    if isinstance(x, str):
+        raise BadInput("This is one text: give a list of texts; a file is read first, such as by pandas.read_csv.")
     if isinstance(x, Frame):
         return as_frame(x)
-    if isinstance(x, Sequence) and len(x) and all(isinstance(each, str) for each in x):
-        return list(x)
-    if isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "U" and len(x):
-        return x.tolist()
-    if isinstance(x, np.ndarray) and x.ndim in (3, 4) and x.size:
-        check_inputs("The examples", x)
-        return as_bytes("The examples", x).reshape(len(x), -1)
-    return x
+    if isinstance(x, Sparse | np.ndarray | Sequence):
+        found = x
+    else:
+        found = np.asarray(x) if hasattr(x, "__array__") else x
+    if isinstance(found, Sequence):
+        return _as_texts(list(found), _stacked(found))
+    if isinstance(found, np.ndarray) and found.ndim == 1 and found.dtype.kind in "UO":
+        return _as_texts(found.tolist(), found)
+    return found
+
+
+def _stacked(x: Sequence[Any]) -> Any:
+    """Images in a sequence as an array; other examples as they are."""
+    if not len(x):
+        raise BadInput("There are no rows: give at least one.")
+    if isinstance(x[0], str):
+        return x
+    try:
+        made = np.asarray(x)
+    except ValueError as error:
+        raise BadInput("The examples differ in size: bring them to one size.") from error
+    return made if made.ndim > 2 else x
+
+
+def _as_texts(values: list[Any], otherwise: Examples) -> Examples:
+    """The texts among values, empty where one is missing, or something else where there is none."""
+    others = [each for each in values if not isinstance(each, str)]
+    if len(others) == len(values):
+        return otherwise
+    if others:
+        import pandas  # Takes a second to import.
+
+        if any(np.ndim(each) or not pandas.isna(each) for each in others):
+            raise BadInput(
+                "Some of the examples are texts and others are not: give a data frame with a column of each."
+            )
+        warnings.warn(f"{len(others):,} of {len(values):,} texts are missing: they are taken as empty.", stacklevel=4)
+    return [str(each) if isinstance(each, str) else "" for each in values]
 
 
 def as_frame(x: Frame) -> Any:

@@ -9,9 +9,8 @@ def as_bytes(
 ) -> UInt8[np.ndarray, "example side side"] | UInt8[np.ndarray, "example side side 3"]:
     """Returns images as bytes, colours last.
 
-    Colours may come first or last. Floats in [0, 1] are multiplied by 255, and integers of 16 bits divided by 257, if
-    one of them is above 255; other numbers must lie in [0, 255]. Raises `BadInput` for other numbers, and for images
-    that are not square and grey or RGB.
+    Colours may come first or last, and `full_scale` says which numbers are white. Raises `BadInput` for numbers of no
+    known scale, and for images that are not square and grey or RGB.
     """
     images = colours_last(images)
     if images.ndim == 4 and images.shape[3] == 1:
@@ -22,13 +21,24 @@ def as_bytes(
         )
     if images.dtype == np.uint8:
         return images
-    low, high = images.min(), images.max()
-    if images.dtype == np.uint16 and high > 255:
-        return np.rint(images / 257).astype(np.uint8)
-    if low < 0 or high > 255:
+    white = full_scale(images)
+    if white is None:
+        low, high = images.min(), images.max()
         raise BadInput(f"{name}: pixels from {low:g} to {high:g}; give bytes, or floats in [0, 1] or [0, 255].")
-    scale = 255 if high <= 1 and np.issubdtype(images.dtype, np.floating) else 1
-    return np.rint(images * scale).astype(np.uint8)
+    return np.rint(images * (255 / white)).astype(np.uint8)
+
+
+def full_scale(pixels: np.ndarray) -> float | None:
+    """The number that is white, black being 0: 255 for bytes and numbers up to 255, 65,535 for integers of 16 bits of
+    which one is larger, 1 for floats up to 1 and for truth values; None for numbers that are no such pixels."""
+    if pixels.dtype in (np.uint8, bool):
+        return 255.0 if pixels.dtype == np.uint8 else 1.0
+    low, high = pixels.min(), pixels.max()
+    if pixels.dtype == np.uint16 and high > 255:
+        return 65_535.0
+    if not (low >= 0 and high <= 255):
+        return None
+    return 1.0 if high <= 1 and np.issubdtype(pixels.dtype, np.floating) else 255.0
 
 
 def colours_last(images: np.ndarray) -> np.ndarray:

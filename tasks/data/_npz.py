@@ -1,9 +1,8 @@
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from ...errors import BadInput
+from ...errors import BadInput, DAMAGED
 from ._examples import Part
 
 
@@ -43,7 +42,7 @@ def read_npz(path: Path, inputs: str | None = None, labels: str | None = None) -
             )
     except BadInput:
         raise
-    except (OSError, EOFError, ValueError, AttributeError, KeyError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise BadInput(
             f"{path} can't be read as .npz ({error}); save plain arrays with numpy.savez, all examples of one size."
         ) from error

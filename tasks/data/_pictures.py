@@ -39,7 +39,8 @@ def _part(name: str, folder: Path, side: int | None) -> Part:
         raise BadInput(f"{folder} holds no images; put them into it, or into a folder for each class.")
     labels = [path.name for path, own in zip(classes, files) for _ in own]
     x = decode(str(folder), [file for own in files for file in own], side)
-    return Part(name, x, np.array(labels) if classes else None)
+    names = tuple(path.relative_to(folder).as_posix() for own in files for path in own)
+    return Part(name, x, np.array(labels) if classes else None, names)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,27 +1,35 @@
 import math
+from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from ...errors import BadInput
 from ._data_set import as_image_shape
-from ._examples import as_frame, Examples, Frame
+from ._examples import Examples
 from ._images import colours_last
 
 
-def shape_of_images(x: Any, given: tuple[int, ...] | None = None) -> tuple[int, int, int]:
+def shape_of_images(x: Any, given: Any = None) -> tuple[int, int, int]:
     """Height, width and colours of images [example, height, width] or [example, height, width, colour].
 
-    Of rows of pixels `given` says it, (height, width) or (height, width, colours). Raises `BadInput` for rows without.
+    Of rows of pixels `given` says it, (height, width) or (height, width, colours). Raises `BadInput` for rows without,
+    and for what can't be a shape.
     """
+    if len(getattr(x, "shape", ())) > 4:
+        raise BadInput(f"Inputs of shape {x.shape}: give images as [example, height, width, colour].")
     shape = given if len(getattr(x, "shape", ())) < 3 else colours_last(x).shape[1:]
-    if shape is None or not 2 <= len(shape) <= 3:
+    if shape is None:
         raise BadInput(
             "A convolutional network takes images [example, height, width, colour], or rows of pixels with their "
             "image_shape, such as (28, 28): give one of both, or name layer widths, such as 64-64-32."
         )
-    return as_image_shape(shape)
+    sides = tuple(shape) if isinstance(shape, Sequence) else ()
+    if len(sides) not in (2, 3) or not all(isinstance(side, Integral) and int(side) > 0 for side in sides):
+        raise BadInput(f"image_shape must be (height, width) or (height, width, colours); got {shape!r}.")
+    return as_image_shape(sides)
 
 
-def picture(x: Any, given: tuple[int, ...] | None = None) -> tuple[int, int, int] | None:
+def picture(x: Any, given: Any = None) -> tuple[int, int, int] | None:
     """The shape of images, or of those whose rows of pixels have the shape `given`; None for examples that are none.
 
     Raises `BadInput` for rows of another length.
@@ -38,7 +46,6 @@ def as_pixels(x: Any, shape: tuple[int, int, int]) -> Examples:
 
     Raises `BadInput` for images of another shape, and for rows of another length.
     """
-    x = as_frame(x) if isinstance(x, Frame) else x
     if len(getattr(x, "shape", ())) > 2:
         found = shape_of_images(x)
         if found != shape:

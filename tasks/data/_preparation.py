@@ -6,9 +6,10 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from ...errors import BadInput
+from ...sampling import spread_rows
 from ._columns import Columns
 from ._examples import chunks, count, Examples, Frame, Sparse, take
-from ._scaling import Scaling
+from ._scaling import missing_share, Scaling
 
 
 _SAMPLE = 10_000
@@ -26,9 +27,10 @@ class Preparation:
     """A fitted map of examples to inputs: rows of float32, all finite. What makes features of data applies one first.
 
     Columns of a data frame become numbers by `Columns`, texts as one column of them. A missing number gets its column's
-    median, of 10,000 rows at most, and a further input says where it was missing. Bytes are scaled to [0, 1]; other
-    inputs are standardised by mean and deviation and cut off at 10,000 deviations. A sparse
-    matrix is what it would be as an array: only the rows in use become one.
+    median, of 10,000 rows at most. Where numbers of a column were missing, a further input says of each whether it is.
+    Bytes and the pixels of images are scaled to [0, 1]; other inputs are standardised by mean and deviation and cut off
+    at 10,000 deviations. A sparse matrix is what it would be as an array: only the rows in use become one, and a number
+    that is missing later is 0.
     """
 
     columns: Columns | None
@@ -38,36 +40,42 @@ class Preparation:
 
     @staticmethod
     def of(x: Examples, standardise: bool = True, image: tuple[int, int, int] | None = None) -> "Preparation":
-        """Fits to examples as a `Part` holds them, images as rows of bytes. Without `standardise` inputs only scale
-        where they are bytes. Raises `BadInput` for what has no numbers in it.
-
-        Rows of pixels (row, column, colour) of an `image` of this shape are scaled alike where they have one colour.
-        """
+        """Fits to examples as a `Part` holds them, or to rows of pixels (row, column, colour) of an `image` of this
+        shape. Without `standardise` inputs only scale where they are bytes. Raises `BadInput` for what has no numbers
+        in it."""
+        if not count(x):
+            raise BadInput("There are no rows: give at least one.")
         if image is not None:
-            own, places = Scaling.of(x.reshape(-1, image[2]), standardise), image[0] * image[1]
-            scaling = Scaling(np.tile(own.offset, places), np.tile(own.unit, places), own.limit)
+            scaling = Scaling.of_pixels(x, image) if standardise else Scaling.of(x, standardise)
             return Preparation(None, np.zeros(x.shape[1]), np.zeros(0, np.int64), scaling)
         columns = None
         if isinstance(x, list | Frame):
             columns = Columns(_frame(x), (_TEXT,) if isinstance(x, list) else ())
             x = _numbers(columns, x)
-        if isinstance(x, Sparse) or x.dtype.kind != "f":
-            median, flagged = np.zeros(x.shape[1]), np.zeros(0, np.int64)
-            scaling = Scaling.of(x, standardise)
-        else:
-            sample = x[:: -(-len(x) // _SAMPLE)]
-            missing = np.isnan(sample)
-            flagged = np.flatnonzero(missing.any(0))
-            median = np.nanmedian(np.where(missing.all(0), 0, sample), axis=0).astype(np.float64)
-            scaling, flags = Scaling.of(x, standardise), Scaling.of(missing[:, flagged], standardise)
-            both = {name: np.concatenate([vars(scaling)[name], vars(flags)[name]]) for name in ("offset", "unit")}
-            scaling = dataclasses.replace(scaling, **both)
-        return Preparation(columns, median, flagged, scaling)
+        scaling = Scaling.of(x, standardise)
+        if isinstance(x, Sparse):
+            return Preparation(columns, np.zeros(x.shape[1]), np.zeros(0, np.int64), scaling)
+        sample = x[spread_rows(len(x), min(len(x), _SAMPLE))]
+        median = np.nanmedian(np.where(np.isnan(sample).all(0), 0, sample), axis=0).astype(np.float64)
+        missing = missing_share(x)
+        flagged = np.flatnonzero(missing)
+        return Preparation(columns, median, flagged, scaling.beside_flags(missing[flagged], standardise))
 
     @property
     def inputs(self) -> int:
         """The number of inputs of one example."""
         return len(self.scaling.offset)
+
+    @property
+    def are_texts(self) -> bool:
+        """Whether the examples are texts, each by itself."""
+        return self.columns is not None and bool(self.columns.texts)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each input is: a column, or whether it is missing."""
+        columns = self.columns.names if self.columns is not None else [f"x{place}" for place in range(len(self.median))]
+        return (*columns, *(f"{columns[place]}_missing" for place in self.flagged))
 
     @property
     def notices(self) -> tuple[str, ...]:

@@ -1,10 +1,13 @@
 import dataclasses
+from collections.abc import Iterator
 from typing import Any, final
 
 import numpy as np
 from jaxtyping import Float, Float32
 
+from ...errors import BadInput
 from ._examples import chunks, Examples, Sparse
+from ._images import full_scale
 
 
 _NUMBERS = 2**24
@@ -25,6 +28,8 @@ class Scaling:
     offset: Float[np.ndarray, " feature"]
     unit: Float[np.ndarray, " feature"]
     limit: float = np.inf
+    white: float | None = None
+    """The number that was white, black being 0, where columns are pixels."""
 
     @staticmethod
     def of(train: Examples, standardise: bool = True) -> "Scaling":
@@ -40,17 +45,63 @@ class Scaling:
         deviation = np.sqrt(variance)
         return Scaling(mean, np.where(deviation > 1e-12 * (1 + np.abs(mean)), deviation, np.inf), _LIMIT)
 
+    @staticmethod
+    def of_pixels(train: Examples, image: tuple[int, int, int]) -> "Scaling":
+        """Returns the scaling of rows of pixels (row, column, colour) of images of this shape.
+
+        Black becomes 0 and white 1 where `full_scale` knows them; other numbers get zero mean and unit deviation, alike
+        for all pixels of a colour.
+        """
+        places, colours = image[0] * image[1], image[2]
+        if (white := full_scale(train)) is not None:
+            black = np.zeros(places * colours, np.float32)
+            return Scaling(black, np.full(places * colours, white, np.float32), white=white)
+        own = Scaling.of(train.reshape(-1, colours))
+        return Scaling(np.tile(own.offset, places), np.tile(own.unit, places), own.limit)
+
+    def beside_flags(self, share: Float[np.ndarray, " flag"], standardise: bool) -> "Scaling":
+        """This one and, for further columns that are 1 in this share of all rows and 0 in the others, theirs."""
+        if not len(share):
+            return self
+        deviation = np.sqrt(share * (1 - share))
+        unit = np.where(deviation > 0, deviation, np.inf) if standardise else np.ones_like(share)
+        offset = np.concatenate([self.offset, share if standardise else np.zeros_like(share)])
+        return dataclasses.replace(self, offset=offset, unit=np.concatenate([self.unit, unit]))
+
     def __call__(self, x: np.ndarray) -> Float32[np.ndarray, "example feature"]:
+        """The inputs of examples. Raises `BadInput` for pixels of another scale, as far as that is seen."""
+        if self.white is not None:
+            _check_scale(x, self.white)
         scaled = np.clip((x - self.offset) / self.unit, -self.limit, self.limit)
         with np.errstate(over="ignore"):  # Without a limit it may be too large: who makes features of it finds out.
             return scaled.astype(np.float32)
 
 
+def _check_scale(pixels: np.ndarray, white: float) -> None:
+    if not pixels.size:
+        return
+    low, high = pixels.min(), pixels.max()
+    fractions = white > 1 and pixels.dtype.kind == "f" and 0 < high <= 1 and (pixels != np.rint(pixels)).any()
+    if fractions or low < -white or high > 2 * white:  # What an interpolation made may lie a little outside.
+        raise BadInput(
+            f"Pixels from {low:g} to {high:g}, but the encoder was fitted to pixels from 0 to {white:g}: give them on "
+            "that scale."
+        )
+
+
+def missing_share(train: np.ndarray) -> Float[np.ndarray, " feature"]:
+    """The share of rows in which each column is NaN."""
+    return np.asarray(sum(np.isnan(part).sum(0) for part in _parts(train))) / len(train)
+
+
 def _moments(train: np.ndarray) -> tuple[Float[np.ndarray, " feature"], Float[np.ndarray, " feature"]]:
-    size = max(1, _NUMBERS // max(1, train.shape[1]))
-    present = np.maximum(sum((~np.isnan(part)).sum(0) for part in chunks(train, size)), 1)
-    mean = sum(np.nansum(part.astype(np.float64), 0) for part in chunks(train, size)) / present
-    return mean, sum(np.nansum((part - mean) ** 2, 0) for part in chunks(train, size)) / present
+    present = np.maximum(sum((~np.isnan(part)).sum(0) for part in _parts(train)), 1)
+    mean = sum(np.nansum(part.astype(np.float64), 0) for part in _parts(train)) / present
+    return mean, sum(np.nansum((part - mean) ** 2, 0) for part in _parts(train)) / present
+
+
+def _parts(train: np.ndarray) -> Iterator[np.ndarray]:
+    return chunks(train, max(1, _NUMBERS // max(1, train.shape[1])))
 
 
 def _sparse_moments(train: Sparse) -> tuple[Float[np.ndarray, " feature"], Float[np.ndarray, " feature"]]:

@@ -60,13 +60,14 @@ def _read_csv(path: Path) -> Any:
         raise BadInput(f"{path} can't be read as CSV ({error}).") from error
     if len(rows) < 2:
         raise BadInput(f"{path} holds no rows below its header.")
+    rows[0] = [name.strip() for name in rows[0]]
     if len(set(rows[0])) < len(rows[0]):
         raise BadInput(f"{path} names two columns alike; rename one in its header.")
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
             raise BadInput(f"{path}, row {number}: {len(row)} cells but {len(rows[0])} columns.")
     read = _with_point if separator == ";" else str.strip
-    return pandas.DataFrame({name.strip(): [*map(read, cells)] for name, *cells in zip(*rows)}, dtype=str)
+    return pandas.DataFrame({name: [*map(read, cells)] for name, *cells in zip(*rows)}, dtype=str)
 
 
 def _separator(text: str) -> str:

@@ -60,7 +60,7 @@ def get_data(name: str | None, data_dir: Path | None) -> int:
         raise BadInput(f"Name the folder to fetch {name} into by --data-dir or METARULE_DATA.")
     for address in found.addresses:
         print(fetch(address.url, Path(folder or "") / address.place, address.checksum))
-    wanted = [str(path) for line in known(data_dir) if line.name == name for path in line.where if not path.is_file()]
+    wanted = [str(path) for path in found.files if not path.is_file()]
     if wanted and not found.addresses:
         print(f"No address of its files is known here. They belong at {', '.join(wanted)}.")
     return 0

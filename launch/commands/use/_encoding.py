@@ -14,7 +14,7 @@ from ...records._rule_file import locate_rule
 
 
 if TYPE_CHECKING:
-    from ...encoders._unsupervised_encoder import UnsupervisedEncoder
+    from ...features._unsupervised_encoder import UnsupervisedEncoder
 
 
 RuleAndData = Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RULE] DATA")]
@@ -59,8 +59,8 @@ class Encoding:
     """Folder with data sets; by default the environment variable METARULE_DATA."""
 
     def __post_init__(self):
-        if self.seed < 0:
-            raise BadInput(f"--seed must be 0 or more; got {self.seed}.")
+        if not 0 <= self.seed < 2**32:
+            raise BadInput(f"--seed must be from 0 to {2**32 - 1}; got {self.seed}.")
 
     @property
     def chosen(self) -> Chosen:
@@ -80,7 +80,7 @@ class Encoding:
 
     def fit(self, rule: TrainedRule, x: Examples, ready: bool) -> "UnsupervisedEncoder":
         """An encoder that this rule has fitted to examples, which are prepared unless they are `ready`."""
-        from ...encoders._unsupervised_encoder import UnsupervisedEncoder  # Takes seconds to import.
+        from ...features._unsupervised_encoder import UnsupervisedEncoder  # Takes seconds to import.
 
         mirrored, seed = self.mirrored, self.seed
         return UnsupervisedEncoder(rule, mirrored=mirrored, standardise=not ready, random_state=seed).fit(x)
@@ -105,9 +105,9 @@ def located(rule_and_data: tuple[str, ...], *outputs: Path | None) -> tuple[Path
 
 def write_encoded(out: Path, encoder: "UnsupervisedEncoder", parts: tuple[Part, ...]) -> str:
     """Writes an encoder's features of examples to a file, and returns a sentence about it."""
-    made = [FeaturePart(part.name, encoder.transform(part.x), part.y) for part in parts]
+    made = [FeaturePart(part.name, encoder.transform(part.x), part.y, part.files) for part in parts]
     columns = encoder.preparation_.columns
-    read = "" if columns is None or isinstance(parts[0].x, list) else f"\nColumns were read as {columns.reading}."
-    if encoder.inputs_.categories:
-        read += "\nMost columns are categories: features are the columns themselves."
+    read = "" if columns is None or columns.texts else f"\nColumns were read as {columns.reading}."
+    if read and parts[0].y is None:
+        read += " No column was named as label (DATA:LABEL), so each is an input."
     return write_features(out, made, [str(name) for name in encoder.get_feature_names_out()]) + read

@@ -69,6 +69,8 @@ def try_(
     path, data = located(rule_and_data, out, page, table.json, table.csv)
     if out is not None:
         check_features_file(out)
+    elif encoding.seed:
+        raise BadInput("--seed is that of the features in --out, which is not given; the table has its own --seeds.")
     check_writable(page)
     parts, ready = encoding.read(data)
     trained = encoding.trained(path)
