@@ -30,7 +30,6 @@ from .views import (
     Mirroring as Mirroring,
     of_like_contrast as of_like_contrast,
     PatchComponents as PatchComponents,
-    principal_axes as principal_axes,
     PrincipalComponents as PrincipalComponents,
     Prototypes as Prototypes,
     QUADRANTS as QUADRANTS,

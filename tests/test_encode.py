@@ -141,7 +141,6 @@ def test_options_have_their_say():
         (["rule", "bare.npz", "--out", "rule"], "is an input"),
         (["absent", "bare.npz", "--out", "o.npz"], "There is no rule at absent"),
         (["rule", "absent.npz", "--out", "o.npz"], "There is no file absent.npz"),
-        (["table.csv:kind", "bare.npz", "--out", "o.npz"], "names data, where a rule is expected"),
         (["rule", "twice.csv", "--out", "o.npz"], "names two columns alike"),
         (["rule", "table.csv", "--out", "table.csv"], "is an input"),
         (["rule", "table.csv", "--out", "o.npz", "--drop", "price"], "no column 'price'; its columns are a, b"),

@@ -21,8 +21,9 @@ def test_kinds_that_take_turns_are_all_there():
         assert (kinds > 0.7 * 2_500 / period).all()
 
 
-def test_a_sample_holds_all_or_half_of_the_most_to_the_most():
-    assert [sample_size(rows, 40) for rows in (0, 1, 39, 40, 41, 80, 81, 10_000)] == [0, 1, 39, 40, 21, 40, 27, 40]
+def test_a_sample_holds_so_many_or_all():
+    for rows in (0, 1, 39, 40, 41, 10_000):
+        assert len(evenly_spaced(np.zeros((rows, 1)), 40)) == sample_size(rows, 40) == min(rows, 40)
 
 
 @pytest.mark.parametrize("calls", [(40_001, 5_000, 5_000, 5_000), (100, 90_000, 100), (32,) * 3_000])

@@ -6,7 +6,7 @@ import jax.random as jr
 from jaxtyping import Array, Key, PRNGKeyArray, PyTree
 
 from ...meta import AbstractProblem, Length
-from ...meta.estimators import AbstractPersistent, AntitheticES, GPES, Noise, NRES, PES, Population
+from ...meta.estimators import AbstractAntithetic, AntitheticES, GPES, Noise, NRES, PES, Population
 from ._inner_problems import AbstractTarget, adam, Classifier, Optimisation, PerParameterNetwork, Quadratic
 from ._program import matrix_product, Program
 from ._row import Row, row
@@ -43,7 +43,7 @@ def _compared_with_bare(name: str, case: tuple[AbstractTarget, PyTree, int], bud
     target, theta, count = case
     problem = Optimisation(target=target, horizon=Length(5 * _STEPS))
     population, window, noise = Population(_TASKS), Length(_STEPS), Noise(0.01)
-    family: dict[str, AbstractPersistent] = {
+    family: dict[str, AbstractAntithetic] = {
         "es": AntitheticES(population, window, noise),
         "pes": PES(population, window, noise),
         "nres": NRES(population, window, noise),
@@ -71,7 +71,7 @@ def _compared_with_bare(name: str, case: tuple[AbstractTarget, PyTree, int], bud
     return rows
 
 
-def _estimates(estimator: AbstractPersistent, count: int) -> Callable[..., PyTree]:
+def _estimates(estimator: AbstractAntithetic, count: int) -> Callable[..., PyTree]:
     """Returns a function that makes `count` estimates, one after another."""
 
     def estimates(problem: AbstractProblem, theta: PyTree, state: PyTree, keys: Key[Array, " _"]) -> PyTree:

@@ -161,7 +161,7 @@ class _Autoencoder(eqx.Module):
         )
 
     def loss(self, x: Float[Array, "batch input"], key: PRNGKeyArray) -> Float[Array, ""]:
-        """The negative evidence bound, in nats for each example, but for a constant."""
+        """The negative evidence lower bound (ELBO), in nats for each example, but for a constant."""
         features, _ = self.encoder(x)
         mean, log_variance = self.mean(features), self.log_variance(features)
         hidden, _ = self.decoder(mean + jnp.exp(log_variance / 2) * jr.normal(key, mean.shape))

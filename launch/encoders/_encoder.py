@@ -51,7 +51,7 @@ class EncoderInputs(eqx.Module):
         return rows.reshape(-1, *self.form.image)
 
     def sample(self) -> Float[Array, "example input"]:
-        """Train examples spread evenly over all of them: 20,000 to 40,000, or all where there are fewer."""
+        """Up to 40,000 train examples, spread evenly over all of them."""
         return evenly_spaced(self.train)
 
     def features(self, model: Model, statistics: Statistics, order: Int[Array, " input"] | None = None) -> Features:
@@ -69,7 +69,7 @@ class EncoderInputs(eqx.Module):
     ) -> Callable[[Float[Array, "example input"]], Float[Array, "example feature"]]:
         """The features of any examples by a base model that sees images, a few of them at a time.
 
-        Batch normalisation uses the statistics of the labelled and query images together (`batch`), or of 500 to 1,000
+        Batch normalisation uses the statistics of the labelled and query images together (`batch`), or of up to 1,000
         train images (`frozen`), which are enough because statistics are over all places.
         """
         seen = evenly_spaced(self.train, IMAGES) if statistics == "frozen" else self._both
@@ -87,9 +87,8 @@ class EncoderInputs(eqx.Module):
 
 
 def evenly_spaced(x: _Rows, at_most: int = SAMPLE) -> _Rows:
-    """Rows spread evenly over all of them: all, or half of `at_most` to `at_most`."""
-    size = sample_size(len(x), at_most)
-    return x if size == len(x) else x[spread_rows(len(x), size)]
+    """So many rows, spread evenly over all of them, or all."""
+    return x if len(x) <= at_most else x[spread_rows(len(x), at_most)]
 
 
 def spread(
@@ -115,7 +114,7 @@ def images_of(inputs: int) -> int:
 
 def sample_size(train: int, at_most: int = SAMPLE) -> int:
     """How many of so many train examples `evenly_spaced` holds."""
-    return -(-train // max(-(-train // at_most), 1))
+    return min(train, at_most)
 
 
 class EncoderCost(NamedTuple):

@@ -7,7 +7,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ...errors import BadInput
-from ...models import halves, lloyd, of_like_contrast, principal_axes, QUADRANTS, triangle, Window
+from ...models import halves, lloyd, of_like_contrast, PrincipalComponents, QUADRANTS, triangle, Window
 from ...precision import full_precision
 from ._encoder import AbstractEncoder, EncoderCost, EncoderInputs, Features, sample_size
 
@@ -70,9 +70,8 @@ class PatchPCA(AbstractEncoder):
     def __call__(self, problem: EncoderInputs, key: PRNGKeyArray) -> Features:
         window = _window(problem, self.window)
         patches = window.sample(problem.images(problem.sample()), key)
-        mean = patches.mean(0)
-        axes = principal_axes(patches, mean, self.components)
-        return _pooled(problem, window, lambda patches: halves((patches - mean) @ axes))
+        components = PrincipalComponents.of(patches, self.components)
+        return _pooled(problem, window, lambda patches: halves(components(patches)))
 
     def account(self, train: int) -> EncoderCost:
         return EncoderCost(unlabelled=sample_size(train))

@@ -17,15 +17,16 @@ from ._minimise import minimise
 class SCARF(AbstractEncoder):
     """The base model trained by contrast with corrupted inputs (arXiv 2106.15147).
 
-    Of a batch's examples a share `swapped` of the inputs is replaced by those of random other examples. A hidden layer
-    and a linear one on top of the features have to tell which corrupted example was which: the cross-entropy of cosine
-    similarities over a `temperature`. Trained by Adam on random unlabelled batches.
+    Of a batch's examples a share `corruption_rate` of the inputs is replaced by those of random other examples. The
+    projection head, a hidden layer and a linear one on top of the features, has to tell which corrupted example was
+    which: InfoNCE, the cross-entropy of cosine similarities over a `temperature`. Trained by Adam on random unlabelled
+    batches.
     """
 
     architecture: FanIn
     steps: Int[Array, ""] | int = 1000
     step_size: Float[Array, ""] | float = 1e-3
-    swapped: Float[Array, ""] | float = 0.6
+    corruption_rate: Float[Array, ""] | float = 0.6
     temperature: Float[Array, ""] | float = 1.0
     batch_size: int = eqx.field(static=True, default=128)
     statistics: Statistics = eqx.field(static=True, default="batch")
@@ -45,7 +46,7 @@ class SCARF(AbstractEncoder):
             model, hidden, top = parameters
             x = problem.train[jr.randint(row_key, (self.batch_size,), 0, examples)]
             others = problem.train[jr.randint(other_key, x.shape, 0, examples), jnp.arange(inputs)]
-            corrupted = jnp.where(jr.bernoulli(swap_key, self.swapped, x.shape), others, x)
+            corrupted = jnp.where(jr.bernoulli(swap_key, self.corruption_rate, x.shape), others, x)
             features, _ = model(jnp.concatenate([x, corrupted]))
             return _contrast(top(jax.nn.relu(hidden(features))), self.temperature)
 

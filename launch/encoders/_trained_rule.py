@@ -180,7 +180,8 @@ class TrainedRule:
 
     @property
     def folder(self) -> Path:
-        """Where drawings of the rule belong: beside its file; for a rule without a file of the user's, `runs/NAME`."""
+        """Where drawings of the rule belong: beside its file; for a shipped one, or one from
+        the Hub, `runs/NAME`; for a rule that is an object `runs/own`."""
         if self.path is None:
             return Path("runs") / "own"
         if (name := hub_name(self.path)) is not None:

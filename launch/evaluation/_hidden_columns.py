@@ -37,7 +37,7 @@ class Halves(NamedTuple):
 
 
 def hide_columns(train: Examples, test: Examples, ready: bool = False) -> list[Halves]:
-    """Hides a tenth of the columns after the other, a column at a time where there are fewer than ten.
+    """Hides each of ten parts of the columns, or each column where there are fewer than ten.
 
     A column of a data frame is hidden with all inputs that are made of it. Of texts and images inputs are hidden.
     Preparation is fitted to the train rows, unless rows are inputs already (`ready`). Raises `BadInput` where there are

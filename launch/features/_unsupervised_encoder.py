@@ -37,8 +37,8 @@ class UnsupervisedEncoder(TransformerMixin, BaseEstimator):
     `Columns` in `metarule.tasks` say how they become inputs: bytes and pixels are scaled to [0, 1], other columns
     standardised, missing values filled. The fitted preparation is `preparation_`.
 
-    After `steps` batches of random examples the statistics of batch normalisation are frozen, by 20,000 to 40,000
-    examples where there are that many, or by up to 1,000 images, which have many places: from then on a row's features
+    After `steps` batches of random examples the statistics of batch normalisation are frozen, by up to 40,000
+    examples, or by up to 1,000 images, which have many places: from then on a row's features
     depend on that row alone. Beside them stand the inputs' principal components (the skip path), how near their
     centroids are (prototypes), and where they lie in the neighbourhood graph of the examples (the memory). For these
     three, the principal components of an image's patches stand in place of its pixels. Of a table most of whose inputs

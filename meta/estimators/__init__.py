@@ -23,6 +23,14 @@ from ..particles._unroll import (
     unroll as unroll,
     Unrolled as Unrolled,
 )
+from ._antithetic import (
+    AbstractAntithetic as AbstractAntithetic,
+    AntitheticPair as AntitheticPair,
+    Credit as Credit,
+    Draw as Draw,
+    NoiseMemory as NoiseMemory,
+    Perturbation as Perturbation,
+)
 from ._backprop import clip_by_norm as clip_by_norm, TruncatedBackprop as TruncatedBackprop
 from ._differentiable import check_differentiable as check_differentiable
 from ._evolution import AntitheticES as AntitheticES, FullES as FullES, GPES as GPES, NRES as NRES, PES as PES
@@ -32,5 +40,4 @@ from ._full_backprop import FullBackprop as FullBackprop
 from ._hybrid import Hybrid as Hybrid
 from ._implicit import Implicit as Implicit
 from ._noise import Noise as Noise
-from ._persistent import AbstractPersistent as AbstractPersistent, AntitheticPair as AntitheticPair
 from ._pes_analytic import PESAnalytic as PESAnalytic

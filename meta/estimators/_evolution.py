@@ -9,15 +9,15 @@ from ...errors import BadInput
 from .._length import as_length, Length
 from ..particles._population import Population
 from ..particles._shaping import AbstractShaping, Unshaped
+from ._antithetic import AbstractAntithetic, Credit, Draw
 from ._noise import Noise
-from ._persistent import AbstractPersistent, Credit, Draw
 
 
 Vector = Float[Array, " parameter"]
 
 
 @final
-class AntitheticES(AbstractPersistent):
+class AntitheticES(AbstractAntithetic):
     """Truncated evolution strategies: new noise in every window, and both unrolls of a pair from one state.
 
     Biased like truncated backpropagation: it estimates the smoothed version of that gradient. The unroll with positive
@@ -43,7 +43,7 @@ class AntitheticES(AbstractPersistent):
 
 
 @final
-class FullES(AbstractPersistent):
+class FullES(AbstractAntithetic):
     """Evolution strategies over whole unrolls (arXiv 1703.03864). Unbiased for the smoothed loss."""
 
     population: Population = Population(per_task=8)
@@ -66,7 +66,7 @@ class FullES(AbstractPersistent):
 
 
 @final
-class PES(AbstractPersistent):
+class PES(AbstractAntithetic):
     """Persistent evolution strategies: new noise in every window, credited with all so far (arXiv 2112.13835).
 
     Unbiased for the loss whose windows are each smoothed by noise of their own. The sum of an unroll's noise is stored
@@ -95,7 +95,7 @@ class PES(AbstractPersistent):
 
 
 @final
-class NRES(AbstractPersistent):
+class NRES(AbstractAntithetic):
     """Noise-reuse evolution strategies, or ES-Single: one noise for the whole unroll (arXiv 2304.12180).
 
     Unbiased for the smoothed loss, with a variance that does not grow with the number of windows. Stores only a key.
@@ -120,7 +120,7 @@ class NRES(AbstractPersistent):
 
 
 @final
-class GPES(AbstractPersistent):
+class GPES(AbstractAntithetic):
     """Generalised persistent evolution strategies: new noise `every` so many windows (arXiv 2304.12180).
 
     Unbiased. With 1 it is PES; with the number of windows of an unroll, or more, NRES. `regenerate` as for PES.

@@ -15,10 +15,10 @@ from ..particles._particles import AbstractParticles, Plan
 from ..particles._population import ParticleKeys
 from ..particles._shaping import Unshaped
 from ..particles._unroll import Truncation, unroll
+from ._antithetic import AbstractAntithetic, AntitheticPair
 from ._backprop import clip_by_norm
 from ._differentiable import check_differentiable
 from ._evolution import AntitheticES
-from ._persistent import AbstractPersistent, AntitheticPair
 
 
 _FLOOR = 1e-8
@@ -42,7 +42,7 @@ class Hybrid(AbstractParticles):
     shaped.
     """
 
-    evolution: AbstractPersistent = AntitheticES()
+    evolution: AbstractAntithetic = AntitheticES()
     independent: bool = eqx.field(static=True, default=False)
     """Whether the weights of half of the tasks are estimated on the other half."""
     clip: float | None = None

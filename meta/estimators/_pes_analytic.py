@@ -14,9 +14,9 @@ from ..particles._particles import AbstractParticles, Plan
 from ..particles._population import ParticleKeys
 from ..particles._shaping import Unshaped
 from ..particles._unroll import Truncation, unroll
+from ._antithetic import AntitheticPair
 from ._differentiable import check_differentiable
 from ._evolution import PES
-from ._persistent import AntitheticPair
 
 
 @final

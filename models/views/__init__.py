@@ -16,7 +16,7 @@ from ._patch_components import (
     QUADRANTS as QUADRANTS,
     Window as Window,
 )
-from ._principal import principal_axes as principal_axes, PrincipalComponents as PrincipalComponents
+from ._principal import PrincipalComponents as PrincipalComponents
 from ._stand_ins import stand_in as stand_in, StandIn as StandIn
 from ._views import FINE as FINE, Views as Views, ViewSizes as ViewSizes
 from ._word_weights import WordWeights as WordWeights

@@ -6,13 +6,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ...precision import full_precision
-from ._principal import principal_axes, PrincipalComponents
+from ._principal import PrincipalComponents
 
 
 _KEYS = 64
 """Principal components by which distances are measured."""
 
-_LLOYD = 10
+LLOYD = 10
 """Steps of k-means: centroids only have to lie where examples are."""
 
 _SOFTENING = 0.01
@@ -37,11 +37,10 @@ class Prototypes(eqx.Module):
     @classmethod
     def of(cls, x: Float[Array, "example input"], count: int) -> "Prototypes":
         """The prototypes of these examples: so many centroids, and a quarter as many as there are examples at most."""
-        mean = x.mean(0)
-        keys = PrincipalComponents(mean, principal_axes(x, mean, _KEYS))
+        keys = PrincipalComponents.of(x, _KEYS)
         along = keys(x)
         start = along[jnp.linspace(0, len(x) - 1, max(1, min(count, len(x) // 4))).astype(int)]
-        centroids = lloyd(along, start, _LLOYD)
+        centroids = lloyd(along, start, LLOYD)
         softening = _SOFTENING * squared_distances(along, centroids).mean()
         closeness = triangle(along, centroids, softening)
         scale = jax.lax.rsqrt(jnp.maximum(closeness.var(0).sum(), 1e-30))

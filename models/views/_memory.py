@@ -6,15 +6,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ...precision import full_precision
-from ._k_means import lloyd
+from ._k_means import LLOYD, lloyd
 from ._principal import leading
 
 
 _ROWS = 512
 """Examples whose distances to all anchors are computed at once."""
-
-_LLOYD = 10
-"""Steps of k-means: anchors only have to lie where examples are."""
 
 _FADING = 8
 """The power of a component's eigenvalue in its deviation: steps of a random walk on the graph."""
@@ -26,7 +23,7 @@ _FADED = 1e-3
 
 @final
 class Memory(eqx.Module):
-    """Where an example lies among the clusters of those seen before: components of their neighbourhood graph.
+    """Where an example lies among the clusters of those seen before: a spectral embedding of their anchor graph.
 
     Examples are joined through anchors, their centroids by k-means: each is a weighted mean of its nearest anchors, and
     two are neighbours as far as they share some (Liu, He and Chang, Large Graph Construction for Scalable
@@ -47,7 +44,7 @@ class Memory(eqx.Module):
         """The memory of these examples: at most a quarter as many anchors, and fewer components than anchors."""
         count = max(1, min(anchors, len(keys) // 4))
         start = keys[jnp.linspace(0, len(keys) - 1, count).astype(int)]
-        centroids = lloyd(keys, start, _LLOYD)
+        centroids = lloyd(keys, start, LLOYD)
         blank = cls(centroids, jnp.zeros((count, 0)), min(neighbours, count))
         near, share = blank.nearest(keys)
         total = jnp.zeros(count).at[near].add(share)

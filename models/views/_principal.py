@@ -19,28 +19,32 @@ class PrincipalComponents(eqx.Module):
     axes: Float[Array, "input component"]
 
     @classmethod
+    def of(cls, x: Float[Array, "example input"], components: int) -> "PrincipalComponents":
+        """The first components of these examples, or all where there are fewer."""
+        mean = x.mean(0)
+        return cls(mean, principal_axes(x, mean, components))
+
+    @classmethod
     def half_whitened(cls, x: Float[Array, "example input"], components: int) -> "PrincipalComponents":
         """The first components, or all where there are fewer, each over the square root of its deviation.
 
         Whitening would give noise the weight of what matters, and plain components are all about the first few: half
         of the way is the better start for a readout of few labels. The components' total variance is scaled to one.
         """
-        mean = x.mean(0)
-        axes = principal_axes(x, mean, components)
-        deviation = ((x - mean) @ axes).std(0)
+        plain = cls.of(x, components)
+        deviation = ((x - plain.mean) @ plain.axes).std(0)
         present = deviation > 1e-3 * jnp.maximum(deviation.max(), 1e-30)  # Of the others there is only rounding.
         safe = jnp.where(present, deviation, 1)
         scale = jnp.where(present, jax.lax.rsqrt(safe), 0) * jax.lax.rsqrt(jnp.maximum((present * safe).sum(), 1e-30))
-        return cls(mean, axes * scale)
+        return cls(plain.mean, plain.axes * scale)
 
     @classmethod
     def whitened(cls, x: Float[Array, "example input"], components: int) -> "PrincipalComponents":
         """The first components, or all where there are fewer, each over its deviation; what lies below a tenth of the
         largest deviation is not brought up to it."""
-        mean = x.mean(0)
-        axes = principal_axes(x, mean, components)
-        variance = ((x - mean) @ axes).var(0)
-        return cls(mean, axes * jax.lax.rsqrt(variance + 0.01 * jnp.maximum(variance.max(), 1e-30)))
+        plain = cls.of(x, components)
+        variance = ((x - plain.mean) @ plain.axes).var(0)
+        return cls(plain.mean, plain.axes * jax.lax.rsqrt(variance + 0.01 * jnp.maximum(variance.max(), 1e-30)))
 
     @full_precision
     def __call__(self, x: Float[Array, "example input"]) -> Float[Array, "example component"]:

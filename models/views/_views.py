@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from ._k_means import Prototypes
 from ._memory import Memory
-from ._principal import principal_axes, PrincipalComponents
+from ._principal import PrincipalComponents
 from ._stand_ins import PatchComponents, StandIn
 
 
@@ -105,7 +105,7 @@ class Views(eqx.Module):
 
 @final
 class Recall(eqx.Module):
-    """Where an example lies among those seen before, who are found by the principal components of what is known."""
+    """A `Memory` of the examples seen before, by the principal components of their features and skip path."""
 
     keys: PrincipalComponents
     memory: Memory
@@ -113,8 +113,7 @@ class Recall(eqx.Module):
     @classmethod
     def of(cls, known: Float[Array, "example known"], anchors: int) -> "Recall":
         """The recall of these examples."""
-        mean = known.mean(0)
-        keys = PrincipalComponents(mean, principal_axes(known, mean, _KEYS))
+        keys = PrincipalComponents.of(known, _KEYS)
         return cls(keys, Memory.of(keys(known), anchors=anchors))
 
     def __call__(self, known: Float[Array, "example known"]) -> Float[Array, "example component"]:

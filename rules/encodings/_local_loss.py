@@ -32,6 +32,7 @@ class LossNetwork(eqx.Module):
 
     @classmethod
     def create(cls, inputs: int, hidden: int, key: PRNGKeyArray) -> "LossNetwork":
+        """A function of so many numbers, with so many hidden units and random weights."""
         first, second = jr.split(key)
         return cls(Linear.create(inputs, hidden, first), Linear.create(hidden, 1, second))
 

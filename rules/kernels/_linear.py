@@ -25,6 +25,7 @@ class Linear(eqx.Module):
 
     @classmethod
     def create(cls, inputs: int, outputs: int, key: PRNGKeyArray) -> "Linear":
+        """A map with random weights and no bias."""
         return cls(fan_in_normal(key, (inputs, outputs)), jnp.zeros(outputs))
 
     def __call__(self, values: Float[Array, "*any input"]) -> Float[Array, "*any output"]:

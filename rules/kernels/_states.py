@@ -19,10 +19,12 @@ class States(eqx.Module):
 
     @property
     def first(self) -> Float[Array, "channel batch unit"]:
+        """The array with its channels along the first axis."""
         return self.array if self.axis == 0 else self.array.T
 
     @property
     def last(self) -> Float[Array, "unit batch channel"]:
+        """The array with its channels along the last axis."""
         return self.array if self.axis == -1 else self.array.T
 
     @classmethod

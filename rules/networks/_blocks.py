@@ -53,6 +53,7 @@ class Convolution(eqx.Module):
 
     @classmethod
     def create(cls, shape: tuple[int, int, int], key: PRNGKeyArray) -> "Convolution":
+        """A random convolution without bias, of this shape: (taps along the batch, channels in, channels out)."""
         return cls(fan_in_normal(key, shape), jnp.zeros(shape[-1]))
 
     def __call__(self, states: States) -> States:
@@ -85,6 +86,7 @@ class BatchMixing(AbstractBlock):
 
     @classmethod
     def create(cls, shape: tuple[int, int, int], key: PRNGKeyArray) -> "BatchMixing":
+        """A block whose convolution has this shape, (taps along the batch, channels in, channels out)."""
         return cls(Convolution.create(shape, key), jnp.zeros(shape[-1]))
 
     def __call__(self, states: States) -> States:
@@ -100,6 +102,7 @@ class NeighbourMixing(AbstractBlock):
 
     @classmethod
     def create(cls, channels: int, key: PRNGKeyArray) -> "NeighbourMixing":
+        """A block for so many channels, which sees a unit and its two neighbours."""
         first, second = jr.split(key)
         shape = (3, channels, channels)
         return cls(BatchMixing.create(shape, first), BatchMixing.create(shape, second))
@@ -123,6 +126,7 @@ class DenseUnitMixing(AbstractBlock):
 
     @classmethod
     def create(cls, units: int, key: PRNGKeyArray) -> "DenseUnitMixing":
+        """A block for so many units, which sees an example and its two neighbours in the batch."""
         return cls(BatchMixing.create((3, units, units), key))
 
     def __call__(self, states: States) -> States:
@@ -145,6 +149,7 @@ class PooledMixing(AbstractBlock):
 
     @classmethod
     def create(cls, channels: int, key: PRNGKeyArray) -> "PooledMixing":
+        """A block for so many channels."""
         return cls(Linear.create(channels, channels, key), jnp.zeros(channels))
 
     def __call__(self, states: States) -> States:

@@ -36,6 +36,7 @@ class WeightChange(eqx.Module):
 
     @classmethod
     def create(cls, terms: tuple[AbstractTerm, ...], epsilon: float = 1.0) -> "WeightChange":
+        """The sum of these terms, each with a coefficient of 0.1."""
         return cls(terms, jnp.full(len(terms), 0.1), jnp.zeros(()), epsilon)
 
     def with_term(self, term: AbstractTerm, coefficient: float = 0.1) -> "WeightChange":

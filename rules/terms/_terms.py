@@ -91,7 +91,7 @@ class ZerothOrder(AbstractTerm):
 
 @final
 class FirstOrder(AbstractTerm):
-    """The same product, in proportion to the weight."""
+    """A product of what the two units' hidden states say, times the weight."""
 
     upper: tuple[Linear, ...]
     lower: tuple[Linear, ...]
@@ -102,7 +102,7 @@ class FirstOrder(AbstractTerm):
 
 @final
 class RadialBasis(AbstractTerm):
-    """The same product, where the weight is small."""
+    """A product of what the two units' hidden states say, times exp(-w^2): largest where the weight w is small."""
 
     upper: tuple[Linear, ...]
     lower: tuple[Linear, ...]

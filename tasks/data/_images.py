@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 from jaxtyping import UInt8
 
@@ -28,7 +30,7 @@ def as_bytes(
     return np.rint(images * (255 / white)).astype(np.uint8)
 
 
-def full_scale(pixels: np.ndarray) -> float | None:
+def full_scale(pixels: Any) -> float | None:
     """The number that is white, black being 0: 255 for bytes and numbers up to 255, 65,535 for integers of 16 bits of
     which one is larger, 1 for floats up to 1 and for truth values; None for numbers that are no such pixels."""
     if pixels.dtype in (np.uint8, bool):

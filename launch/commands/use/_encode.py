@@ -29,8 +29,8 @@ def encode(
         rule_and_data: RULE is a rule file, the folder of a run or the name of a shipped rule, by default `default`.
             DATA is a table (PATH.csv, PATH.tsv, PATH.parquet, with :LABEL if it has a label column), arrays (PATH.npz,
             PATH.npy), texts (PATH.jsonl), a folder of images (FOLDER, FOLDER@SIDE), or a data set as for `metarule
-            evaluate`. An .npz has x, or x_train and x_test, and labels y or none; the names of other arrays are known
-            (images and labels, data and target) or said.
+            evaluate`. An .npz has x, or x_train and x_test, and labels y or none. Images and labels, data and target
+            are known, too; other names are given by --inputs and --labels.
         out: file to write: .csv or .parquet, a column for each feature; .npz with `features` and `y` (of a split,
             `features_train` and so on); .npy with the features alone. An existing file is replaced, but never an input.
     """

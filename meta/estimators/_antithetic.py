@@ -56,7 +56,7 @@ class Perturbation(eqx.Module):
     credited: Float[Array, " parameter"]  # What the loss difference is credited to; a sum of noises of unit variance.
 
 
-class AbstractPersistent(AbstractParticles):
+class AbstractAntithetic(AbstractParticles):
     """Evolution strategies with antithetic pairs: one unroll at theta plus noise, one at theta minus noise.
 
     The estimate is half the difference of their losses, times the noise that a window is credited to over its variance.
