@@ -139,7 +139,10 @@ def front():
         + [bold(f"{100 * d[e]:.1f}", d[e] == low) if e in d else "" for d, low in zip(far, least)]
         for e, own in found.items()
     ]
-    return table(["encoder", *(FIVE[task] for task in tasks), "points below the best, 12 held-out sets", "13 development sets"], lines)
+    return table(
+        ["encoder", *(FIVE[task] for task in tasks), "points below the best, 12 held-out sets", "13 development sets"],
+        lines,
+    )
 
 
 STARTS = {"untrained": "before meta-training", "random-init": "random start"}

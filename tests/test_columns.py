@@ -144,10 +144,11 @@ def test_pixels_of_any_scale_are_the_same_inputs_and_each_image_by_itself(scale,
     assert fitted.scaling.white == white
     np.testing.assert_allclose(fitted(given), pixels / 255, atol=1e-6)
     np.testing.assert_array_equal(fitted(given[:1]), fitted(given)[:1])
-    if white != 65_535:
-        other = pixels / 255 if white == 255 else pixels
-        with pytest.raises(BadInput, match=f"but the encoder was fitted to pixels from 0 to {white}"):
-            fitted(other)
+    with pytest.raises(BadInput, match=f"but the encoder was fitted to pixels from 0 to {white}: give them on"):
+        fitted(given.astype(float) * 255)
+    if white > 1:
+        with pytest.warns(UserWarning, match=f"pixels from 0 to {white}: unless they are that dark"):
+            assert fitted(pixels / 255).max() <= 1 / white
 
 
 def test_other_numbers_are_standardised_colour_by_colour():

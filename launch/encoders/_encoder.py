@@ -95,8 +95,7 @@ def spread(
     old: Float32[np.ndarray, "old input"], seen: int, new: Float32[np.ndarray, "new input"], examples: int
 ) -> Float32[np.ndarray, "both input"]:
     """Of a sample of `seen` examples and one of `examples` more, one that holds the same share of both."""
-    share = min(len(new) / examples, most_of(new.shape[1]) / (seen + examples))
-    share = min(share, len(old) / seen) if seen else share
+    share = min(1, most_of(new.shape[1]) / (seen + examples))
     kept = min(round(share * seen), len(old))
     added = min(round(share * (seen + examples)) - kept, len(new))
     return np.concatenate([old[spread_rows(len(old), kept)], new[spread_rows(len(new), added)]])

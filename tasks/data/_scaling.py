@@ -1,4 +1,5 @@
 import dataclasses
+import warnings
 from collections.abc import Iterator
 from typing import Any, final
 
@@ -69,7 +70,7 @@ class Scaling:
         return dataclasses.replace(self, offset=offset, unit=np.concatenate([self.unit, unit]))
 
     def __call__(self, x: np.ndarray) -> Float32[np.ndarray, "example feature"]:
-        """The inputs of examples. Raises `BadInput` for pixels of another scale, as far as that is seen."""
+        """The inputs of examples. Raises `BadInput` for pixels of a larger scale."""
         if self.white is not None:
             _check_scale(x, self.white)
         scaled = np.clip((x - self.offset) / self.unit, -self.limit, self.limit)
@@ -78,15 +79,15 @@ class Scaling:
 
 
 def _check_scale(pixels: np.ndarray, white: float) -> None:
+    """Refuses pixels that are far too bright, and warns of those that are bright on a scale up to 1 only."""
     if not pixels.size:
         return
     low, high = pixels.min(), pixels.max()
-    fractions = white > 1 and pixels.dtype.kind == "f" and 0 < high <= 1 and (pixels != np.rint(pixels)).any()
-    if fractions or low < -white or high > 2 * white:  # What an interpolation made may lie a little outside.
-        raise BadInput(
-            f"Pixels from {low:g} to {high:g}, but the encoder was fitted to pixels from 0 to {white:g}: give them on "
-            "that scale."
-        )
+    said = f"Pixels from {low:g} to {high:g}, but the encoder was fitted to pixels from 0 to {white:g}"
+    if low < -white or high > 2 * white:  # What an interpolation made may lie a little outside.
+        raise BadInput(f"{said}: give them on that scale.")
+    if white > 1 and pixels.dtype.kind == "f" and 0 < high <= 1 and (pixels != np.rint(pixels)).any():
+        warnings.warn(f"{said}: unless they are that dark, give them on that scale.", stacklevel=5)
 
 
 def missing_share(train: np.ndarray) -> Float[np.ndarray, " feature"]:

@@ -53,8 +53,8 @@ def try_(
     """Says whether a rule's features are worth it on data: a table beside raw inputs, PCA and k-means, and advice.
 
     With labels features are scored as by `metarule evaluate`: by readouts of a few labelled examples on held-out ones.
-    Without labels the columns are divided into ten parts; features of the other nine predict each part on held-out rows,
-    by ridge regression and by the mean of the 10 nearest of 200 rows: the share of variance that is predicted.
+    Without labels the columns are divided into ten parts; features of the other nine predict each part on held-out
+    rows, by ridge regression and by the mean of the 10 nearest of 200 rows: the share of variance that is predicted.
 
     Args:
         rule_and_data: RULE and DATA as for `metarule encode`; a table without :LABEL is tried without labels.
