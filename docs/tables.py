@@ -139,10 +139,7 @@ def front():
         + [bold(f"{100 * d[e]:.1f}", d[e] == low) if e in d else "" for d, low in zip(far, least)]
         for e, own in found.items()
     ]
-    return table(
-        ["encoder", *(FIVE[task] for task in tasks), "below best: held-out", "development"],
-        lines,
-    )
+    return table(["encoder", *(FIVE[task] for task in tasks), "below best: held-out", "development"], lines)
 
 
 STARTS = {"untrained": "before meta-training", "random-init": "random start"}

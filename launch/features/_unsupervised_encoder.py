@@ -140,7 +140,7 @@ class UnsupervisedEncoder(TransformerMixin, BaseEstimator):
         made anew when features are next asked for, of up to 40,000 examples spread over those of all calls.
         """
         if "n_iter_" in vars(self):
-            X, use = self._examples(X, reset=False), self._use()
+            X, use = self._examples(as_examples(X), reset=False), self._use()
         else:
             X, use = self._begin(X)
         draw = self.preparation_.drawn_from(X)
@@ -154,7 +154,7 @@ class UnsupervisedEncoder(TransformerMixin, BaseEstimator):
         Raises `BadInput` for data unlike those that it was fitted to, and where a feature is not finite.
         """
         learned = self._now()
-        X = self._examples(X, reset=False)
+        X = self._examples(as_examples(X), reset=False)
         features = np.empty((count(X), learned.size), np.float32)
         for start, part in zip(range(0, len(features), ROWS), chunks(X, ROWS)):
             features[start : start + ROWS] = learned(self.preparation_(part))
@@ -189,9 +189,9 @@ class UnsupervisedEncoder(TransformerMixin, BaseEstimator):
         """What stands beside the base model's features, if anything does."""
         return self._now().views
 
-    def _examples(self, X: Any, reset: bool) -> Any:
-        """The examples as they are prepared, checked as scikit-learn does; images as rows of pixels."""
-        given = as_examples(X)
+    def _examples(self, given: Any, reset: bool) -> Any:
+        """What `as_examples` returned, checked as scikit-learn does, and in the form in which it is prepared: images as
+        rows of pixels."""
         if self._pixels is not None:
             return _check(self, as_pixels(given, self._pixels), reset=reset, accept_sparse="csr")
         framed = isinstance(given, Frame) if reset else self.preparation_.columns is not None
