@@ -97,6 +97,24 @@ def test_pixels_stay_in_their_order_for_convolutions_alone():
     assert perceptron.tasks.shape == (64,) and perceptron.tasks.permuted
 
 
+def test_convolutions_take_turns_on_images_alone():
+    training = dataclasses.replace(
+        PRESETS["quick"],
+        networks=("conv3x3x4-mean", "6"),
+        sources=("glyphs", "topics", "tables"),
+        batch_sizes=(5, 6, 7),
+    )
+    problems, validation = problems_of(training, None)
+    turns = [(problem.tasks.shape, problem.architecture.features, problem.tasks.batch_size) for problem in problems]
+    perceptron = [((64,), 6, 6), ((256,), 6, 6), ((32,), 6, 6)]
+    assert turns == [((8, 8, 1), 4, 5), *perceptron, ((8, 8, 1), 4, 7)]
+    assert [(each.tasks.shape, each.architecture.features) for each in validation] == [
+        ((8, 8, 1), 4),
+        ((256,), 6),
+        ((32,), 6),
+    ]
+
+
 @pytest.mark.parametrize(
     "changes, sentence",
     [({"networks": ("conv9x9x4-mean",)}, "9 x 9 does not fit"), ({"sources": ("topics",)}, "needs images")],

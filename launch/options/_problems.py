@@ -61,9 +61,10 @@ Problems = tuple[InnerLoop, ...]
 def problems_of(training: Training, data_dir: Path | None) -> tuple[Problems, Problems]:
     """The problems that meta-training takes turns on, and those to validate on.
 
-    There is one for every network and every kind of input: images of all sources are drawn from together, texts and
-    tables with those of as many columns, made-up tables apart. Validation uses embedded characters, shapes and made-up
-    texts that no training task has, and made-up tables; tasks of the user's own class are validated on with other keys.
+    There is one for every network and every kind of input that the network takes: images of all sources are drawn from
+    together, texts and tables with those of as many columns, made-up tables apart; convolutions and transformers take
+    images alone. Validation uses embedded characters, shapes and made-up texts that no training task has, and made-up
+    tables, each with the first network that takes them; tasks of the user's own class are validated on with other keys.
     Raises `BadInput` for what can't be.
     """
     _check(training)
@@ -86,9 +87,18 @@ def problems_of(training: Training, data_dir: Path | None) -> tuple[Problems, Pr
         return tuple(problem(training.tasks, turn) for turn in range(len(networks))), (problem(training.tasks, 0),)
     permuted = lambda turn: not isinstance(networks[turn % len(networks)], AbstractImageArchitecture)
     made, turns = _Sources(training, data_dir), max(len(networks), len(training.batch_sizes))
+
+    def turns_of(tasks: _TasksOfTurn) -> list[int]:
+        """The turns whose network takes such inputs; where none does, the first, whose network says why."""
+        images = len(tasks(0, False).shape) == 3
+        return [turn for turn in range(turns) if images or permuted(turn)] or [0]
+
+    def of_turn(tasks: _TasksOfTurn, turn: int) -> InnerLoop:
+        return problem(tasks(turn, permuted(turn)), turn)
+
     return (
-        tuple(problem(tasks(turn, permuted(turn)), turn) for turn in range(turns) for tasks in made.training),
-        tuple(problem(tasks(0, permuted(0)), 0) for tasks in made.validation),
+        tuple(of_turn(tasks, turn) for turn in range(turns) for tasks in made.training if turn in turns_of(tasks)),
+        tuple(of_turn(tasks, turns_of(tasks)[0]) for tasks in made.validation),
     )
 
 

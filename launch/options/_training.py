@@ -40,7 +40,7 @@ class Training:
     """The rule to begin with, instead of a fresh one: a rule file, a run folder or a shipped rule's name."""
     networks: tuple[str, ...] = ("32-32-32",)
     """Base models to meta-train with: layer widths, features last, or convolutions of images, such as
-    conv5x5s2x32-3x3s2x64-quadrants. Several take turns."""
+    conv5x5s2x32-3x3s2x64-quadrants. Several take turns, those of images on images alone."""
     activation: str = "relu"
     """relu, leaky-relu, swish, tanh or step."""
     weight_scale: float = 0.1
