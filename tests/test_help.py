@@ -105,7 +105,8 @@ def test_paths_of_data_sets_are_never_broken(tmp_path):
     screen = on_terminal(40)
     list_data(screen, folder)
     lines = screen.file.getvalue().splitlines()
-    assert any(line.strip().startswith(str(folder)) and "mnist" in line for line in lines)
+    (mnist,) = [line for line in lines if line.startswith("  mnist14")]
+    assert mnist.endswith(f"missing from {folder / 'mnist'}")
     assert re.search(r"^  digits +built in$", screen.file.getvalue(), re.M)
 
 

@@ -67,7 +67,7 @@ def get_data(name: str | None, data_dir: Path | None) -> int:
 
 
 def list_data(console: rich.console.Console, data_dir: Path | None) -> None:
-    """Prints the data sets that `load` knows by name, where the files of each are, and which of them are missing.
+    """Prints the data sets that `load` knows by name, a line each: where its files are, or where some are missing.
 
     A path is never broken, whatever the width of the terminal.
     """
@@ -76,9 +76,9 @@ def list_data(console: rich.console.Console, data_dir: Path | None) -> None:
     texts = ["", "data sets"]
     for line in lines:
         folders = sorted({str(path.parent) for path in line.where})
-        missing = [str(path) for path in line.where if not path.is_file()]
-        place = "missing:" if missing else ", ".join(folders) or "built in"
-        texts += [f"  {line.name:<{width}}  {place}", *(f"    {path}" for path in missing)]
+        missing = "" if all(path.is_file() for path in line.where) else "missing from "
+        texts.append(f"  {line.name:<{width}}  {missing}{', '.join(folders) or 'built in'}")
     texts += [f"  {'tfds:NAME':<{width}}  any of tensorflow-datasets, after `metarule data prepare NAME`"]
-    texts += ["  and files of your own, such as PATH.npz or PATH.csv:LABEL", "`metarule data get NAME` fetches one."]
+    texts += ["  and files of your own, such as PATH.npz or PATH.csv:LABEL"]
+    texts += ["`metarule data get NAME` says which files they are, and fetches them where it can."]
     console.print("\n".join(texts), markup=False, highlight=False, soft_wrap=True)
