@@ -1,7 +1,8 @@
 """What README and the pages in docs/ say is so: their Python and commands run, their options and classes exist.
 
 Blocks of `python` and `console` are run in the page's order, in one folder that holds the examples own_*.py; those of
-`sh`, which need data, hours or many hosts, have their options checked alone. Commands get options that make them tiny.
+`sh` or of no kind, which need data, hours or many hosts, have their options checked alone. Commands get options that
+make them tiny.
 """
 
 import re
@@ -21,7 +22,7 @@ from sklearn.datasets import load_digits
 CHECKOUT = Path(__file__).parents[1]
 DOCS = CHECKOUT / "docs"
 PAGES = {page.relative_to(CHECKOUT).as_posix(): page for page in (CHECKOUT / "README.md", *DOCS.rglob("*.md"))}
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.S | re.M)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.S | re.M)
 
 # The others run commands, each of which compiles programs of its own: the slow suite runs them.
 QUICK = ("README.md", "docs/how.md")
@@ -104,7 +105,7 @@ def asked():
     """The options that pages name, by the command and the names that decide which options it has."""
     found = {}
     for name, page in PAGES.items():
-        texts = [text for kind, text in blocks(page) if kind in ("console", "sh")]
+        texts = [text for kind, text in blocks(page) if kind in ("console", "sh", "")]
         if not name.endswith("experiments.md"):  # The lab book has commands as they were at the time.
             texts += [" ".join(each.split()) for each in re.findall(r"`(metarule [^`]+)`", page.read_text())]
         for words in (each for text in texts for each in commands(text)):
@@ -142,6 +143,12 @@ def test_the_glossary_explains_every_ingredient_and_every_term():
 def test_the_readme_is_short():
     lines = PAGES["README.md"].read_text().splitlines()
     assert len(lines) <= 120 and max(map(len, lines)) <= 120
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if not name.endswith("experiments.md")])
+def test_lines_of_prose_have_one_width(name):
+    prose = BLOCK.sub("", PAGES[name].read_text()).splitlines()
+    assert not [line for line in prose if len(line) > 120 and not line.startswith(("|", "![", "$$"))]
 
 
 def test_every_example_of_an_own_class_stands_on_a_page():

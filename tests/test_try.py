@@ -53,7 +53,7 @@ ADVICE = {  # Accuracies of two seeds by encoder, and what is advised.
         [0.5, 0.5],
         [0.71, 0.794],
     ],
-    "raw inputs here: the rule is 0.0 points above (standard error 0.0)": [[0.7, 0.8], [0.7, 0.8], [0.7, 0.8]],
+    "raw inputs here: the rule has the same scores": [[0.7, 0.8], [0.7, 0.8], [0.7, 0.8]],
 }
 
 

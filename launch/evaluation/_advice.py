@@ -28,7 +28,10 @@ def advice(rows: Sequence[Row], names: dict[str, str], unit: str, guessing: floa
         second = max(others, key=lambda name: of[name].mean())
         return f"Use the rule here: it is {_distance(of[rule] - of[second], unit, f' {names[second]}')}."
     why = "" if advised == best else f", the simplest within a standard error of the best, which is {names[best]}"
-    return f"Use {names[advised]} here{why}: the rule is {_distance(of[rule] - of[advised], unit)}."
+    difference = of[rule] - of[advised]
+    # Of a table of categories the rule's features are the inputs.
+    how = f"is {_distance(difference, unit)}" if difference.any() else "has the same scores"
+    return f"Use {names[advised]} here{why}: the rule {how}."
 
 
 def _distance(difference: np.ndarray, unit: str, other: str = "") -> str:
