@@ -23,3 +23,15 @@ def full_precision(function: Callable[_Arguments, _Result]) -> Callable[_Argumen
             return function(*args, **kwargs)
 
     return precise
+
+
+def in_single_precision(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """Decorates a function so that it computes in float32, whatever `jax_enable_x64` says: for results that are to be
+    the same everywhere."""
+
+    @functools.wraps(function)
+    def single(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        with jax.enable_x64(False):
+            return function(*args, **kwargs)
+
+    return single

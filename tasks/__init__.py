@@ -18,8 +18,9 @@ from .augmentation._stroke import Blur as Blur, Thicken as Thicken
 from .catalogue._load import Known as Known, known as known, load as load
 from .catalogue._load_inputs import load_inputs as load_inputs
 from .catalogue._origins import Origin as Origin, origin as origin
-from .catalogue._own import Chosen as Chosen, own_path as own_path
+from .catalogue._own import Chosen as Chosen, own_paths as own_paths
 from .catalogue._suites import suite_data_sets as suite_data_sets, SUITES as SUITES, TRAINING as TRAINING
+from .columns._columns import Columns as Columns
 from .data._data_set import as_inputs as as_inputs, DataSet as DataSet
 from .data._examples import (
     as_examples as as_examples,

@@ -7,8 +7,9 @@ import pandas
 import pytest
 import scipy.sparse
 from metarule.errors import BadInput
-from metarule.tasks import Preparation
-from metarule.tasks.data._columns import Columns
+from metarule.sampling import spread_rows
+from metarule.tasks import as_examples, Columns, Preparation
+from metarule.tasks.data import _preparation
 
 
 NUMBERS = np.arange(6.0)
@@ -206,3 +207,51 @@ def test_later_frames_must_be_alike():
         dated(pandas.DataFrame({"a": ["2020-01-01", "soon"]}))
     with pytest.raises(BadInput, match="The column 'b' is missing; its columns are a"):
         fitted(pandas.DataFrame({"a": [3]}))
+
+
+def test_names_of_columns_may_be_anything_but_twice_the_same():
+    names = ["num__age", "remainder", "verbose", "a b", 3]
+    frame = pandas.DataFrame([[1.0, "x", "one good day", 2, 5], [2.0, "y", "no bad day", 3, 4]], columns=names)
+    fitted = Columns(frame)
+    words = [f"verbose_{word}" for word in ("bad", "day", "good", "no", "one")]
+    assert fitted.names == ("num__age", "remainder_x", "remainder_y", *words, "a b", "3")
+    assert fitted(frame).shape == (2, 10)
+    with pytest.raises(BadInput, match="Two columns have the name 'a'"):
+        as_examples(pandas.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]))
+
+
+def test_a_table_of_identifiers_alone_is_refused():
+    with pytest.raises(BadInput, match="No column varies but identifiers"):
+        columns(name=[f"n{i}" for i in range(30)])
+
+
+@pytest.mark.parametrize("resolution", ["text", "us"])
+def test_dates_may_be_far_away(resolution):
+    dates = ["9999-12-31", "1970-01-02", "0999-01-01"]
+    when = dates if resolution == "text" else np.array(dates, f"datetime64[{resolution}]")
+    np.testing.assert_array_equal(made(when=when)["when_days"], [2932896, 1, -354650])
+
+
+def test_single_letters_are_a_category_and_not_texts_without_words():
+    assert columns(moves=["x o x", "o o x", "x x x"], size=[1, 2, 3]).names[:3] == tuple(
+        f"moves_{moves}" for moves in ("o o x", "x o x", "x x x")
+    )
+
+
+def test_texts_without_spaces_are_warned_of():
+    fitted = Preparation.of([f"{chr(0x4E00 + place)}没有空格的一句话" for place in range(30)])
+    assert fitted.notices == ("most texts of column 'text' share no word with another: put spaces between words",)
+    assert not Preparation.of([f"day number {place}" for place in range(30)]).notices
+
+
+def test_small_units_are_no_constants():
+    x = np.random.default_rng(0).normal(size=(40, 2)) * (1e-13, 1)
+    np.testing.assert_allclose(Preparation.of(x)(x).std(0), 1, rtol=1e-5)
+    assert not Preparation.of(np.full((9, 1), 0.1))(np.full((9, 1), 0.1)).any()
+
+
+def test_where_the_sample_has_no_number_the_mean_fills_a_gap(monkeypatch):
+    monkeypatch.setattr(_preparation, "_SAMPLE", 10)
+    x = np.full((1000, 1), np.nan)
+    x[np.setdiff1d(np.arange(1000), spread_rows(1000, 10))[:2]] = [[900], [1100]]
+    assert Preparation.of(x).median[0] == 1000

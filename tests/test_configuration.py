@@ -1,10 +1,14 @@
 """What a person types: presets, choices by name, and one clear sentence for what can't be used."""
 
 import dataclasses
+import functools
 import json
 import os
 import re
 
+import equinox as eqx
+import jax
+import jax.random as jr
 import metarule.launch.options._problems
 import numpy as np
 import pytest
@@ -247,3 +251,9 @@ def test_images_and_vectors_take_turns_and_each_is_validated(tmp_path):
     assert [problem.tasks.shape for problem in tables[0]] == [(64,), (32,)] * 2
     assert [problem.tasks.batch_size for problem in tables[0]] == [5, 5, 7, 7] and tables[0][1].tasks.ways == 3
     assert [problem.tasks.shape for problem in tables[1]] == [(64,), (32,)]
+
+
+def test_functions_are_described_by_what_they_are_and_not_by_where_they_lie():
+    network = eqx.nn.MLP(1, 1, 2, 1, key=jr.key(0))
+    given = [jax.nn.relu, jax.jit(jax.numpy.tanh), functools.partial(max, 2), lambda x: x, network]
+    assert " at 0x" not in json.dumps(describe(given)) and describe(given)[0] != describe(given)[1]

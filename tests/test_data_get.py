@@ -90,3 +90,21 @@ def test_what_is_not_known_is_said(tmp_path, monkeypatch, capsys):
     assert main(["data", "get", "mnist14"]) == 2
     assert "--data-dir or METARULE_DATA" in capsys.readouterr().err
     assert main(["data", "get", "nope"]) == 2 and main(["data", "get"]) == 2
+
+
+def test_a_transfer_that_breaks_off_is_told(tmp_path):
+    class Broken(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b"abc")
+
+        log_message = lambda *_: None
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Broken) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        with pytest.raises(BadInput, match="can't be reached"):
+            fetch(f"http://127.0.0.1:{running.server_port}/file.gz", tmp_path / "file.gz", CHECKSUM)
+        running.shutdown()
+    assert not os.listdir(tmp_path)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from metarule.errors import BadInput
 from metarule.tasks import known, load
+from metarule.tasks.data._pictures import decode, read_folder
 from PIL import Image
 
 
@@ -129,3 +130,53 @@ def test_a_folder_keeps_its_own_split(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="holds no images"):
         load(str(tmp_path / "empty"))
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    def draw(*places):
+        for place in places:
+            (tmp_path / place).mkdir(parents=True)
+            Image.fromarray(np.full((4, 4), 9, np.uint8)).save(tmp_path / place / "0.png")
+
+    draw("a/train", "a/car", "b/train", "c/train/car", "c/train/bus", "c/extra")
+    assert list(read_folder(tmp_path / "a")[0].y) == ["car", "train"]
+    assert read_folder(tmp_path / "b")[0].y is None
+    assert list(read_folder(tmp_path / "c")[0].y) == ["bus", "car"]
+
+
+def test_images_are_turned_and_put_on_white(tmp_path):
+    ink = np.zeros((4, 4, 4), np.uint8)
+    ink[0, :, 3] = 255  # Black, opaque in the first row alone.
+    Image.fromarray(ink).save(tmp_path / "0.png")
+    Image.fromarray(ink[..., [0, 3]]).save(tmp_path / "1.png")
+    turned = Image.fromarray(np.arange(16, dtype=np.uint8).reshape(4, 4))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # To be turned clockwise by a quarter.
+    turned.save(tmp_path / "2.png", exif=exif)
+    x = decode("these", sorted(tmp_path.iterdir()), None)
+    on_white = np.where(np.arange(4)[:, None] == 0, 0, 255).repeat(4, 1)
+    np.testing.assert_array_equal(x[0], on_white[..., None].repeat(3, 2))
+    np.testing.assert_array_equal(x[1, ..., 0], on_white)
+    np.testing.assert_array_equal(x[2, ..., 0], np.rot90(np.arange(16).reshape(4, 4), -1))
+
+
+@pytest.mark.parametrize(
+    "pixels, expected",
+    [
+        (np.float32([[0, 0.5], [1, 1]]), [[0, 128], [255, 255]]),
+        (np.int32([[0, 128], [255, 255]]), [[0, 128], [255, 255]]),
+        (np.uint16([[0, 257], [65535, 65535]]), [[0, 1], [255, 255]]),
+    ],
+)
+def test_images_of_many_bits_become_bytes(pixels, expected, tmp_path):
+    Image.fromarray(pixels).save(tmp_path / "0.tiff")
+    np.testing.assert_array_equal(decode("it", [tmp_path / "0.tiff"], None)[0], expected)
+
+
+def test_damaged_images_and_pixels_of_no_known_scale_are_refused(tmp_path):
+    (tmp_path / "0.ppm").write_bytes(b"P6\n-3 x\n255\n")
+    Image.fromarray(np.float32([[-5, 3000]])).save(tmp_path / "1.tiff")
+    with pytest.raises(BadInput, match="0.ppm can't be read as an image"):
+        decode("it", [tmp_path / "0.ppm"], None)
+    with pytest.raises(BadInput, match="has pixels from -5 to 3000"):
+        decode("it", [tmp_path / "1.tiff"], None)

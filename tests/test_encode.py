@@ -8,6 +8,7 @@ from metarule import UnsupervisedEncoder
 from metarule.errors import BadInput
 from metarule.launch.__main__ import main
 from metarule.launch.options._recipes import configuration_of, Lean
+from metarule.launch.records._features_file import FeaturePart, write_features
 from metarule.launch.records._rule_file import save_rule
 from metarule.tasks import load_inputs
 from PIL import Image
@@ -29,6 +30,8 @@ def folder(tmp_path_factory):
         patch.chdir(folder)
         save_rule("rule", CHOICE.build(jr.key(0)), configuration_of(CHOICE), RECORD)
         np.savez("bare.npz", x=X)
+        np.save("bare.npy", X)
+        np.save("y.npy", Y)
         np.savez("labelled.npz", x=X, y=Y)
         np.savez("split.npz", x_train=X[:20], x_test=X[20:], y_test=Y[20:])
         np.savez("images.npz", train_x=PIXELS)
@@ -139,6 +142,8 @@ def test_options_have_their_say():
         (["rule", "bare.npz", "--out", "./bare.npz"], "is an input"),
         (["rule", "table.csv:kind", "--out", "table.csv"], "is an input"),
         (["rule", "bare.npz", "--out", "rule"], "is an input"),
+        (["rule", "bare.npy:y.npy", "--out", "y.npy"], "is an input"),
+        (["rule", "bare.npy", "--labels", "y.npy", "--out", "y.npy"], "is an input"),
         (["absent", "bare.npz", "--out", "o.npz"], "There is no rule at absent"),
         (["rule", "absent.npz", "--out", "o.npz"], "There is no file absent.npz"),
         (["rule", "twice.csv", "--out", "o.npz"], "names two columns alike"),
@@ -172,3 +177,10 @@ def test_parts_of_a_known_set_are_its_own():
     assert train.x.dtype == np.uint8 and train.x.shape[1:] == (8, 8)
     with pytest.raises(BadInput, match="Unknown data set"):
         load_inputs("didgits")
+
+
+def test_features_of_names_that_are_taken_are_all_written(tmp_path):
+    part = FeaturePart("", np.float32([[1, 2, 3], [4, 5, 6]]), np.array([7, 8]))
+    write_features(tmp_path / "features.csv", [part], ["y", "a", "a"])
+    found = pandas.read_csv(tmp_path / "features.csv")
+    assert {name: list(found[name]) for name in found} == {"y_2": [1, 4], "a": [2, 5], "a_2": [3, 6], "y": [7, 8]}

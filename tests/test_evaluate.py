@@ -158,6 +158,7 @@ def test_the_protocol_finds_what_the_features_hold():
         ("trained", "--tasks FOLDER/table.csv:price", ["no column 'price'", "size, colour"]),
         ("trained", "--tasks FOLDER/table.csv:colour", ["no column varies: give at least one that does"]),
         ("trained", "--tasks FOLDER/latin.csv:colour", ["not UTF-8"]),
+        ("trained", "--tasks FOLDER/own.npz --csv FOLDER/own.npz", ["is an input"]),
         ("trained", "--tasks FOLDER/mixed.npz", ["all examples of one size"]),
         ("trained", "--tasks tfds:cifar10 --data-dir FOLDER", ["metarule data prepare cifar10"]),
         ("trained", "--tasks FOLDER/short.npz", ["60 examples but labels of shape (59,)"]),

@@ -1,5 +1,6 @@
 """`metarule export`: a fitted encoder as ONNX, PyTorch and NumPy makes the features that `transform` makes."""
 
+import ast
 import copy
 import importlib.util
 import sys
@@ -188,3 +189,25 @@ def test_a_missing_onnx_is_said_before_anything_is_fitted(monkeypatch, capsys):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *_: None)
     assert main(["export", "rule", "table.csv", "--to", "onnx", "--out", "made.onnx"]) == 2
     assert "pip install 'metarule[export]'" in capsys.readouterr().err
+
+
+def test_repeated_rows_are_no_matter():
+    """Anchors are equal then, and the first of them is the nearest."""
+    x = np.random.default_rng(0).exponential(size=(200, 3))
+    x[np.random.default_rng(1).random(200) < 0.4] = 0
+    encoder = UnsupervisedEncoder("rule", memory=50, random_state=0).fit(x)
+    for found in (of_module("numpy", encoder, x), of_onnx(graph(Frozen.of(encoder)), x)):
+        assert_equal(found, encoder.transform(x))
+
+
+def test_names_of_columns_are_no_code_in_a_module():
+    from metarule.launch.exports._module import module
+
+    name = '"""\nraise SystemExit("code of the data ran")\n"""\\'
+    x = pandas.DataFrame(np.random.default_rng(0).normal(size=(30, 2)), columns=[name, "b"])
+    encoder = UnsupervisedEncoder("rule", random_state=0).fit(x)
+    for library in ("numpy", "torch"):
+        text, _ = module(Frozen.of(encoder), library)
+        (docstring,) = [node.value.value for node in ast.parse(text).body if isinstance(node, ast.Expr)]
+        assert f"Rows of 2 numbers ({name}, b)" in docstring
+    assert_equal(of_module("numpy", encoder, x.to_numpy()), encoder.transform(x))

@@ -23,7 +23,7 @@ ROOMS = tuple(room for room in FLOORS if (CHECKOUT / room).is_dir())
 # The rooms within a room, bottom floor first: an inner room imports those before it, never those after it.
 INNER = {
     "models": ("views",),
-    "tasks": ("augmentation", "data", "made_up", "catalogue"),
+    "tasks": ("augmentation", "columns", "data", "made_up", "catalogue"),
     "rules": ("kernels", "networks", "terms", "hand_made", "encodings"),
     "meta": ("particles", "estimators"),
     "launch": (

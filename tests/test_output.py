@@ -172,3 +172,17 @@ def test_another_error_of_the_system_keeps_its_traceback(monkeypatch):
         monkeypatch.setattr(_info, "main", fail)
         with pytest.raises(OSError):
             main(["info"])
+
+
+def test_a_new_file_has_the_permissions_that_the_process_gives_and_an_old_one_keeps_its_own(tmp_path):
+    path = tmp_path / ("名" * 83 + ".csv")  # As long as a name may be.
+    old = os.umask(0o027)
+    try:
+        write_atomically(path, "new")
+        assert path.stat().st_mode & 0o777 == 0o640
+        path.chmod(0o606)
+        write_atomically(path, "newer")
+        assert path.stat().st_mode & 0o777 == 0o606 and path.read_text() == "newer"
+    finally:
+        os.umask(old)
+    assert os.listdir(tmp_path) == [path.name]

@@ -8,11 +8,12 @@ import jax.random as jr
 import numpy as np
 import pytest
 from jaxtyping import Array
+from metarule import evaluate
 from metarule.launch.encoders._encoder import AbstractEncoder, EncoderCost
 from metarule.launch.encoders._raw import Raw
 from metarule.launch.evaluation._protocol import Protocol, READOUTS
 from metarule.models import MultiLayerPerceptron
-from metarule.tasks import DataSet
+from metarule.tasks import as_inputs, DataSet, load
 
 
 LABELS, QUERIES = 3, 15
@@ -115,3 +116,26 @@ def test_the_error_of_a_table_is_that_of_the_mean_over_seeds():
         np.testing.assert_allclose(row["stderr"], abs(first - second) / 2, atol=1e-6)
         assert alone[readout]["stderr"] == 0
     assert any(row["stderr"] > 0 for row in both.values())
+
+
+def test_a_transformer_is_fitted_to_no_example_that_it_is_scored_on(tmp_path):
+    """Of a set that is split anew for every seed, any example with a label may be a test example."""
+
+    class Spy:
+        def fit(self, X, y=None):
+            self.seen = np.asarray(X)
+            return self
+
+        def transform(self, X):
+            return X
+
+    x = np.random.default_rng(0).normal(size=(120, 2))
+    y = np.where(np.arange(120) % 3 == 0, (np.arange(120) % 2).astype(str), "")
+    np.savez(tmp_path / "own.npz", x=x, y=y)
+    spy, name, sizes = Spy(), str(tmp_path / "own.npz"), {"seeds": 2, "labels": 3, "queries": 20, "unlabelled": 50}
+    with pytest.warns(UserWarning, match="80 of 120 examples have no label"):
+        data_set = load(name, None)
+        rows = evaluate(spy, tasks=name, encoders=(), readouts=("ridge",), **sizes)
+    assert next(row["unlabelled"] for row in rows if row["encoder"] == "own") == len(spy.seen) == 50
+    labelled = set(map(tuple, as_inputs(data_set.train_x[: len(data_set.train_y)])))
+    assert len(labelled) == 40 and not labelled & set(map(tuple, spy.seen))

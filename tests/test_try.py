@@ -137,6 +137,7 @@ def test_without_labels_hidden_columns_are_predicted_and_all_is_written(capsys):
         (["rule", "table.csv:number"], "has 40 classes for 40 examples"),
         (["rule", "single.csv"], "There is one column"),
         (["rule", "table.csv:kind", "--page", "table.csv"], "is an input"),
+        (["rule", "table.csv:kind", "--json", "table.csv"], "is an input"),
         (["rule", "table.csv:kind", "--seeds", "1"], "--seeds 2 or more"),
         (["rule", "table.csv:kind", "--out", "features.txt"], "let it end in one of"),
         (["rule", "table.csv:kind", "--seed", "3"], "--seed is that of the features in --out"),
@@ -146,3 +147,18 @@ def test_what_cant_be_tried_is_said_in_one_sentence(arguments, sentence, capsys)
     assert main(["try", *arguments]) == 2
     out, err = capsys.readouterr()
     assert sentence in err and err.count("\n") == 1 and not out
+
+
+@pytest.mark.parametrize("shape", [(40, 4, 6), (40, 4, 4, 3)])
+def test_pixels_of_images_are_hidden(shape):
+    images = RANDOM.integers(0, 256, shape).astype(np.uint8)
+    folds = hide_columns(images[:30], images[30:])
+    assert len(folds) == 10 and folds[0].train.max() <= 1
+    assert sum(fold.train_hidden.any(0).sum() for fold in folds) == np.prod(shape[1:])
+
+
+def test_a_column_beside_a_constant_is_tried_by_what_it_becomes():
+    said = [f"{'good' if place % 2 else 'bad'} day number {place % 3}" for place in range(30)]
+    frame = pandas.DataFrame({"said": said, "language": "en"})
+    folds = hide_columns(frame[:20], frame[20:])
+    assert len(folds) == 6 and folds[0].train.shape == (20, 5)  # A text of six values: an input for each.

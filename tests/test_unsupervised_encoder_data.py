@@ -1,6 +1,7 @@
 """The transformer on data that come in parts, from disk, with gaps and outliers, and in other processes."""
 
 import os
+import pickle
 import subprocess
 import sys
 import tracemalloc
@@ -15,9 +16,11 @@ import pytest
 from metarule import UnsupervisedEncoder
 from metarule.errors import BadInput
 from metarule.launch.encoders import _encoder
+from metarule.launch.features._learner import Learner
 from metarule.launch.options._recipes import configuration_of, Lean
-from metarule.launch.records._rule_file import save_rule
+from metarule.launch.records._rule_file import load_rule_like, save_rule
 from metarule.models import Form, Window
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
@@ -72,7 +75,7 @@ def test_statistics_are_of_examples_spread_over_all_calls(monkeypatch):
 
 
 def test_very_wide_examples_are_kept_in_smaller_numbers():
-    assert [_encoder.most_of(inputs) for inputs in (1, 3000, 10_000, 10**6)] == [40_000, 40_000, 13_421, 10_000]
+    assert [_encoder.most_of(inputs) for inputs in (1, 3000, 10_000, 10**6)] == [40_000, 40_000, 13_421, 256]
     assert [_encoder.images_of(inputs) for inputs in (784, 3072, 3 * 96**2, 3 * 224**2)] == [1000, 1000, 303, 55]
 
 
@@ -246,3 +249,37 @@ def test_other_processes_make_the_same_features():
     fitted = encoder(skip=2, memory=20).fit(X)
     made = joblib.Parallel(n_jobs=2)(joblib.delayed(fitted.transform)(part) for part in (X[:20], X[20:]))
     np.testing.assert_allclose(np.concatenate(made), fitted.transform(X), rtol=1e-5, atol=1e-6)
+
+
+def test_a_pickle_holds_examples_only_to_go_on_with_them():
+    fitted, begun = encoder(skip=2).fit(X), encoder(skip=2).partial_fit(X)
+    alone, more = (pickle.loads(pickle.dumps(each)) for each in (fitted, begun))
+    np.testing.assert_array_equal(alone.transform(X), fitted.transform(X))
+    assert alone._learner is None and len(more._learner.sample) == len(X)
+    with pytest.raises(BadInput, match="pickled after fit"):
+        alone.partial_fit(X)
+    np.testing.assert_array_equal(more.partial_fit(X).transform(X), begun.partial_fit(X).transform(X))
+    assert fitted.partial_fit(X).n_iter_ == pickle.loads(pickle.dumps(fitted)).partial_fit(X).n_iter_ - 8
+
+
+def test_an_encoder_whose_fit_is_interrupted_is_not_fitted(monkeypatch):
+    fitted = encoder().fit(X)
+    monkeypatch.setattr(Learner, "learn", lambda *_, **__: pytest.fail("interrupted"))
+    with pytest.raises(pytest.fail.Exception):
+        fitted.fit(2 * X)
+    with pytest.raises(NotFittedError):
+        fitted.transform(X)
+
+
+def test_double_precision_elsewhere_changes_nothing():
+    plain = encoder(skip=2).fit(X).transform(X)
+    with jax.enable_x64():
+        np.testing.assert_array_equal(encoder(skip=2).fit(X).transform(X), plain)
+        assert load_rule_like("rule", CHOICE.build(jr.key(0))).log_step_size.dtype == np.float64
+
+
+def test_parts_of_a_table_of_categories_are_warned_of_too():
+    kinds = np.random.default_rng(0).integers(0, 3, (200, 6)).astype(float)
+    begun = encoder(skip=2).partial_fit(kinds)
+    with pytest.warns(UserWarning, match="features are the columns themselves"):
+        assert begun.transform(kinds).shape == (200, 6)

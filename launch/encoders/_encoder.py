@@ -18,7 +18,8 @@ Statistics = Literal["batch", "frozen", "none"]
 SAMPLE = 40_000
 """Train examples that statistics and views are made of, at most: the more there are, the better their graph."""
 _NUMBERS = 2**27
-"""In a sample, at most, if that leaves a quarter of its examples: 512 MB."""
+"""In a sample, at most, if that leaves `_LEAST` of its examples: 512 MB."""
+_LEAST = 256
 IMAGES = 1000
 """Images that statistics over all their places are made of, at most."""
 _PIXELS = 2**23
@@ -103,7 +104,7 @@ def spread(
 
 def most_of(inputs: int) -> int:
     """How many examples of so many inputs are kept for statistics and views, at most: of very wide ones fewer."""
-    return min(SAMPLE, max(_NUMBERS // max(inputs, 1), SAMPLE // 4))
+    return min(SAMPLE, max(_NUMBERS // max(inputs, 1), _LEAST))
 
 
 def images_of(inputs: int) -> int:

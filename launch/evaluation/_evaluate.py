@@ -21,7 +21,7 @@ from ..encoders._trained_rule import TrainedRule
 from ._contestants import Comparators, encoders_of, USUAL, usual
 from ._data import load_all, load_each, Refuse
 from ._features import Encoder
-from ._protocol import Protocol, READOUTS, readouts_of
+from ._protocol import Protocol, READOUTS, readouts_of, unlabelled_rows
 from ._rows import Row
 
 
@@ -234,19 +234,21 @@ def evaluate(
         if isinstance(subject, AbstractEncoder | AbstractHostEncoder):
             rows += protocol.rows([(name, subject)], [data_set])
         else:
-            featured, unlabelled = _with_features(subject, data_set)
+            featured, unlabelled = _with_features(subject, data_set, protocol.unlabelled)
             rows += protocol.rows([(name, Precomputed(unlabelled))], [featured])
     return rows
 
 
-def _with_features(subject: Any, data_set: DataSet) -> tuple[DataSet, int]:
-    """The data set with features where its inputs are, and how many unlabelled examples they were fitted to."""
+def _with_features(subject: Any, data_set: DataSet, at_most: int | None) -> tuple[DataSet, int]:
+    """The data set with features where its inputs are, and how many unlabelled examples, `at_most` at most, they were
+    fitted to."""
     inputs = as_inputs(data_set.train_x), as_inputs(data_set.test_x)
     unlabelled = 0
     if isinstance(subject, tuple) and len(subject) == 2:
         features = subject
     elif isinstance(subject, Transformer):
-        fitted, unlabelled = subject.fit(inputs[0]), len(inputs[0])
+        own = inputs[0][unlabelled_rows(data_set, at_most)]
+        fitted, unlabelled = subject.fit(own), len(own)
         features = fitted.transform(inputs[0]), fitted.transform(inputs[1])
     elif callable(subject):
         features = subject(inputs[0]), subject(inputs[1])

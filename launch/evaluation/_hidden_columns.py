@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Float32
 
 from ...errors import BadInput
 from ...models import Form
-from ...tasks import Examples, Frame, Preparation, PrincipalAxes, ridge_scores
+from ...tasks import as_pixels, Examples, Frame, picture, Preparation, PrincipalAxes, ridge_scores
 from ._features import Encoder, EvaluationData, features_of
 from ._programs import Programs
 from ._rows import Row
@@ -39,16 +39,19 @@ class Halves(NamedTuple):
 def hide_columns(train: Examples, test: Examples, ready: bool = False) -> list[Halves]:
     """Hides each of ten parts of the columns, or each column where there are fewer than ten.
 
-    A column of a data frame is hidden with all inputs that are made of it. Of texts and images inputs are hidden.
+    A column of a data frame is hidden with all inputs that are made of it. Of texts inputs are hidden, of images
+    pixels.
     Preparation is fitted to the train rows, unless rows are inputs already (`ready`). Raises `BadInput` where there are
     not two columns, and for what can't be prepared.
     """
-    whole = Preparation.of(train, standardise=not ready)
     framed, names = isinstance(train, Frame), []
     if framed:
-        names = [name for name in train.columns if _varies(train[[name]])]
+        names = [name for name in train.columns if _varies(train[[name]])] or list(train.columns)
         train, test = train[names], test[names]
     if not framed or len(names) < 2:
+        if (image := picture(train)) is not None:
+            train, test = as_pixels(train, image), as_pixels(test, image)
+        whole = Preparation.of(train, not ready, image)
         train, test, ready = whole(train), whole(test), True
         train, test = (x[:, np.ptp(train, axis=0) > 0] for x in (train, test))
     columns = train.shape[1]

@@ -91,7 +91,7 @@ class Protocol:
         splits = [few_shot_indices(data_set, seed, self.labels, self.queries) for seed in range(self.seeds)]
         support, query = (np.stack(side) for side in zip(*splits))
         shape = data_set.image_shape
-        train = as_inputs(data_set.train_x[_unlabelled(data_set, self.unlabelled)])
+        train = as_inputs(data_set.train_x[unlabelled_rows(data_set, self.unlabelled)])
         return EvaluationData(
             jnp.asarray(train),
             _rows(data_set.train_x, support),
@@ -167,8 +167,11 @@ class _Cell:
             )
 
 
-def _unlabelled(data_set: DataSet, at_most: int | None) -> Int[np.ndarray, " train"]:
-    # Examples that are split anew are test examples of some seed.
+def unlabelled_rows(data_set: DataSet, at_most: int | None) -> Int[np.ndarray, " train"]:
+    """The train examples that encoders get without labels, by number, so many at most.
+
+    Examples that are split anew for every seed are not among them: they are test examples of some.
+    """
     first = len(data_set.train_y) if data_set.split_anew else 0
     count = len(data_set.train_x) - first
     if at_most is None or at_most >= count:

@@ -1,4 +1,5 @@
 import io
+import json
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ def module(frozen: Frozen, library: str) -> tuple[str, bytes]:
     `library` is `numpy`, which is then all that the module needs, or `torch`: then `Encoder` is a `torch.nn.Module`.
     """
     body = "\n".join([*_preparation(frozen), *_network(frozen), *_views(frozen)])
-    head = _HEADS[library].format(sentence=frozen.sentence)
+    quoted = json.dumps(frozen.sentence, ensure_ascii=False)[
+        1:-1
+    ]  # Names of columns are the data's: no code of theirs.
+    head = _HEADS[library].format(sentence=quoted)
     content = io.BytesIO()
     arrays: Any = frozen.arrays | {"names": np.array(frozen.columns)}
     np.savez(content, **arrays)

@@ -20,6 +20,10 @@ Draw = Callable[[Any], Float32[np.ndarray, "row input"]]
 """Prepared examples, by the numbers of their rows."""
 
 
+_AT_ONCE = 2**24
+"""Numbers that are prepared at once, about: preparing takes several times the memory of what is made."""
+
+
 @final
 class Learner:
     """A base model on its way, as arrays of NumPy, and some of the examples that it was trained on.
@@ -40,7 +44,9 @@ class Learner:
     def keep(self, draw: Draw, examples: int) -> None:
         """Keeps some of these examples."""
         some = evenly_spaced(np.arange(examples), most_of(self._inputs))
-        self.sample = spread(self.sample, self._seen, draw(some), examples)
+        parts = np.array_split(some, -(-len(some) * self._inputs // _AT_ONCE))
+        drawn = np.concatenate([draw(part) for part in parts])
+        self.sample = spread(self.sample, self._seen, drawn, examples)
         self._seen += examples
 
     def learn(self, use: TrainedRule, draw: Draw, examples: int, steps: Iterable[Any], wait: bool = False) -> None:

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ...errors import BadInput
 from ...models import check_mirroring, Form, Mirroring, Views
+from ...precision import in_single_precision
 from ...tasks import as_examples, as_pixels, chunks, count, Frame, picture, Preparation, shape_of_images, Sparse
 from ..caches._compilations import cache_compilations
 from ..encoders._trained_rule import TrainedRule
@@ -37,13 +38,12 @@ class UnsupervisedEncoder(TransformerMixin, BaseEstimator):
     `Columns` in `metarule.tasks` say how they become inputs: bytes and pixels are scaled to [0, 1], other columns
     standardised, missing values filled. The fitted preparation is `preparation_`.
 
-    After `steps` batches of random examples the statistics of batch normalisation are frozen, by up to 40,000
-    examples, or by up to 1,000 images, which have many places: from then on a row's features
-    depend on that row alone. Beside them stand the inputs' principal components (the skip path), how near their
-    centroids are (prototypes), and where they lie in the neighbourhood graph of the examples (the memory). For these
-    three, the principal components of an image's patches stand in place of its pixels. Of a table most of whose inputs
-    are categories the features are the inputs themselves, no steps are taken, and a warning says so. `form_` says what
-    the inputs were taken for.
+    After `steps` batches of random examples the statistics of batch normalisation are frozen, by up to 40,000 examples,
+    or by up to 1,000 images, which have many places: a row's features depend on that row alone. Beside them stand the
+    inputs' principal components (the skip path), how near their centroids are (prototypes), and where they lie in the
+    neighbourhood graph of the examples (the memory). For these three, the principal components of an image's patches
+    stand in place of its pixels. Of a table most of whose inputs are categories the features are the inputs themselves,
+    no steps are taken, and a warning says so. `form_` says what the inputs were taken for.
 
     What was learned is plain NumPy: `coefs_` and `intercepts_`, the weights [pre, post] and biases of every layer, and
     `views_`, what stands beside the features of the last one. A kernel of size k has weights [k * k * channel, post],
@@ -115,6 +115,7 @@ class UnsupervisedEncoder(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    @in_single_precision
     def fit(self, X: Any, y: Any = None) -> "UnsupervisedEncoder":
         """Lets the rule train a base model on examples `X`. Labels are ignored.
 
@@ -125,29 +126,34 @@ class UnsupervisedEncoder(TransformerMixin, BaseEstimator):
         draw = self.preparation_.drawn_from(X)
         self._learner.keep(draw, count(X))
         form = self._form(use)
-        if form.categories:
-            warnings.warn("Most columns are categories: features are the columns themselves.", stacklevel=2)
         self._learn(use, draw, count(X), 0 if form.categories else use.steps)
         self._learned = self._learner.learned(use, form)
+        self._in_parts = False
         return self
 
+    @in_single_precision
     def partial_fit(self, X: Any, y: Any = None) -> "UnsupervisedEncoder":
         """Goes on training with examples `X`, such as the next part of data that do not fit into memory.
 
         Takes random batches of `X` until it has looked at as many examples as `X` has; `steps` has no say, `n_iter_` is
         how many there were in all. The first call, unless `fit` came before, prepares everything: scaling, categories
         and words are those of its examples, so they should be many and alike the later ones. Statistics and views are
-        made anew when features are next asked for, of up to 40,000 examples spread over those of all calls.
+        made anew when features are next asked for, of up to 40,000 examples of all calls. A pickle holds these, unless
+        `fit` alone made the encoder: unpickled, that one can't go on. Raises `BadInput` for that, and as `fit` does.
         """
-        if "n_iter_" in vars(self):
+        if self.__sklearn_is_fitted__():
+            if self._learner is None:
+                raise BadInput("This encoder was pickled after fit, without examples to go on from: fit it anew.")
             X, use = self._examples(as_examples(X), reset=False), self._use()
         else:
             X, use = self._begin(X)
         draw = self.preparation_.drawn_from(X)
         self._learn(use, draw, count(X), -(-count(X) // use.batch_size))
         self._learner.keep(draw, count(X))
+        self._in_parts = True
         return self
 
+    @in_single_precision
     def transform(self, X: Any) -> Float32[np.ndarray, "example feature"]:
         """The features of examples, each by itself.
 
@@ -233,7 +239,8 @@ class UnsupervisedEncoder(TransformerMixin, BaseEstimator):
         folder, random = cache_compilations(), check_random_state(self.random_state)
         self.preparation_ = Preparation.of(X, self.standardise, self._pixels)
         if self.preparation_.notices:
-            warnings.warn("; ".join(self.preparation_.notices) + ".", stacklevel=3)
+            warnings.warn("; ".join(self.preparation_.notices) + ".", stacklevel=4)
+        vars(self).pop("_learned", None)  # An encoder whose next fit is interrupted is not fitted.
         inputs = self.preparation_.inputs
         self.shape_ = self._pixels if use.sees_images and self._pixels is not None else (inputs,)
         self.network_, self.activation_, self.n_iter_ = use.network, use.activation, 0
@@ -259,8 +266,11 @@ class UnsupervisedEncoder(TransformerMixin, BaseEstimator):
         form = Form.of(self._learner.sample, self._picture, self.mirrored, self.preparation_.are_texts)
         if form.mirrored:
             self._tell("Images and their mirror images get the same features.")
+        if form.categories:
+            warnings.warn("Most columns are categories: features are the columns themselves.", stacklevel=4)
         return form
 
+    @in_single_precision
     def _now(self) -> Learned:
         """What has been learned of all examples so far."""
         check_is_fitted(self)
@@ -268,6 +278,14 @@ class UnsupervisedEncoder(TransformerMixin, BaseEstimator):
             use = self._use()
             self._learned = self._learner.learned(use, self._form(use))
         return self._learned
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_learned" in vars(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: no examples, unless `partial_fit` is to go on with them."""
+        state: Any = super().__getstate__()
+        return {**state} | ({} if state.get("_in_parts", True) else {"_learner": None})
 
     def _tell(self, sentence: str) -> None:
         if self.verbose:

@@ -1,6 +1,7 @@
 import dataclasses
 import hashlib
 import inspect
+import re
 from typing import Any
 
 import jax
@@ -29,7 +30,9 @@ def describe(value: Any) -> Any:
         return f"{numbers.dtype}[{','.join(map(str, numbers.shape))}]:{digest}"
     if inspect.isfunction(value) and "<lambda>" not in value.__qualname__:
         return class_name(value)
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))  # Where it lies in memory is another in every process.
 
 
 def class_name(kind: Any) -> str:

@@ -1,5 +1,6 @@
 import io
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import final, NamedTuple
 
@@ -35,9 +36,9 @@ def write_features(path: Path, parts: Sequence[FeaturePart], names: Sequence[str
     """Writes features atomically in the form that the file's suffix says, and returns a sentence about it.
 
     As .csv and .parquet: a column for each feature, under its name, then `y`, and before them `split` where there are
-    several parts, and `file` where each example was in one. As .npz: `features`, `y` and `files`, or with `_train` and
-    `_test` behind. As .npy: the features alone. Raises `BadInput` where the file can't be written, and for several
-    parts as .npy.
+    several parts, and `file` where each example was in one; a feature whose name is taken has a number behind it. As
+    .npz: `features`, `y` and `files`, or with `_train` and `_test` behind. As .npy: the features alone. Raises
+    `BadInput` where the file can't be written, and for several parts as .npy.
     """
     if path.suffix == ".npy" and len(parts) > 1:
         raise BadInput(f"{path} can hold one array, but the data have two splits: write .npz, .csv or .parquet.")
@@ -74,7 +75,11 @@ def _write_table(
         columns["split"] = pyarrow.array([part.name for part in parts for _ in part.features])
     if any(part.files for part in parts):
         columns["file"] = pyarrow.array([file for part in parts for file in part.files or [None] * len(part.features)])
-    columns |= {name: features[:, place] for place, name in enumerate(names)}
+    taken = {*columns, "y"}
+    for place, name in enumerate(names):
+        free = next(each for each in itertools.chain([name], _numbered(name)) if each not in taken)
+        taken.add(free)
+        columns[free] = features[:, place]
     held = {"features": features}
     if any(part.y is not None for part in parts):
         labels = [label for part in parts for label in _labels(part)]
@@ -86,6 +91,10 @@ def _write_table(
     else:
         pyarrow.parquet.write_table(table, content)
     return held
+
+
+def _numbered(name: str) -> Iterator[str]:
+    return (f"{name}_{number}" for number in itertools.count(2))
 
 
 def _labels(part: FeaturePart) -> list[object]:

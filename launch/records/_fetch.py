@@ -1,5 +1,5 @@
 import hashlib
-import urllib.error
+import http.client
 import urllib.request
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def fetch(url: str, path: Path, checksum: str) -> str:
     try:
         with urllib.request.urlopen(url, timeout=_SECONDS) as answer:
             content = answer.read()
-    except (OSError, urllib.error.URLError) as error:  # Also a connection that breaks off.
+    except (OSError, http.client.HTTPException) as error:  # Also a connection that breaks off.
         reason = getattr(error, "reason", None) or error
         raise BadInput(f"{url} can't be reached ({reason}): fetch it elsewhere, and put it at {path}.") from error
     if hashlib.sha256(content).hexdigest() != checksum:

@@ -6,6 +6,8 @@ import shutil
 import stat
 import sys
 import tempfile
+import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             finally:
                 os.close(handle)
         else:
-            mode = 0o666 & ~_umask() if found is None else stat.S_IMODE(found.st_mode)
+            mode = None if found is None else stat.S_IMODE(found.st_mode)
             _replace(Path(os.path.realpath(path)), data, mode)
     except OSError as error:
         reason = error.strerror or error
@@ -57,6 +59,14 @@ def check_writable(path: Path | None) -> None:
         raise BadInput(f"Can't write {path} ({place} is no folder): choose another place.")
     if not os.access(place, os.W_OK):
         raise BadInput(f"Can't write {path} (no permission): choose another place.")
+
+
+def check_no_input(inputs: Iterable[Path], outputs: Iterable[Path | None]) -> None:
+    """Raises `BadInput` where a file to write is one of those that are read."""
+    read = {path.resolve() for path in inputs}
+    for out in outputs:
+        if out is not None and out.resolve() in read:
+            raise BadInput(f"{out} is an input: choose another name to write to.")
 
 
 def allocate(folder: Path, size: int) -> None:
@@ -135,25 +145,20 @@ def _write_through(handle: int, data: bytes) -> None:
             rest = rest[os.write(handle, rest) :]
 
 
-def _replace(path: Path, data: bytes, mode: int) -> None:
-    temporary = None
+def _replace(path: Path, data: bytes, mode: int | None) -> None:
+    """Puts a file in the place of another one, with its permissions, or of none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".metarule-{uuid.uuid4().hex}"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)  # `mkstemp` makes files that only their owner can read.
+        if mode is not None:
+            os.chmod(temporary, mode)  # The process's mask may have taken some of it away.
         os.replace(temporary, path)
     except BaseException:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

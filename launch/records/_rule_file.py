@@ -100,7 +100,13 @@ def locate_rule(rule: str | Path) -> Path:
 
 
 def _fill(path: Path, like: _Rule, leaves: dict[str, np.ndarray]) -> _Rule:
-    expected = {name: signature(numbers(leaf)) for name, leaf in named_leaves(like).items()}
+    own = {name: numbers(leaf) for name, leaf in named_leaves(like).items()}
+    # Where JAX computes in double precision, so does a rule of a file in single precision: nothing is lost.
+    leaves = {
+        name: leaf.astype(own[name].dtype) if name in own and np.can_cast(leaf.dtype, own[name].dtype) else leaf
+        for name, leaf in leaves.items()
+    }
+    expected = {name: signature(leaf) for name, leaf in own.items()}
     found = {name: signature(leaf) for name, leaf in leaves.items()}
     differs = difference(expected, found)
     if differs is not None:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ...precision import full_precision
-from ._k_means import LLOYD, lloyd
+from ._k_means import LLOYD, lloyd, squared_distances
 from ._principal import leading
 
 
@@ -16,6 +16,9 @@ _ROWS = 512
 _FADING = 8
 """The power of a component's eigenvalue in its deviation: steps of a random walk on the graph."""
 
+
+_SAME = 1e-5
+"""Share of the mean squared distance between anchors below which two are in the same place."""
 
 _FADED = 1e-3
 """Share of the largest deviation below which a component is zero: a readout that standardises would blow it up."""
@@ -54,7 +57,7 @@ class Memory(eqx.Module):
         constant = root / jnp.linalg.norm(root)  # Its eigenvector of the largest eigenvalue, one, tells nothing.
         graph = graph - constant[:, None] * constant
         strength, vectors = leading(lambda directions: graph @ directions, count, min(components, count - 1))
-        values = vectors / root[:, None]
+        values = _shared(vectors / root[:, None], total, centroids)
         deviation = cls(centroids, values, blank.neighbours)(keys).std(0)
         wanted = jnp.clip(strength, 0, 1) ** _FADING
         wanted = wanted * jax.lax.rsqrt(jnp.maximum((wanted**2).sum(), 1e-30))
@@ -83,3 +86,17 @@ class Memory(eqx.Module):
             return near, jax.nn.softmax(-distances / jnp.maximum(distances.mean(), 1e-30))
 
         return jax.lax.map(nearest, keys, batch_size=_ROWS)
+
+
+def _shared(
+    values: Float[Array, "anchor component"], total: Float[Array, " anchor"], anchors: Float[Array, "anchor key"]
+) -> Float[Array, "anchor component"]:
+    """The values of anchors, with their mean, weighted by `total`, for those in the same place, as repeated rows have.
+
+    Which of them is nearest is up to rounding, and may be another one wherever features are made.
+    """
+    distances = squared_distances(anchors, anchors)
+    same = distances <= _SAME * distances.mean()
+    weight = jnp.where(same, total, 0)
+    mean = weight @ values / jnp.maximum(weight.sum(1), 1e-30)[:, None]
+    return jnp.where((same.sum(1) > 1)[:, None], mean, values)

@@ -31,10 +31,13 @@ class Chosen(NamedTuple):
     drop: tuple[str, ...] = ()
 
 
-def own_path(name: str) -> Path:
-    """The file or folder of a user's data of this name."""
+def own_paths(name: str, chosen: Chosen = Chosen()) -> tuple[Path, ...]:
+    """The file or folder that a user's data of this name are read from, and that of their labels if it is another."""
     found = _FILE.fullmatch(name)
-    return Path(found[1]) if found else Path(name)
+    if found is None:
+        return (Path(name),)
+    labels = (found[3] or chosen.labels) if found[2] == "npy" else None
+    return (Path(found[1]), *([Path(labels)] if labels else []))
 
 
 def read_file(name: str, chosen: Chosen = Chosen()) -> tuple[Part, ...] | None:

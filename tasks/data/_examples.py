@@ -104,17 +104,21 @@ def _as_texts(values: list[Any], otherwise: Examples) -> Examples:
 
 
 def as_frame(x: Frame) -> Any:
-    """Returns a data frame of pandas with the same columns, which is `x` itself if it is one already."""
-    import pandas  # Takes a second to import.
+    """Returns a data frame of pandas with the same columns, which is `x` itself if it is one already.
 
-    if isinstance(x, pandas.DataFrame):
-        return x
+    Raises `BadInput` where columns can't be read, and where two have the same name.
+    """
+    import pandas  # Takes a second to import.
     import pyarrow
 
     try:
-        return pyarrow.table(x).to_pandas(date_as_object=False)
+        made = x if isinstance(x, pandas.DataFrame) else pyarrow.table(x).to_pandas(date_as_object=False)
     except (TypeError, pyarrow.ArrowException) as error:
         raise BadInput(f"The columns of a {type(x).__name__} can't be read ({error}).") from error
+    if not made.columns.is_unique:
+        twice = made.columns[made.columns.duplicated()][0]
+        raise BadInput(f"Two columns have the name {twice!r}: rename or drop one.")
+    return made
 
 
 def count(x: Examples) -> int:

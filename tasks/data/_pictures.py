@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from ...errors import BadInput
+from ...errors import BadInput, DAMAGED
 from ._examples import Part
+from ._images import full_scale
 from ._resize import resize
 
 
@@ -17,15 +18,18 @@ _TRAIN, _TEST = ("train", "training"), ("test", "val", "valid", "validation")
 def read_folder(folder: Path, side: int | None = None) -> tuple[Part, ...]:
     """Reads a folder of images with a folder for each class, `FOLDER/CLASS/IMAGE`.
 
-    `FOLDER/train/CLASS/IMAGE` and `FOLDER/test/CLASS/IMAGE` are two splits (`val` serves where there is no `test`).
-    Images that lie in `FOLDER` itself have no labels. Each is cropped to its central square and resized to `side`; they
-    are grey if all are. Raises `BadInput` for a folder without images, for images of mixed sizes if no side is given,
-    and for a file that is no image.
+    `FOLDER/train/CLASS/IMAGE` and `FOLDER/test/CLASS/IMAGE` are two splits (`val` serves where there is no `test`); a
+    folder `train` alone is all there is. Images that lie in `FOLDER` itself have no labels. Each is turned as its
+    camera says, put on white where it is transparent, cropped to its central square and resized to `side`; they are
+    grey if all are. Raises `BadInput` for a folder without images, for images of mixed sizes if no side is given, and
+    for a file that is no image.
     """
     inner = {path.name: path for path in sorted(folder.iterdir()) if path.is_dir()}
     train, test = (next((inner[name] for name in names if name in inner), None) for names in (_TRAIN, _TEST))
     if train is None or test is None:
-        return (_part("", folder if train is None else train, side),)
+        classes_within = train is not None and any(path.is_dir() and _files(path) for path in train.iterdir())
+        alone = train is not None and len(inner) == 1
+        return (_part("", train if train is not None and (classes_within or alone) else folder, side),)
     parts = [_part("train", train, side), _part("test", test, side)]
     if parts[0].x.ndim != parts[1].x.ndim:  # One split is grey, the other has colours.
         parts = [part if part.x.ndim == 4 else part._replace(x=np.stack([part.x] * 3, axis=3)) for part in parts]
@@ -66,17 +70,32 @@ def decode(
 
 
 def _pixels(name: str, file: Any) -> np.ndarray:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
+    said = str(file) if isinstance(file, Path) else f"An image of {name}"
     try:
-        with Image.open(file) as image:
-            if image.mode.startswith("I"):  # 16 bits: Pillow would cut off what is above 255.
-                return np.rint(np.asarray(image, np.float64) / 257).clip(0, 255).astype(np.uint8)
+        with Image.open(file) as opened:
+            image = ImageOps.exif_transpose(opened)
+            if image.mode == "F" or image.mode.startswith("I"):  # Pillow would cut off what is above 255.
+                return _as_bytes(said, np.asarray(image), image.mode)
             grey = image.mode in ("1", "L", "LA")
+            if image.has_transparency_data:
+                white = Image.new("RGBA", image.size, "white")
+                image = Image.alpha_composite(white, image.convert("RGBA"))
             return np.asarray(image.convert("L" if grey else "RGB"))
-    except (UnidentifiedImageError, OSError) as error:
-        said = str(file) if isinstance(file, Path) else f"An image of {name}"
+    except (*DAMAGED, Image.DecompressionBombError) as error:
+        if isinstance(error, BadInput):
+            raise
         raise BadInput(f"{said} can't be read as an image; leave it out.") from error
+
+
+def _as_bytes(said: str, pixels: np.ndarray, mode: str) -> UInt8[np.ndarray, "row column"]:
+    """Bytes of a grey image of 16 bits, or of numbers of 32 bits."""
+    white = full_scale(pixels) if mode == "F" or pixels.max() <= 255 and mode == "I" else 65_535.0
+    if white is None:
+        low, high = pixels.min(), pixels.max()
+        raise BadInput(f"{said} has pixels from {low:g} to {high:g}; give numbers in [0, 1] or [0, 255].")
+    return np.rint(pixels.astype(np.float64) * (255 / white)).clip(0, 255).astype(np.uint8)
 
 
 def _square(images: np.ndarray) -> np.ndarray:

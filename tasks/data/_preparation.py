@@ -7,7 +7,7 @@ from jaxtyping import Float, Float32, Int
 
 from ...errors import BadInput
 from ...sampling import spread_rows
-from ._columns import Columns
+from ..columns._columns import Columns
 from ._examples import chunks, count, Examples, Frame, Sparse, take
 from ._scaling import missing_share, Scaling
 
@@ -56,7 +56,8 @@ class Preparation:
         if isinstance(x, Sparse):
             return Preparation(columns, np.zeros(x.shape[1]), np.zeros(0, np.int64), scaling)
         sample = x[spread_rows(len(x), min(len(x), _SAMPLE))]
-        median = np.nanmedian(np.where(np.isnan(sample).all(0), 0, sample), axis=0).astype(np.float64)
+        # A column without a number in the sample has the mean of all its rows in place of a median.
+        median = np.nanmedian(np.where(np.isnan(sample).all(0), scaling.offset, sample), axis=0).astype(np.float64)
         missing = missing_share(x)
         flagged = np.flatnonzero(missing)
         return Preparation(columns, median, flagged, scaling.beside_flags(missing[flagged], standardise))

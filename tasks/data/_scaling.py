@@ -44,7 +44,7 @@ class Scaling:
             return Scaling(np.zeros(features, np.float32), np.full(features, unit, np.float32))
         mean, variance = _sparse_moments(train) if isinstance(train, Sparse) else _moments(train)
         deviation = np.sqrt(variance)
-        return Scaling(mean, np.where(deviation > 1e-12 * (1 + np.abs(mean)), deviation, np.inf), _LIMIT)
+        return Scaling(mean, np.where(deviation > 1e-12 * np.abs(mean), deviation, np.inf), _LIMIT)
 
     @staticmethod
     def of_pixels(train: Examples, image: tuple[int, int, int]) -> "Scaling":
@@ -87,7 +87,7 @@ def _check_scale(pixels: np.ndarray, white: float) -> None:
     if low < -white or high > 2 * white:  # What an interpolation made may lie a little outside.
         raise BadInput(f"{said}: give them on that scale.")
     if white > 1 and pixels.dtype.kind == "f" and 0 < high <= 1 and (pixels != np.rint(pixels)).any():
-        warnings.warn(f"{said}: unless they are that dark, give them on that scale.", stacklevel=5)
+        warnings.warn(f"{said}: unless they are that dark, give them on that scale.", stacklevel=6)
 
 
 def missing_share(train: np.ndarray) -> Float[np.ndarray, " feature"]:

@@ -35,7 +35,7 @@ def encode(
             `features_train` and so on); .npy with the features alone. An existing file is replaced, but never an input.
     """
     cache_compilations()
-    path, data = located(rule_and_data, out)
+    path, data = located(rule_and_data, encoding.chosen, out)
     check_features_file(out)
     parts, ready = encoding.read(data)
     print(write_encoded(out, encoding.fit(encoding.trained(path), parts[0].x, ready), parts))

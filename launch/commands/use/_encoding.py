@@ -6,10 +6,11 @@ import tyro
 
 from ....errors import BadInput
 from ....models import Mirroring
-from ....tasks import Chosen, Examples, load_inputs, own_path, Part
+from ....tasks import Chosen, Examples, load_inputs, own_paths, Part
 from ...encoders._trained_rule import TrainedRule
 from ...options._recipes import recipe
 from ...records._features_file import FeaturePart, write_features
+from ...records._files import check_no_input
 from ...records._rule_file import locate_rule
 
 
@@ -86,20 +87,17 @@ class Encoding:
         return UnsupervisedEncoder(rule, mirrored=mirrored, standardise=not ready, random_state=seed).fit(x)
 
 
-def located(rule_and_data: tuple[str, ...], *outputs: Path | None) -> tuple[Path, str]:
+def located(rule_and_data: tuple[str, ...], chosen: Chosen, *outputs: Path | None) -> tuple[Path, str]:
     """The rule's file, of the default rule where none is named, and the name of the data.
 
     Raises `BadInput` where neither one nor two are given, for a rule that is not there, and where a file to write is
-    the rule's or the data's own.
+    the rule's, or one that the data are read from.
     """
     if not 1 <= len(rule_and_data) <= 2:
         raise BadInput(f"Give a rule (if not the default one) and data; got {len(rule_and_data)} arguments.")
     *rules, data = rule_and_data
     path = locate_rule(rules[0] if rules else "default")
-    given = {Path(each).resolve() for each in (data, own_path(data), path)}
-    for out in outputs:
-        if out is not None and out.resolve() in given:
-            raise BadInput(f"{out} is an input: choose another name to write to.")
+    check_no_input([path, *own_paths(data, chosen)], outputs)
     return path, data
 
 

@@ -7,7 +7,7 @@ import tyro
 from rich.console import Console
 
 from ....errors import BadInput
-from ....tasks import suite_data_sets
+from ....tasks import own_paths, suite_data_sets
 from ...caches._compilations import cache_compilations
 from ...encoders._trained_rule import TrainedRule
 from ...evaluation._evaluate import Evaluation, Sayings
@@ -16,6 +16,8 @@ from ...evaluation._suite_tables import print_suite
 from ...options._parse import parse
 from ...options._recipes import recipe
 from ...records._description import describe
+from ...records._files import check_no_input
+from ...records._rule_file import locate_rule
 from ...records._run_folder import RunFolder
 from ...records._tables import read_rows, TableFiles, write_rows
 
@@ -48,6 +50,8 @@ def evaluate(
     cache_compilations()
     like = None if rule_class is None else recipe(rule_class)
     trained = TrainedRule.of(rule, evaluation.network, evaluation.activation, like)
+    read = [path for name in evaluation.tasks for path in own_paths(name)]
+    check_no_input([locate_rule(rule), *read], [table.json, table.csv])
     if evaluation.suite is not None:
         return _evaluate_suite(trained, evaluation, run, table)
     if run is not None:

@@ -41,7 +41,7 @@ def export(
     if out.suffix != suffix or (to != "onnx" and not out.stem.isidentifier()):
         raise BadInput(f"--out {out} can't hold this: name it NAME{suffix}, of letters and digits.")
     arrays = out.with_suffix(".npz")
-    path, data = located(rule_and_data, out, *([] if to == "onnx" else [arrays]))
+    path, data = located(rule_and_data, encoding.chosen, out, *([] if to == "onnx" else [arrays]))
     check_writable(out)
     from ...exports._graph import graph, require_onnx
 

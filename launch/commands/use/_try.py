@@ -66,7 +66,7 @@ def try_(
     cache_compilations()
     if per_class < 1 or seeds < 2:
         raise BadInput("--per-class needs 1 or more, and --seeds 2 or more.")
-    path, data = located(rule_and_data, out, page, table.json, table.csv)
+    path, data = located(rule_and_data, encoding.chosen, out, page, table.json, table.csv)
     if out is not None:
         check_features_file(out)
     elif encoding.seed:

@@ -1,0 +1,1 @@
+"""How do the columns of a table, of any kind, become numbers?"""
