@@ -13,9 +13,8 @@ def module(frozen: Frozen, library: str) -> tuple[str, bytes]:
     `library` is `numpy`, which is then all that the module needs, or `torch`: then `Encoder` is a `torch.nn.Module`.
     """
     body = "\n".join([*_preparation(frozen), *_network(frozen), *_views(frozen)])
-    quoted = json.dumps(frozen.sentence, ensure_ascii=False)[
-        1:-1
-    ]  # Names of columns are the data's: no code of theirs.
+    # It holds names of columns, which come from the data and may look like code.
+    quoted = json.dumps(frozen.sentence, ensure_ascii=False)[1:-1]
     head = _HEADS[library].format(sentence=quoted)
     content = io.BytesIO()
     arrays: Any = frozen.arrays | {"names": np.array(frozen.columns)}
