@@ -192,7 +192,7 @@ def test_a_missing_onnx_is_said_before_anything_is_fitted(monkeypatch, capsys):
 
 
 def test_repeated_rows_are_no_matter():
-    """Anchors are equal then, and the first of them is the nearest."""
+    """Anchors lie in one place then, and which of them is nearest is up to rounding."""
     x = np.random.default_rng(0).exponential(size=(200, 3))
     x[np.random.default_rng(1).random(200) < 0.4] = 0
     encoder = UnsupervisedEncoder("rule", memory=50, random_state=0).fit(x)

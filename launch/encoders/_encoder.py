@@ -20,6 +20,7 @@ SAMPLE = 40_000
 _NUMBERS = 2**27
 """In a sample, at most, if that leaves `_LEAST` of its examples: 512 MB."""
 _LEAST = 256
+"""Examples of a sample, at least, however wide they are."""
 IMAGES = 1000
 """Images that statistics over all their places are made of, at most."""
 _PIXELS = 2**23

@@ -166,7 +166,7 @@ _SHARED = 20
 def _share_no_words(present: Float[np.ndarray, "row word"]) -> bool:
     """Whether most texts have no word that another one has, as where a language puts no spaces between words."""
     common = present[:, present.sum(0) > 1]
-    return len(present) >= _SHARED and bool((common.any(1)).mean() < 0.5)
+    return len(present) >= _SHARED and bool(common.any(1).mean() < 0.5)
 
 
 def _varies(made: Float[np.ndarray, "row input"]) -> Bool[np.ndarray, " input"]:

@@ -17,7 +17,6 @@ from ...options._parse import parse
 from ...options._recipes import recipe
 from ...records._description import describe
 from ...records._files import check_no_input
-from ...records._rule_file import locate_rule
 from ...records._run_folder import RunFolder
 from ...records._tables import read_rows, TableFiles, write_rows
 
@@ -51,7 +50,7 @@ def evaluate(
     like = None if rule_class is None else recipe(rule_class)
     trained = TrainedRule.of(rule, evaluation.network, evaluation.activation, like)
     read = [path for name in evaluation.tasks for path in own_paths(name)]
-    check_no_input([locate_rule(rule), *read], [table.json, table.csv])
+    check_no_input([*read, *([] if trained.path is None else [trained.path])], [table.json, table.csv])
     if evaluation.suite is not None:
         return _evaluate_suite(trained, evaluation, run, table)
     if run is not None:
